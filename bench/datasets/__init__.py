@@ -1,0 +1,1 @@
+"""Public data sets turned into event logs with a campaign file each."""
