@@ -1,0 +1,113 @@
+"""Training examples: features as scored, with what was served, joined with the outcome.
+
+Owns: the fields of a row of the example log, and their bytes.
+Never: holds a customer id, only its keyed hash.
+Source: the contract, "Training example".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.score import ModelOfScore, ModelRef
+from schemas.times import parse_time
+
+Acted = Literal["none", "acted", "held_out"]
+
+
+class ExampleSource(msgspec.Struct, frozen=True, gc=False):
+    """Where the scored event stands in the event log."""
+
+    partition: int
+    offset: int
+
+
+class ClosedBy(msgspec.Struct, frozen=True, gc=False):
+    """The event that closed the row, and which of the rows it closed this is."""
+
+    offset: int
+    index: int
+
+
+class TrainingExample(msgspec.Struct, gc=False):
+    """One matured row. `label` is 0 or 1, or the value for `predict: value`."""
+
+    campaign: str
+    lineage: str
+    customer: str
+    event_id: str | None
+    as_of: str
+    closed_at: str
+    source: ExampleSource
+    closed_by: ClosedBy
+    label: float
+    weight: float
+    acted: Acted
+    features: dict[str, float]
+    probability: float | None
+    expected_value: float | None
+    experts: dict[str, float]
+    model: ModelRef
+    catching_up: bool = False
+
+    @property
+    def as_of_ms(self) -> int:
+        """When it was scored, in milliseconds since the epoch."""
+        return parse_time(self.as_of)
+
+    @property
+    def closed_at_ms(self) -> int:
+        """When its label was fixed, in milliseconds since the epoch."""
+        return parse_time(self.closed_at)
+
+
+encode_example = msgspec.json.Encoder().encode
+"""The bytes of a `TrainingExample`."""
+
+decode_example = msgspec.json.Decoder(TrainingExample).decode
+"""A `TrainingExample` from its bytes; raises `msgspec.DecodeError`."""
+
+
+class _Contract(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class SourceOfExample(_Contract):
+    """Where the scored event stands in the event log."""
+
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+
+
+class ClosingOfExample(_Contract):
+    """What closed the row; it only grows per source partition."""
+
+    offset: Annotated[int, Field(ge=0)]
+    index: Annotated[int, Field(ge=0)]
+
+
+class Example(_Contract):
+    """Features as scored, with the served prediction, joined with the outcome."""
+
+    campaign: str
+    lineage: str
+    customer: Annotated[str, Field(description="A keyed hash of the customer id.")]
+    event_id: str | None
+    as_of: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    closed_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    source: SourceOfExample
+    closed_by: ClosingOfExample
+    label: Annotated[float, Field(description="0 or 1; the value for `predict: value`.")]
+    weight: Annotated[float, Field(gt=0)]
+    acted: Acted
+    features: Annotated[dict[str, float], Field(description="By name; zeros are left out.")]
+    probability: Annotated[float, Field(ge=0, le=1)] | None
+    expected_value: float | None
+    experts: Annotated[dict[str, float], Field(description="What each expert said, as served.")]
+    model: ModelOfScore
+    catching_up: Annotated[
+        bool, Field(description="Scored while reading history: outside quality.")
+    ] = False
