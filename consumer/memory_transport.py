@@ -1,0 +1,267 @@
+"""The transport on a log in memory: one member, its reader and its producer.
+
+Owns: the client's half: where it stands, what is paused, when its callbacks run.
+Never: waits, reads a clock or starts a thread; a poll with nothing to give returns at once.
+Source: promises in consumer/transport.py, executed by tests/contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from consumer.memory_log import Group, Membership, MemoryLog, missing_topic
+from consumer.topics import TopicOutcome, TopicSpec
+from consumer.transport import (
+    Bounds,
+    Outgoing,
+    OwnershipLostError,
+    Partition,
+    PartitionsChanged,
+    Position,
+    Records,
+    TransportError,
+)
+
+READ_RECORDS_MAX = 1000
+FOLLOWED_RECORDS_MAX = 1000
+
+
+class MemoryTransport:
+    """A member of a group on a `MemoryLog`.
+
+    >>> log = MemoryLog({"events": 1})
+    >>> transport = MemoryTransport(log, group="readers", instance="one")
+    >>> transport.produce(Outgoing("events", 0, keys=[b"k"], values=[b"v"]))
+    >>> [records.values for records in transport.read(Partition("events", 0))]
+    [[b'v']]
+    """
+
+    def __init__(self, log: MemoryLog, *, group: str, instance: str) -> None:
+        self._log = log
+        self._group: Group = log.group(group)
+        self._instance = instance
+        self._member: Membership | None = None
+        self._topics: list[str] = []
+        self._next: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        self._followed: dict[Partition, int] = {}
+        self._turn = 0
+
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        assigned: PartitionsChanged,
+        revoked: PartitionsChanged,
+        lost: PartitionsChanged,
+    ) -> None:
+        """Join the group; the first `poll` runs `assigned`."""
+        assert self._member is None, "subscribed already"
+        for topic in topics:
+            self.partition_count(topic)
+        self._topics = list(topics)
+        self._assigned_callback = assigned
+        self._revoked_callback = revoked
+        self._lost_callback = lost
+        self._join()
+
+    def poll(self, records_max: int, timeout_s: float) -> list[Records]:
+        """Return what is there; partitions take turns to be first."""
+        del timeout_s  # Nothing can arrive while we hold the only thread.
+        self._settle()
+        partitions = [each for each in self.assigned() if each not in self._paused]
+        batches: list[Records] = []
+        left = records_max
+        self._turn += 1
+        for rank in range(len(partitions)):
+            if left == 0:
+                break
+            partition = partitions[(self._turn + rank) % len(partitions)]
+            records = self._take(partition, left)
+            if len(records):
+                batches.append(records)
+                left -= len(records)
+        return batches
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Deliver from this offset on."""
+        if partition not in self.assigned():
+            raise _not_ours(partition)
+        self._next[partition] = offset
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        """Deliver nothing of these until `resume`."""
+        self._paused.update(partitions)
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        """Deliver them again."""
+        self._paused.difference_update(partitions)
+
+    def assigned(self) -> list[Partition]:
+        """Return what is ours now, sorted."""
+        return [] if self._member is None else list(self._member.held)
+
+    def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
+        """Return the group's committed positions."""
+        return {partition: self._group.committed.get(partition) for partition in partitions}
+
+    def bounds(self, partition: Partition) -> Bounds:
+        """Return the first offset kept and the high watermark."""
+        return self._log.bounds(partition)
+
+    def offset_at(self, partition: Partition, time_ms: int) -> int:
+        """Return the first offset stamped at or after this time."""
+        log = self._log.partition(partition)
+        rows = zip(log.offsets, log.timestamps_ms, strict=True)
+        return next((offset for offset, stamp_ms in rows if stamp_ms >= time_ms), log.high)
+
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
+        count = self._log.partition_counts().get(topic)
+        if count is None:
+            raise missing_topic(topic)
+        return count
+
+    def read(
+        self, partition: Partition, start: int | None = None, stop: int | None = None
+    ) -> Iterator[Records]:
+        """Read [start, stop), by default all that is there now."""
+        low, high = self.bounds(partition)
+        offset = low if start is None else start
+        _refuse_outside(partition, offset, low, high)
+        end = high if stop is None else min(stop, high)
+        return self._read(partition, offset, end)
+
+    def follow(self, partition: Partition, start: int) -> None:
+        """Keep reading a partition from this offset on."""
+        _refuse_outside(partition, start, *self.bounds(partition))
+        self._followed[partition] = start
+
+    def poll_followed(self) -> list[Records]:
+        """Return what has arrived of the followed partitions."""
+        batches: list[Records] = []
+        for partition, offset in self._followed.items():
+            log = self._log.partition(partition)
+            records = log.slice(partition, offset, log.high, FOLLOWED_RECORDS_MAX)
+            if len(records):
+                self._followed[partition] = records.offsets[-1] + 1
+                batches.append(records)
+        return batches
+
+    def produce(self, outgoing: Outgoing) -> None:
+        """Append at once: what is produced here is in the log."""
+        self._log.append(outgoing)
+
+    def commit(self, positions: Mapping[Partition, Position]) -> None:
+        """Record positions, unless the group has moved on."""
+        if not positions:
+            return
+        if self._member is None:
+            raise _not_ours(next(iter(positions)))
+        self._group.refuse_stale(self._member, positions)
+        for partition, position in positions.items():
+            assert 0 <= position.offset <= self._log.partition(partition).high
+            self._group.committed[partition] = position
+
+    def create_topics(
+        self, specs: Sequence[TopicSpec], *, dry_run: bool = False
+    ) -> list[TopicOutcome]:
+        """Create what is missing."""
+        return [self._log.create_topic(spec, dry_run=dry_run) for spec in specs]
+
+    def close(self) -> None:
+        """Give the partitions back and leave the group."""
+        member, self._member = self._member, None
+        if member is None:
+            return
+        if member.expelled:
+            member.held, held = [], member.held
+            if held:
+                self._lost_callback(held)
+            return
+        if member.held:
+            self._member = member  # `revoked` may still commit.
+            self._revoked_callback(list(member.held))
+            member.held = []
+            self._member = None
+        self._group.leave(member)
+        self._group.complete(self._log.partition_counts())
+
+    def _join(self) -> Membership:
+        self._member = Membership(name=self._instance, topics=self._topics)
+        self._group.join(self._member)
+        return self._member
+
+    def _settle(self) -> None:
+        """Play our part in the group's rebalance, if there is one."""
+        member = self._member
+        if member is None:
+            return
+        if member.expelled:
+            self._drop(self._lost_callback)
+            member = self._join()
+        if self._group.rebalancing and not member.joined:
+            self._drop(self._revoked_callback)
+            self._group.rejoin(member, self._log.partition_counts())
+        if member.given is not None:
+            member.held, member.given = member.given, None
+            self._place(member.held)
+
+    def _drop(self, callback: PartitionsChanged) -> None:
+        assert self._member is not None
+        if self._member.held:
+            callback(list(self._member.held))
+        self._member.held = []
+        self._next.clear()
+        self._paused.clear()
+
+    def _place(self, partitions: list[Partition]) -> None:
+        self._assigned_callback(list(partitions))
+        for partition in partitions:
+            position = self._group.committed.get(partition)
+            if position is not None:
+                self._next.setdefault(partition, position.offset)
+
+    def _take(self, partition: Partition, records_max: int) -> Records:
+        offset = self._next.get(partition)
+        if offset is None:
+            raise no_position(partition)
+        _refuse_outside(partition, offset, *self.bounds(partition))
+        log = self._log.partition(partition)
+        records = log.slice(partition, offset, log.high, records_max)
+        if len(records):
+            self._next[partition] = records.offsets[-1] + 1
+        return records
+
+    def _read(self, partition: Partition, offset: int, end: int) -> Iterator[Records]:
+        while offset < end:
+            log = self._log.partition(partition)
+            records = log.slice(partition, offset, end, READ_RECORDS_MAX)
+            if not len(records):
+                return
+            yield records
+            offset = records.offsets[-1] + 1
+
+
+def no_position(partition: Partition) -> TransportError:
+    """Say that a partition was neither sought nor ever committed."""
+    return TransportError(
+        f"{partition} has no committed position", "Say where a first start begins (`start_from`)"
+    )
+
+
+def offset_gone(partition: Partition, offset: int, low: int, high: int) -> TransportError:
+    """Say that a position lies outside of what is kept."""
+    return TransportError(
+        f"Offset {offset} of {partition} is not there: the log holds {low} to {high}",
+        "Keep events longer than the worker may stand still, or start a new group",
+    )
+
+
+def _not_ours(partition: Partition) -> OwnershipLostError:
+    return OwnershipLostError(f"{partition} is not assigned to this worker")
+
+
+def _refuse_outside(partition: Partition, offset: int, low: int, high: int) -> None:
+    if not low <= offset <= high:
+        raise offset_gone(partition, offset, low, high)
