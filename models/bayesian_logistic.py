@@ -1,0 +1,93 @@
+"""Online Bayesian logistic regression, the default learner of a campaign.
+
+Owns: the Bernoulli likelihood over the dense Gaussian posterior, as a River estimator.
+Never: scales a feature, needs a learning rate, learns from a label that is not settled.
+Source: Spiegelhalter & Lauritzen (1990) "Sequential updating of conditional probabilities";
+    West & Harrison, "Bayesian Forecasting and Dynamic Models".
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from river import base
+
+from models import kernels_learner as kernels
+from models.columns import COLUMNS_MAX
+from models.dense_learner import DenseLearner
+from models.kernels_learner import Floats
+
+
+class BayesianLogisticRegression(DenseLearner, base.Classifier):
+    """Logistic regression with a Gaussian posterior, updated row by row.
+
+    Each row is one extended-Kalman step ("online Laplace"): after one pass the weights are close to
+    the penalised optimum, the prior variance being the L2 penalty. `advance` forgets with event
+    time. Features are expected on natural scales (signed logs, flags, sines).
+
+    Parameters
+    ----------
+    rate
+        Expected share of positives, in (0, 1): the bias starts at its logit.
+    prior_variance
+        Prior variance of a weight.
+    prior_variances
+        Prior variances of single columns by name, or of families by prefix (`channel=`).
+    bias_variance
+        Prior variance of the bias, and the cap of its drift.
+    half_life_days
+        After so many days a row counts half.
+    bias_drift
+        Variance added to the bias per day.
+    columns_max
+        Names beyond this many are refused and counted.
+
+    Examples
+    --------
+    >>> model = BayesianLogisticRegression(rate=0.2)
+    >>> for _ in range(50):
+    ...     model.learn_one({"cart_add seen": 1.0}, True)
+    ...     model.learn_one({"cart_add seen": 0.0}, False)
+    >>> model.predict_one({"cart_add seen": 1.0}), model.predict_one({"cart_add seen": 0.0})
+    (True, False)
+    """
+
+    kind: ClassVar[str] = "bayesian_logistic"
+    _kernel = staticmethod(kernels.learn_logistic)
+
+    def __init__(
+        self,
+        rate: float = 0.05,
+        prior_variance: float = 0.03,
+        prior_variances: Mapping[str, float] | None = None,
+        bias_variance: float = 4.0,
+        half_life_days: float = 365.0,
+        bias_drift: float = 1e-4,
+        columns_max: int = COLUMNS_MAX,
+    ) -> None:
+        if not 0.0 < rate < 1.0:
+            raise ValueError(f"rate must lie between 0 and 1, found {rate!r}")
+        self.rate = rate
+        self.prior_variance = prior_variance
+        self.prior_variances = prior_variances
+        self.bias_variance = bias_variance
+        self.half_life_days = half_life_days
+        self.bias_drift = bias_drift
+        self.columns_max = columns_max
+        self._start_dense(bias=math.log(rate / (1.0 - rate)))
+
+    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
+        """Learn one row; a feature that is no finite number is ignored and counted."""
+        self.learn_row(self.gather(x, admit=True), float(bool(y)), w)
+
+    def predict_proba_one(self, x: dict[Any, Any], **_kwargs: Any) -> dict[Any, float]:
+        """Return the probabilities of False and True; admits no column."""
+        probability = self.predict_row(self.gather(x))
+        return {False: 1.0 - probability, True: probability}
+
+    def _accepts(self, y: float) -> bool:
+        return y in (0.0, 1.0)
+
+    def predict_row(self, values: Floats) -> float:
+        """Return the probability of a row given as an array, bias first."""
+        return kernels.sigmoid(self.linear(values))

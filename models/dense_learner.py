@@ -1,0 +1,168 @@
+"""What the Bayesian learners share: weights with a full covariance, forgetting, state.
+
+Owns: weights, covariance and prior as growing arrays, and their exact round trip.
+Never: pickles, reads a clock, knows a likelihood.
+Source: West & Harrison, "Bayesian Forecasting and Dynamic Models" (discounting of information).
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from models import kernels_learner as kernels
+from models.columns import prior_variance_of
+from models.kernels_learner import Floats
+from models.linear_learner import LinearLearner, StateParts
+
+_CAPACITY_FIRST = 16
+_HALVINGS_MAX = 60.0
+
+
+class DenseLearner(LinearLearner):
+    """A linear model with a full covariance over at most `columns_max` columns and a bias.
+
+    Place 0 of every array is the bias; column i of `columns` stands at place i + 1. Subclasses are
+    River estimators: they name their parameters themselves and call `_start_dense`.
+    """
+
+    prior_variance: float
+    prior_variances: Mapping[str, float] | None
+    bias_variance: float
+    half_life_days: float
+    bias_drift: float
+    columns_max: int
+    _kernel: ClassVar[Callable[..., None]]
+
+    def _start_dense(self, bias: float) -> None:
+        for name in ("bias_variance", "prior_variance", "half_life_days"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} must be above 0, found {getattr(self, name)!r}")
+        if not self.bias_drift >= 0.0:
+            raise ValueError(f"bias_drift must not be negative, found {self.bias_drift!r}")
+        self._start(self.columns_max)
+        self._allocate(min(_CAPACITY_FIRST, self.columns_max + 1))
+        self._weights[0] = bias
+        self._prior[0] = self.bias_variance
+        self._covariance[0, 0] = self.bias_variance
+
+    def _allocate(self, capacity: int) -> None:
+        self._weights = np.zeros(capacity)
+        self._prior = np.zeros(capacity)
+        self._means = np.zeros(capacity)
+        self._covariance = np.zeros((capacity, capacity))
+        self._gain = np.zeros(capacity)
+        self._x = np.zeros(capacity)
+
+    @property
+    def weights(self) -> Floats:
+        """The weights, float64, aligned with `columns` (a view: copy it to keep it)."""
+        return self._weights[1 : len(self._columns) + 1]
+
+    @property
+    def bias(self) -> float:
+        """The constant term."""
+        return float(self._weights[0])
+
+    @property
+    def covariance(self) -> Floats:
+        """The covariance, shape (columns + 1, columns + 1), bias first (a view)."""
+        size = len(self._columns) + 1
+        return self._covariance[:size, :size]
+
+    def _admitted(self, name: str, place: int) -> None:
+        capacity = len(self._weights)
+        if place >= capacity:
+            old = self._weights, self._prior, self._means
+            covariance = self._covariance
+            self._allocate(min(2 * capacity, self.columns_max + 1))
+            self._weights[:capacity], self._prior[:capacity], self._means[:capacity] = old
+            self._covariance[:capacity, :capacity] = covariance
+        variance = prior_variance_of(name, self.prior_variance, self.prior_variances or {})
+        self._prior[place] = variance
+        self._covariance[place, place] = variance
+
+    def linear(self, values: Floats) -> float:
+        """Return the bias plus the weighted sum of an array of values, bias first."""
+        self._check(values)
+        return kernels.linear_sum(self._weights, values)
+
+    @abstractmethod
+    def _accepts(self, y: float) -> bool:
+        """Whether a label can be learned."""
+
+    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
+        """Learn one row given as an array, bias first; missing values at its end are zeros.
+
+        A weight that is not positive and finite, or a label that cannot be, is ignored and
+        counted; a weight beyond 1e6 counts as 1e6.
+        """
+        self._check(values)
+        if not (0.0 < weight < math.inf and self._accepts(y)):
+            self._tallies[kernels.ROWS_IGNORED] += 1.0
+            return
+        type(self)._kernel(
+            self._covariance,
+            self._weights,
+            self._prior,
+            self._means,
+            self._gain,
+            self._x,
+            self._tallies,
+            values,
+            float(y),
+            min(float(weight), kernels.WEIGHT_MAX),
+            len(self._columns) + 1,
+        )
+
+    def advance(self, days: float) -> None:
+        """Forget what `days` of event time make old, and let the bias drift."""
+        if not days > 0.0:
+            return
+        size = len(self._columns) + 1
+        halvings = days / self.half_life_days
+        if halvings > _HALVINGS_MAX:
+            self._covariance[:size, :size] = np.diag(self._prior[:size])
+        else:
+            # Each step keeps at least half, where the kernel's formula is at its best.
+            steps = max(1, math.ceil(halvings))
+            keep = math.exp(-math.log(2.0) * halvings / steps)
+            for _ in range(steps if keep < 1.0 else 0):
+                kernels.forget(self._covariance, self._prior, keep, size)
+        variance = self._covariance[0, 0]
+        drifted = min(variance + self.bias_drift * days, self._prior[0])
+        self._covariance[0, 0] = max(variance, drifted)
+        self._fade_tallies(math.exp(-math.log(2.0) * halvings))
+
+    def to_state(self) -> StateParts:
+        """Return everything needed to go on bit for bit; the arrays are copies."""
+        size = len(self._columns) + 1
+        arrays = {
+            "weights": self._weights[:size].copy(),
+            "prior": self._prior[:size].copy(),
+            "means": self._means[:size].copy(),
+            "covariance": self._covariance[:size, :size][np.tril_indices(size)],
+        }
+        return StateParts(list(self.columns), self._numbers(), arrays)
+
+    def from_state(
+        self, columns: list[str], numbers: Mapping[str, float], arrays: Mapping[str, Floats]
+    ) -> None:
+        """Become the learner that `to_state` described; raises StateError if that is impossible."""
+        size = len(columns) + 1
+        lengths = dict.fromkeys(("weights", "prior", "means"), size)
+        lengths["covariance"] = size * (size + 1) // 2
+        self._check_state(columns, numbers, arrays, lengths)
+        self._take_numbers(columns, numbers)
+        capacity = _CAPACITY_FIRST
+        while capacity < size:
+            capacity *= 2
+        self._allocate(min(capacity, self.columns_max + 1))
+        self._weights[:size] = arrays["weights"]
+        self._prior[:size] = arrays["prior"]
+        self._means[:size] = arrays["means"]
+        lower, upper = np.tril_indices(size)
+        self._covariance[lower, upper] = arrays["covariance"]
+        self._covariance[upper, lower] = arrays["covariance"]
