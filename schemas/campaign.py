@@ -1,0 +1,126 @@
+"""Campaigns: a goal, a horizon, the events that cause scoring, features and a learner.
+
+Owns: what a campaign file says, once it is read and valid.
+Never: reads text.
+Source: the contract, "Campaign file".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+from schemas.clauses import Clause, Goal
+from schemas.input_mapping import InputMapping
+from schemas.times import DAY_MS, HOUR_MS
+
+DEFAULT_RATE = 0.02
+DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
+    HOUR_MS,
+    DAY_MS,
+    7 * DAY_MS,
+    30 * DAY_MS,
+    90 * DAY_MS,
+    None,
+)
+
+LearnerName = Literal["bayesian_logistic", "bayesian_linear", "river_logistic"]
+Predict = Literal["conversion", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class CountBy:
+    """Counters of one event type, apart by the value of a property."""
+
+    event: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a campaign's model sees besides the counters; a half-life of None never decays."""
+
+    half_lives_ms: tuple[int | None, ...] = DEFAULT_HALF_LIVES_MS
+    count_by: tuple[CountBy, ...] = ()
+    categories: tuple[str, ...] = ()
+    crosses: tuple[tuple[str, ...], ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One campaign of the file, defaults filled in."""
+
+    name: str
+    goal: Goal
+    horizon_ms: int
+    score_on: tuple[Clause, ...]
+    example_interval_ms: int
+    rate: float = DEFAULT_RATE
+    predict: Predict = "conversion"
+    learn_on: tuple[Clause, ...] | None = None
+    features: Features = field(default_factory=Features)
+    learner: LearnerName = "bayesian_logistic"
+
+    @property
+    def lineage(self) -> str:
+        """16 hex digits: another goal, other features or another learner begin another lineage.
+
+        What is scored, how often examples are taken and the prior rate may change without
+        throwing away what was learned.
+        """
+        return digest(
+            {
+                "campaign": self.name,
+                "goal": asdict(self.goal),
+                "horizon_ms": self.horizon_ms,
+                "predict": self.predict,
+                "features": asdict(self.features),
+                "learner": self.learner,
+            }
+        )
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """Every clause that the campaign names, in the order of the file."""
+        lost = () if self.goal.lost is None else (self.goal.lost,)
+        return (*self.goal.clauses, *lost, *self.score_on, *(self.learn_on or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What is kept of events for all campaigns."""
+
+    count: tuple[str, ...] = ()
+    remember: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFile:
+    """A whole campaign file; campaigns are in the order of the file."""
+
+    version: int
+    campaigns: Mapping[str, Campaign]
+    input: InputMapping | None = None
+    events: Events = field(default_factory=Events)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of everything in the file that has an effect."""
+        return digest(asdict(self))
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The types with counters of their own: named by campaigns or counted; sorted."""
+        named = {c.event for campaign in self.campaigns.values() for c in campaign.clauses}
+        by = {c.event for campaign in self.campaigns.values() for c in campaign.features.count_by}
+        return tuple(sorted(named | by | set(self.events.count)))
+
+
+def digest(definition: object) -> str:
+    """16 hex digits of a definition, the same on every machine and in every release."""
+    text = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return sha256(text.encode("ascii")).hexdigest()[:16]

@@ -1,0 +1,63 @@
+"""The grammar of the campaign file: which keys there are, and how many of anything.
+
+Owns: the tables of keys, of keys that are not there yet, and of limits.
+Never: reads a file.
+Source: the contract, "Campaign file".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Section = Literal[
+    "file", "input", "events", "campaign", "goal", "features", "clause", "condition", "count_by"
+]
+
+KEYS: dict[Section, tuple[str, ...]] = {
+    "file": ("version", "input", "events", "campaigns"),
+    "input": ("customer_id", "type", "occurred_at", "event_id", "value", "properties"),
+    "events": ("count", "remember"),
+    "campaign": (
+        "goal",
+        "horizon",
+        "rate",
+        "predict",
+        "score_on",
+        "learn_on",
+        "example_interval",
+        "features",
+        "learner",
+    ),
+    "goal": ("event", "where", "any_of", "match", "after", "not_same", "lost", "until"),
+    "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
+    "clause": ("event", "where"),
+    "condition": ("gte", "gt", "lte", "lt"),
+    "count_by": ("event", "by"),
+}
+
+NOT_YET: dict[Section, tuple[str, ...]] = {
+    "file": ("time_zone",),
+    "input": ("format",),
+    "events": ("money", "contacts", "ignore"),
+    "campaign": ("for", "score_every", "trigger", "challengers"),
+    "goal": ("none_of",),
+    "features": ("vectors",),
+}
+"""Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
+
+LEARNERS = ("bayesian_logistic", "river_logistic")
+PREDICTS = ("conversion", "value")
+
+CAMPAIGNS_MAX = 16
+CLAUSES_MAX = 64
+EVENT_TYPES_MAX = 64
+LIST_MAX = 32
+VALUES_MAX = 256
+HALF_LIVES_MAX = 8
+CROSS_MAX = 3
+NAME_CHARACTERS_MAX = 64
+TYPE_CHARACTERS_MAX = 64
+PROPERTY_CHARACTERS_MAX = 128
+HORIZON_MAX_MS = 731 * 86_400_000
+RATE_MIN = 1e-6
+RATE_MAX = 0.999
