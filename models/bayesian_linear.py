@@ -46,7 +46,7 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
     Examples
     --------
     >>> model = BayesianLinearRegression()
-    >>> for step in range(200):
+    >>> for step in range(2_000):
     ...     model.learn_one({"baskets": step % 5}, 10.0 * (step % 5) + 3.0)
     >>> round(model.predict_one({"baskets": 4}))
     43

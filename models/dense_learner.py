@@ -103,7 +103,7 @@ class DenseLearner(LinearLearner):
         if not (0.0 < weight < math.inf and self._accepts(y)):
             self._tallies[kernels.ROWS_IGNORED] += 1.0
             return
-        type(self)._kernel(
+        self._kernel(
             self._covariance,
             self._weights,
             self._prior,

@@ -112,7 +112,7 @@ def rank_one_update(
 ) -> float:
     """Condition a Gaussian on one row; return v = xᵀ P x as it was before.
 
-    With g = P x and s = `curvature`: w ← w + g·slope/(1 + s v), P ← P − g gᵀ·s/(1 + s v).
+    With g = P x and s = `curvature`: w ← w + g·slope/(1 + s v), P ← P - g gᵀ·s/(1 + s v).
     Both triangles get the same product, so P stays symmetric to the bit. A diagonal entry that
     rounding drove to zero or below falls back to its prior, alone.
     """
@@ -240,9 +240,9 @@ def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
 
 @compiled
 def forget(covariance: Floats, prior: Floats, keep: float, size: int) -> None:
-    """Mix the precision with the prior's: P ← (keep·P⁻¹ + (1 − keep)·P₀⁻¹)⁻¹, 0 < keep < 1.
+    """Mix the precision with the prior's: P ← (keep·P⁻¹ + (1 - keep)·P₀⁻¹)⁻¹, 0 < keep < 1.
 
-    By Woodbury with E = P₀·keep/(1 − keep) and UᵀU = P + E this is (P − MᵀM)/keep, M = U⁻ᵀP:
+    By Woodbury with E = P₀·keep/(1 - keep) and UᵀU = P + E this is (P - MᵀM)/keep, M = U⁻ᵀP:
     one factorisation of a well-conditioned matrix, and P itself is never inverted. Columns that
     never left their prior are a fixed point and are left out.
     """

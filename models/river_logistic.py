@@ -66,7 +66,7 @@ class RiverLogistic(LinearLearner, base.Classifier):
         self._means = np.zeros(columns_max + 1)
         self._x = np.zeros(columns_max + 1)
         self._optimizer = optim.AdaGrad(learning_rate)
-        self._model = linear_model.LogisticRegression(
+        self._model: Any = linear_model.LogisticRegression(
             self._optimizer, intercept_init=math.log(rate / (1.0 - rate)), intercept_lr=0.0
         )
 
@@ -149,12 +149,13 @@ class RiverLogistic(LinearLearner, base.Classifier):
         self._means[: len(columns) + 1] = arrays["means"]
         self._optimizer.n_iterations = int(numbers["iterations"])
         self._optimizer.g2.clear()
-        self._model._weights.clear()
+        weights = self._model._weights  # noqa: SLF001 - River has no way to give a model its weights.
+        weights.clear()
         for place, weight, squares in zip(
             arrays["places"].tolist(),
             arrays["weights"].tolist(),
             arrays["squares"].tolist(),
             strict=True,
         ):
-            self._model._weights[int(place)] = weight
+            weights[int(place)] = weight
             self._optimizer.g2[int(place)] = squares

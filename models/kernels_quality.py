@@ -1,0 +1,165 @@
+"""Compiled counting of outcomes against predictions, and the rank of a prediction.
+
+Owns: the histogram of log-odds per day, and AUC, calibration error and percentile from it.
+Never: sums in an order that depends on batches; knows which campaign it measures.
+Source: Fawcett (2006) "An introduction to ROC analysis" (AUC with ties at one half);
+    Naeini et al. (2015) "Obtaining well calibrated probabilities" (equal-mass bins).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels_learner import Floats, compiled
+
+Cells = NDArray[np.float32]
+
+DAYS = 28
+LOGIT_MAX = 12.0
+BINS_PER_LOGIT = 20.0
+BINS = 480
+"""Log-odds from -12 to 12 in steps of 0.05; what lies beyond belongs to the last bin."""
+PROBABILITY_MIN = 1e-12
+
+# Columns of the daily sums of a campaign that predicts a conversion.
+ROWS = 0
+WEIGHT = 1
+ACTUAL = 2
+PREDICTED = 3
+LOSS = 4
+# The same of a campaign that predicts a value, instead of LOSS.
+ABSOLUTE_ERROR = 4
+SQUARED_ERROR = 5
+SQUARED_ACTUAL = 6
+
+# Columns of a day's histogram cells.
+NEGATIVES = 0
+POSITIVES = 1
+PREDICTIONS = 2
+
+
+@compiled
+def bin_of(probability: float) -> int:
+    """Return the histogram bin of a probability strictly between 0 and 1."""
+    logit = math.log(probability) - math.log1p(-probability)
+    place = math.floor((logit + LOGIT_MAX) * BINS_PER_LOGIT)
+    return min(max(place, 0), BINS - 1)
+
+
+@compiled
+def count_conversion(
+    sums: Floats, cells: Cells, slot: int, label: float, probability: float, weight: float
+) -> None:
+    """Count one outcome, 0 or above, under the day's slot."""
+    inside = min(max(probability, PROBABILITY_MIN), 1.0 - PROBABILITY_MIN)
+    loss = -math.log(inside) if label > 0.0 else -math.log1p(-inside)
+    day = sums[slot]
+    day[ROWS] += 1.0
+    day[WEIGHT] += weight
+    day[ACTUAL] += weight if label > 0.0 else 0.0
+    day[PREDICTED] += weight * probability
+    day[LOSS] += weight * loss
+    cell = cells[slot, bin_of(inside)]
+    cell[POSITIVES if label > 0.0 else NEGATIVES] += weight
+    cell[PREDICTIONS] += weight * probability
+
+
+@compiled
+def count_value(sums: Floats, slot: int, label: float, predicted: float, weight: float) -> None:
+    """Count one outcome that is a value under the day's slot."""
+    error = predicted - label
+    day = sums[slot]
+    day[ROWS] += 1.0
+    day[WEIGHT] += weight
+    day[ACTUAL] += weight * label
+    day[PREDICTED] += weight * predicted
+    day[ABSOLUTE_ERROR] += weight * abs(error)
+    day[SQUARED_ERROR] += weight * (error * error)
+    day[SQUARED_ACTUAL] += weight * (label * label)
+
+
+@compiled
+def total_of(sums: Floats, latest: int, days: int) -> Floats:
+    """Return the sums over the last `days`, added from the oldest day to the newest."""
+    total = np.zeros(sums.shape[1])
+    for age in range(days - 1, -1, -1):
+        total += sums[(latest - age) % DAYS]
+    return total
+
+
+@compiled
+def histogram_of(cells: Cells, latest: int, days: int) -> Floats:
+    """Return the histogram over the last `days`, shape (BINS, 3), float64."""
+    histogram = np.zeros((cells.shape[1], cells.shape[2]))
+    for age in range(days - 1, -1, -1):
+        histogram += cells[(latest - age) % DAYS]
+    return histogram
+
+
+@compiled
+def area_under_curve(histogram: Floats) -> float:
+    """Return the share of (positive, negative) pairs in the right order; ties count one half."""
+    negatives = 0.0
+    positives = 0.0
+    ordered = 0.0
+    for place in range(histogram.shape[0]):
+        here = histogram[place, POSITIVES]
+        others = histogram[place, NEGATIVES]
+        ordered += here * (negatives + 0.5 * others)
+        negatives += others
+        positives += here
+    pairs = positives * negatives
+    return float(ordered / pairs) if pairs > 0.0 else math.nan
+
+
+@compiled
+def calibration_error(histogram: Floats, groups: int) -> float:
+    """Return Σ |predicted - actual| over groups of equal mass, as a share of the mass.
+
+    A bin goes whole to the group in which its middle falls.
+    """
+    mass = 0.0
+    for place in range(histogram.shape[0]):
+        mass += histogram[place, NEGATIVES] + histogram[place, POSITIVES]
+    gaps = np.zeros(groups)
+    before = 0.0
+    for place in range(histogram.shape[0]):
+        here = histogram[place, NEGATIVES] + histogram[place, POSITIVES]
+        if here > 0.0:
+            group = min(int((before + 0.5 * here) / mass * groups), groups - 1)
+            gaps[group] += histogram[place, PREDICTIONS] - histogram[place, POSITIVES]
+        before += here
+    total = 0.0
+    for group in range(groups):
+        total += abs(gaps[group])
+    return float(total / mass) if mass > 0.0 else math.nan
+
+
+@compiled
+def percentile_of(quantiles: Floats, prediction: float) -> float:
+    """Return the mid-rank of a prediction among 101 quantiles, 0 to 100; NaN if there are none.
+
+    Between two quantiles it is interpolated; equal to several, it is their middle.
+    """
+    count = quantiles.shape[0]
+    if count < 2 or math.isnan(prediction):
+        return math.nan
+    below = 0
+    above = count
+    for place in range(count):
+        if quantiles[place] < prediction:
+            below += 1
+        elif quantiles[place] > prediction:
+            above = place
+            break
+    if below < above:
+        rank = 0.5 * (below + above - 1)
+    elif below == 0:
+        rank = 0.0
+    elif below == count:
+        rank = count - 1.0
+    else:
+        step = quantiles[below] - quantiles[below - 1]
+        rank = below - 1 + (prediction - quantiles[below - 1]) / step
+    return float(100.0 * rank / (count - 1))
