@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
+from typing import TypeVar
 
 from schemas import campaign_grammar as grammar
 from schemas import durations
@@ -17,6 +18,8 @@ from schemas.clauses import VALUE, Clause, Condition
 from schemas.errors import Problem, nearest
 from schemas.event_values import PropertyValue
 from schemas.yaml_source import Located
+
+Item = TypeVar("Item")
 
 _A_TYPE = f"an event type of 1 to {grammar.TYPE_CHARACTERS_MAX} characters (a number in quotes)"
 _A_PROPERTY = f"a property's name of 1 to {grammar.PROPERTY_CHARACTERS_MAX} characters"
@@ -132,7 +135,7 @@ class Reader:
             return None
         return text
 
-    def sequence[Item](
+    def sequence(
         self,
         node: Located,
         key: str,
