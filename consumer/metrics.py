@@ -1,0 +1,295 @@
+"""Every metric of the program: its name, kind, unit, labels and meaning.
+
+Owns: the table that telemetry fills and docs/metrics.md is made from.
+Never: a value, or the library that exposes it.
+Source: https://prometheus.io/docs/practices/naming/
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """What a metric does over time."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table.
+
+    Parameters
+    ----------
+    name
+        As scraped; a counter ends in ``_total``, a unit stands last before that.
+    unit
+        The base unit in words.
+    labels
+        Their names, in order.
+    meaning
+        One sentence for the person who is looking at a graph at night.
+    bounds
+        A histogram's upper bounds, ascending, without infinity.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+    bounds: tuple[float, ...] = ()
+
+
+LATENCY_BOUNDS_S: Final = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25),
+    *(0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
+)
+BATCH_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
+
+LABELS: Final[Mapping[str, str]] = {
+    "campaign": "A campaign's name in the campaign file.",
+    "features": "Digest of a model's columns.",
+    "field": "What the sender got wrong: an envelope field, or `record`.",
+    "hop": "`poll`, `decode`, `score`, `encode`, `publish`, `commit` or `learn`.",
+    "learner": "A learner's name: `champion`.",
+    "librdkafka": "Version of the Kafka client's library.",
+    "limit": "The setting that was reached, as it is called under `limits`.",
+    "lineage": "Identity of one definition of goal and features.",
+    "outcome": "What became of it; the meaning of the metric lists them.",
+    "partition": "The partition's number.",
+    "property": "A property's name as sent; names beyond the first hundred count as `other`.",
+    "python": "Version of the interpreter.",
+    "reason": "Why; the meaning of the metric lists them.",
+    "stage": "The hop that refused the record: `decode` or `intake`.",
+    "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
+    "topic": "A topic's name.",
+    "version": "The program's version.",
+    "window": "Span of event time that the figure covers: `1d`, `7d` or `28d`.",
+}
+
+_COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+_QUALITY = ("campaign", "learner", "window")
+
+
+def _quality(figure: str, unit: str, meaning: str) -> Metric:
+    return Metric(f"propensity_quality_{figure}", _GAUGE, unit, _QUALITY, meaning)
+
+
+EVENTS = Metric(
+    "propensity_events_total", _COUNTER, "events", ("partition", "outcome"),
+    "Events consumed, each under one outcome: `taken`, `duplicate` or `dead_letter`.",
+)  # fmt: skip
+EVENTS_LATE = Metric(
+    "propensity_events_late_total", _COUNTER, "events", ("partition",),
+    "Events, among those taken, that came later than `lateness` and were not scored.",
+)  # fmt: skip
+EVENTS_NOT_SCORED = Metric(
+    "propensity_events_not_scored_total", _COUNTER, "events", ("partition",),
+    "Events, among those taken, that no campaign wants a score for.",
+)  # fmt: skip
+DEAD_LETTERS = Metric(
+    "propensity_dead_letters_total", _COUNTER, "records", ("stage", "field"),
+    "Records that could not be read, by what was wrong with them.",
+)  # fmt: skip
+PROPERTIES_IGNORED = Metric(
+    "propensity_properties_ignored_total", _COUNTER, "properties", ("property",),
+    "Properties left out because they were nested, not finite, too long or too many.",
+)  # fmt: skip
+VALUES_CLIPPED = Metric(
+    "propensity_values_clipped_total", _COUNTER, "values", (),
+    "Numbers that were not finite or beyond `value_max`, and were clipped.",
+)  # fmt: skip
+SCORED_EVENTS = Metric(
+    "propensity_scored_events_total", _COUNTER, "events", ("partition",),
+    "Events answered with a record on the score topic.",
+)  # fmt: skip
+SCORES = Metric(
+    "propensity_scores_total", _COUNTER, "scores", ("campaign", "status"),
+    "Scores published, by the status they carry.",
+)  # fmt: skip
+EXAMPLES_OPENED = Metric(
+    "propensity_examples_opened_total", _COUNTER, "examples", ("campaign",),
+    "Examples that began to wait for their outcome.",
+)  # fmt: skip
+EXAMPLES_CLOSED = Metric(
+    "propensity_examples_closed_total", _COUNTER, "examples", ("campaign", "outcome"),
+    "Examples whose outcome is known: `converted` or `not_converted`.",
+)  # fmt: skip
+EXAMPLES_LEARNED = Metric(
+    "propensity_examples_learned_total", _COUNTER, "examples", ("campaign", "learner"),
+    "Matured rows that a learner has learned from.",
+)  # fmt: skip
+EXAMPLES_DROPPED = Metric(
+    "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
+    "Rows not learned: `repeated`, `superseded` lineage, or `replaced` in the fair sample.",
+)  # fmt: skip
+EXAMPLES_OPEN = Metric(
+    "propensity_examples_open", _GAUGE, "examples", ("partition",),
+    "Examples that wait for their outcome.",
+)  # fmt: skip
+EXAMPLES_OVERDUE = Metric(
+    "propensity_examples_overdue", _GAUGE, "examples", ("partition",),
+    "Open examples whose time is up by the wall clock while the partition's clock stands still.",
+)  # fmt: skip
+PROFILES = Metric(
+    "propensity_profiles", _GAUGE, "customers", ("partition",),
+    "Customers whose profile is held.",
+)  # fmt: skip
+EVICTIONS = Metric(
+    "propensity_evictions_total", _COUNTER, "entries", ("limit",),
+    "Entries that made room for newer ones because a limit was reached.",
+)  # fmt: skip
+LIMIT_HITS = Metric(
+    "propensity_limit_hits_total", _COUNTER, "times", ("limit",),
+    "Times that a limit held something back.",
+)  # fmt: skip
+SCORE_LATENCY = Metric(
+    "propensity_score_latency_seconds", _HISTOGRAM, "seconds", (),
+    "From the broker's stamp on an event to its score handed to the broker.", LATENCY_BOUNDS_S,
+)  # fmt: skip
+HOP_DURATION = Metric(
+    "propensity_hop_duration_seconds", _HISTOGRAM, "seconds", ("hop",),
+    "Time that one batch spends in one hop.", LATENCY_BOUNDS_S,
+)  # fmt: skip
+BATCH_SIZE = Metric(
+    "propensity_batch_events", _HISTOGRAM, "events", (),
+    "Events in one batch.", BATCH_BOUNDS,
+)  # fmt: skip
+EVENT_CLOCK = Metric(
+    "propensity_event_clock_timestamp_seconds", _GAUGE, "seconds since the epoch", ("partition",),
+    "The partition's event clock: the latest `occurred_at` accepted.",
+)  # fmt: skip
+EVENT_FRESHNESS = Metric(
+    "propensity_event_freshness_seconds", _GAUGE, "seconds", ("partition",),
+    "How far the partition's event clock is behind the wall clock.",
+)  # fmt: skip
+LAG = Metric(
+    "propensity_lag_records", _GAUGE, "records", ("topic", "partition"),
+    "Offsets between the end of the partition and the next one to be read.",
+)  # fmt: skip
+PARTITIONS = Metric(
+    "propensity_partitions", _GAUGE, "partitions", ("topic",),
+    "Partitions that this worker owns.",
+)  # fmt: skip
+PARTITION_PAUSED = Metric(
+    "propensity_partition_paused", _GAUGE, "0 or 1", ("topic", "partition"),
+    "1 while the partition waits: for the others' event time, a model, or after bad records.",
+)  # fmt: skip
+REBALANCES = Metric(
+    "propensity_rebalances_total", _COUNTER, "times", (),
+    "Times that partitions were assigned to this worker or taken from it.",
+)  # fmt: skip
+REBUILD_PROGRESS = Metric(
+    "propensity_rebuild_progress_ratio", _GAUGE, "ratio", ("partition",),
+    "Share of the partition's history that is folded again after a start; 1 when live.",
+)  # fmt: skip
+COMMITS = Metric(
+    "propensity_commits_total", _COUNTER, "commits", (),
+    "Commits of outputs and offsets.",
+)  # fmt: skip
+RECORDS_PRODUCED = Metric(
+    "propensity_records_produced_total", _COUNTER, "records", ("topic",),
+    "Records handed to the broker.",
+)  # fmt: skip
+WORKER_TURN = Metric(
+    "propensity_worker_turn_timestamp_seconds", _GAUGE, "seconds since the epoch", (),
+    "Wall time at which the worker's loop last turned.",
+)  # fmt: skip
+MODEL_VERSION = Metric(
+    "propensity_model_version", _GAUGE, "rows learned", ("campaign", "learner"),
+    "Version of the model that serves: the rows it has learned from.",
+)  # fmt: skip
+MODEL_STATUS = Metric(
+    "propensity_model_status", _GAUGE, "0 or 1", ("campaign", "status"),
+    "1 at the status that the campaign's model has, 0 at the others.",
+)  # fmt: skip
+MODEL_INFO = Metric(
+    "propensity_model_info", _GAUGE, "1", ("campaign", "learner", "lineage", "features"),
+    "Which model serves.",
+)  # fmt: skip
+BUILD_INFO = Metric(
+    "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
+    "What is running.",
+)  # fmt: skip
+
+QUALITY: Final[Mapping[str, Metric]] = {
+    "rows": _quality("rows", "rows", "Matured rows that the window's figures rest on."),
+    "positives": _quality("positives", "rows", "Rows among them that converted."),
+    "log_loss": _quality(
+        "log_loss_nats", "nats", "Mean log-loss of the scores as served; lower is better."
+    ),
+    "base_rate_log_loss": _quality(
+        "base_rate_log_loss_nats", "nats", "The same, had everyone been given the window's rate."
+    ),
+    "normalised_entropy": _quality(
+        "normalised_entropy_ratio", "ratio", "Log-loss over that of the base rate; below 1 helps."
+    ),
+    "auc": _quality(
+        "auc_ratio",
+        "ratio",
+        "Chance that a customer who converted was scored above one who did not.",
+    ),
+    "predicted_actual": _quality(
+        "predicted_actual_ratio",
+        "ratio",
+        "Conversions predicted over conversions seen; 1 is right.",
+    ),
+    "calibration_error": _quality(
+        "calibration_error_ratio", "ratio", "Mean gap of predicted and seen over 15 equal bins."
+    ),
+    "mean_absolute_error": _quality(
+        "mean_absolute_error", "the goal's value", "Mean distance of the predicted value."
+    ),
+    "root_mean_square_error": _quality(
+        "root_mean_square_error", "the goal's value", "Root of the mean squared distance."
+    ),
+}
+
+METRICS: Final[tuple[Metric, ...]] = (
+    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
+    *(SCORED_EVENTS, SCORES, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
+    *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS, PARTITION_PAUSED, REBALANCES),
+    *(REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
+    *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
+    *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
+    *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values(), BUILD_INFO),
+)
+
+
+def document() -> str:
+    """Write docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "What the worker shows on `/metrics`, made from `consumer/metrics.py` by",
+        "`python -m consumer.metrics > docs/metrics.md`; a test holds the two equal. The usual",
+        "`process_*` and `python_*` metrics of the Prometheus library stand beside these.",
+        "",
+        "| name | kind | unit | labels | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{metric.name}` | {metric.kind} | {metric.unit} "
+        f"| {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+    lines += ["", "## Labels", "", "| label | is |", "|---|---|"]
+    lines += [f"| `{label}` | {meaning} |" for label, meaning in LABELS.items()]
+    lines += ["", "## Buckets", ""]
+    lines += [
+        f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
+        for metric in METRICS
+        if metric.kind is Kind.HISTOGRAM
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(document())

@@ -1,0 +1,288 @@
+"""What the worker tells about itself, as Prometheus reads it.
+
+Owns: the typed ways to say it, bound once per partition, campaign and topic; the exposition.
+Never: a metric that consumer/metrics.py does not declare; a decision.
+Source: https://prometheus.github.io/client_python/collector/custom/
+"""
+
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from consumer import __version__, metrics
+from consumer.clock import Clock
+from consumer.meters import Counter, Family, Gauge, Histogram
+from consumer.metrics import METRICS, Kind, Metric
+
+HOPS: Final = ("poll", "decode", "score", "encode", "publish", "commit", "learn")
+STATUSES: Final = ("warming", "ready", "unreliable", "paused", "catching_up")
+_SENDERS_NAMES_MAX: Final = 100
+
+
+class Telemetry:
+    """The metrics of one worker.
+
+    Parameters
+    ----------
+    clock
+        Freshness is measured with it when somebody scrapes.
+    librdkafka
+        Version of the Kafka client's library; empty where there is none.
+    """
+
+    def __init__(self, clock: Clock, librdkafka: str = "") -> None:
+        self._clock = clock
+        self._families: dict[str, Family[Counter] | Family[Gauge] | Family[Histogram]] = {}
+        self._counters: dict[str, Family[Counter]] = {}
+        self._gauges: dict[str, Family[Gauge]] = {}
+        self._histograms: dict[str, Family[Histogram]] = {}
+        for metric in METRICS:
+            self._declare(metric)
+        self.hops: Mapping[str, Histogram] = {
+            hop: self.histogram(metrics.HOP_DURATION, hop) for hop in HOPS
+        }
+        self.batch_size = self.histogram(metrics.BATCH_SIZE)
+        self.commits = self.counter(metrics.COMMITS)
+        self.rebalances = self.counter(metrics.REBALANCES)
+        self.values_clipped = self.counter(metrics.VALUES_CLIPPED)
+        self._score_latency = self.histogram(metrics.SCORE_LATENCY)
+        self._worker_turn = self.gauge(metrics.WORKER_TURN)
+        self.gauge(metrics.BUILD_INFO, __version__, platform.python_version(), librdkafka).set(1)
+        self._registry = CollectorRegistry()
+        self._registry.register(_Exposed(self))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def counter(self, metric: Metric, *labels: str) -> Counter:
+        """Give one counter of the table; bind it once."""
+        assert len(labels) == len(metric.labels)
+        return self._counters[metric.name].at(*labels)
+
+    def gauge(self, metric: Metric, *labels: str) -> Gauge:
+        """Give one gauge of the table; bind it once."""
+        assert len(labels) == len(metric.labels)
+        return self._gauges[metric.name].at(*labels)
+
+    def histogram(self, metric: Metric, *labels: str) -> Histogram:
+        """Give one histogram of the table; bind it once."""
+        assert len(labels) == len(metric.labels)
+        return self._histograms[metric.name].at(*labels)
+
+    def partition(self, index: int) -> "PartitionMeters":
+        """Give the meters of one partition of the events topic."""
+        return PartitionMeters(self, str(index))
+
+    def campaign(self, name: str, learner: str = "champion") -> "CampaignMeters":
+        """Give the meters of one learner of a campaign."""
+        return CampaignMeters(self, name, learner)
+
+    def lag(self, topic: str, partition: int) -> Gauge:
+        """Give the gauge of how many offsets are still to be read."""
+        return self.gauge(metrics.LAG, topic, str(partition))
+
+    def owned(self, topic: str, partitions: int) -> None:
+        """Say how many partitions of a topic this worker owns."""
+        self.gauge(metrics.PARTITIONS, topic).set(partitions)
+
+    def paused(self, topic: str, partition: int, *, waits: bool) -> None:
+        """Say whether a partition waits."""
+        self.gauge(metrics.PARTITION_PAUSED, topic, str(partition)).set(waits)
+
+    def produced(self, topic: str) -> Counter:
+        """Give the counter of records handed to the broker."""
+        return self.counter(metrics.RECORDS_PRODUCED, topic)
+
+    def score_latency(self, durations_s: NDArray[np.float64]) -> None:
+        """Observe event to score, in seconds, for every event of a batch that has a stamp."""
+        self._score_latency.observe_each(durations_s)
+
+    def dead_letter(self, stage: str, field: str) -> None:
+        """Count one unreadable record; the events outcome is counted by its partition."""
+        self.counter(metrics.DEAD_LETTERS, stage, field).add()
+
+    def property_ignored(self, name: str, amount: int = 1) -> None:
+        """Count a property that was left out, by the name its sender gave it."""
+        self.counter(metrics.PROPERTIES_IGNORED, name).add(amount)
+
+    def limit_hit(self, limit: str, amount: int = 1) -> None:
+        """Count that a limit held something back."""
+        self.counter(metrics.LIMIT_HITS, limit).add(amount)
+
+    def evicted(self, limit: str, amount: int = 1) -> None:
+        """Count entries that made room for newer ones."""
+        self.counter(metrics.EVICTIONS, limit).add(amount)
+
+    def turned(self) -> None:
+        """Say that the worker's loop has turned."""
+        self._worker_turn.set(self._clock.now_ms() / 1000)
+
+    def forget_partition(self, topic: str, index: int) -> None:
+        """Show the gauges of a partition that has gone no longer; its counters stay."""
+        label = str(index)
+        for metric in METRICS:
+            if metric.kind is Kind.GAUGE and metric.labels == ("partition",):
+                self._gauges[metric.name].forget(label)
+            if metric.kind is Kind.GAUGE and metric.labels == ("topic", "partition"):
+                self._gauges[metric.name].forget(topic, label)
+
+    def forget_learning_partition(self, topic: str, index: int) -> None:
+        """The same for a partition of training examples, which has no events."""
+        for metric in (metrics.LAG, metrics.PARTITION_PAUSED):
+            self._gauges[metric.name].forget(topic, str(index))
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Give the body and the content type of ``/metrics`` for an ``Accept`` header."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def families(
+        self,
+    ) -> Iterator[tuple[Metric, "Family[Counter] | Family[Gauge] | Family[Histogram]"]]:
+        """Give every metric with its cells, freshness measured now."""
+        now_s = self._clock.now_ms() / 1000
+        for labels, clock in self._gauges[metrics.EVENT_CLOCK.name].items():
+            self.gauge(metrics.EVENT_FRESHNESS, *labels).set(now_s - clock.value)
+        for metric in METRICS:
+            yield metric, self._families[metric.name]
+
+    def forget_model_info(self, campaign: str, learner: str) -> None:
+        """Show only the newest lineage of a learner."""
+        family = self._gauges[metrics.MODEL_INFO.name]
+        for labels in family.labels():
+            if labels[:2] == (campaign, learner):
+                family.forget(*labels)
+
+    def _declare(self, metric: Metric) -> None:
+        if metric.kind is Kind.COUNTER:
+            bounded = "property" in metric.labels or "field" in metric.labels
+            counters = Family(Counter, _SENDERS_NAMES_MAX) if bounded else Family(Counter)
+            self._families[metric.name] = self._counters[metric.name] = counters
+        elif metric.kind is Kind.GAUGE:
+            self._families[metric.name] = self._gauges[metric.name] = Family(Gauge)
+        else:
+            histograms = Family(lambda: Histogram(metric.bounds))
+            self._families[metric.name] = self._histograms[metric.name] = histograms
+
+
+class PartitionMeters:
+    """What one partition of the events topic counts; every attribute is bound once."""
+
+    def __init__(self, telemetry: Telemetry, partition: str) -> None:
+        counter, gauge = telemetry.counter, telemetry.gauge
+        self.taken = counter(metrics.EVENTS, partition, "taken")
+        self.duplicates = counter(metrics.EVENTS, partition, "duplicate")
+        self.dead_letters = counter(metrics.EVENTS, partition, "dead_letter")
+        self.late = counter(metrics.EVENTS_LATE, partition)
+        self.not_scored = counter(metrics.EVENTS_NOT_SCORED, partition)
+        self.scored = counter(metrics.SCORED_EVENTS, partition)
+        self.examples_open = gauge(metrics.EXAMPLES_OPEN, partition)
+        self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
+        self.profiles = gauge(metrics.PROFILES, partition)
+        self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
+        self._telemetry = telemetry
+        self._partition = partition
+
+    def event_clock(self, clock_ms: int) -> None:
+        """Say where the partition's event clock stands; not before it has seen an event."""
+        self._telemetry.gauge(metrics.EVENT_CLOCK, self._partition).set(clock_ms / 1000)
+
+
+class CampaignMeters:
+    """What one learner of a campaign counts; every attribute is bound once."""
+
+    def __init__(self, telemetry: Telemetry, campaign: str, learner: str) -> None:
+        counter, gauge = telemetry.counter, telemetry.gauge
+        self.scores: Mapping[str, Counter] = {
+            status: counter(metrics.SCORES, campaign, status) for status in STATUSES
+        }
+        self.examples_opened = counter(metrics.EXAMPLES_OPENED, campaign)
+        self.converted = counter(metrics.EXAMPLES_CLOSED, campaign, "converted")
+        self.not_converted = counter(metrics.EXAMPLES_CLOSED, campaign, "not_converted")
+        self.examples_learned = counter(metrics.EXAMPLES_LEARNED, campaign, learner)
+        self.version = gauge(metrics.MODEL_VERSION, campaign, learner)
+        self._statuses = {
+            status: gauge(metrics.MODEL_STATUS, campaign, status) for status in STATUSES
+        }
+        self._telemetry = telemetry
+        self._campaign = campaign
+        self._learner = learner
+
+    def dropped(self, reason: str, amount: int = 1) -> None:
+        """Count rows not learned: ``repeated``, ``superseded`` or ``replaced``."""
+        self._telemetry.counter(metrics.EXAMPLES_DROPPED, self._campaign, reason).add(amount)
+
+    def status(self, status: str) -> None:
+        """Say the status of the model that serves."""
+        assert status in self._statuses, status
+        for name, gauge in self._statuses.items():
+            gauge.set(name == status)
+
+    def model(self, version: int, lineage: str, features: str) -> None:
+        """Say which model serves."""
+        self.version.set(version)
+        self._telemetry.forget_model_info(self._campaign, self._learner)
+        self._telemetry.gauge(
+            metrics.MODEL_INFO, self._campaign, self._learner, lineage, features
+        ).set(1)
+
+    def quality(self, window: str, figures: Mapping[str, float | None]) -> None:
+        """Say the figures of one window; ``None`` is not known yet and is not shown."""
+        for figure, value in figures.items():
+            if value is not None:
+                metric = metrics.QUALITY[figure]
+                self._telemetry.gauge(metric, self._campaign, self._learner, window).set(value)
+
+
+class _Exposed(Collector):
+    """Hands the cells to the Prometheus library when somebody scrapes."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def describe(self) -> list[CounterMetricFamily]:
+        """Nothing is known to the registry beforehand; names are unique by a test."""
+        return []
+
+    def collect(
+        self,
+    ) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
+        for metric, family in self._telemetry.families():
+            yield _exposed(metric, family)
+
+
+def _exposed(
+    metric: Metric, family: Family[Counter] | Family[Gauge] | Family[Histogram]
+) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    exposed: CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+    if metric.kind is Kind.COUNTER:
+        exposed = CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    elif metric.kind is Kind.GAUGE:
+        exposed = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    else:
+        exposed = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    for labels, cell in family.items():
+        if isinstance(cell, Histogram):
+            assert isinstance(exposed, HistogramMetricFamily)
+            exposed.add_metric(labels, _cumulative(cell), cell.total)
+        else:
+            assert not isinstance(exposed, HistogramMetricFamily)
+            exposed.add_metric(labels, cell.value)
+    return exposed
+
+
+def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
+    """Give each bound with the observations at or below it, as the exposition has them."""
+    buckets: list[tuple[str, float]] = []
+    seen = 0
+    for bound, count in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+        seen += count
+        buckets.append(("+Inf" if bound == float("inf") else repr(bound), seen))
+    return buckets
