@@ -1,0 +1,1 @@
+"""Measurements: seeded workloads, public data sets, and what the program is compared with."""

@@ -62,7 +62,7 @@ def write_dataset(
 @click.option("--zst", "compressed", is_flag=True, help="Write events.ndjson.zst.")
 @click.option("--keyed", is_flag=True, help="Also write events.keyed: key, tab, event (kcat -K).")
 def main(
-    name: str, out: Path | None, households: int | None, compressed: bool, keyed: bool
+    name: str, out: Path | None, households: int | None, *, compressed: bool, keyed: bool
 ) -> None:
     """Turn the public data set NAME into events.ndjson and campaigns.yaml."""
     try:

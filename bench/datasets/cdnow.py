@@ -42,6 +42,7 @@ def events(customers_max: int | None = None) -> list[Fact]:
         value=("value", "sum"), discs=("discs", "sum"), orders=("value", "size")
     )
     days = pd.to_datetime(purchases["day"], format="%Y%m%d") + pd.DateOffset(years=YEARS_LATER)
+    dated = purchases.assign(at_ms=days.dt.as_unit("ms").astype("int64"))
     return ordered(
         Fact(
             cast("int", row.at_ms),
@@ -52,5 +53,5 @@ def events(customers_max: int | None = None) -> list[Fact]:
             round(cast("float", row.value), 2),
             {"discs": cast("int", row.discs), "orders": cast("int", row.orders)},
         )
-        for row in purchases.assign(at_ms=days.dt.as_unit("ms").astype("int64")).itertuples(index=False)
+        for row in dated.itertuples(index=False)
     )
