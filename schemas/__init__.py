@@ -1,0 +1,1 @@
+"""Shapes and bytes: records, the campaign file, settings. Imports nothing of ours."""

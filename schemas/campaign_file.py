@@ -153,7 +153,9 @@ class _FileReader(Reader):
             return section[word], join(key, word)
 
         goal = self._goal(*at("goal")) if "goal" in section else None
-        horizon_ms = self.duration_ms(*at("horizon"), min_ms=1_000) if "horizon" in section else None
+        horizon_ms = (
+            self.duration_ms(*at("horizon"), min_ms=1_000) if "horizon" in section else None
+        )
         score_on = self.clauses(*at("score_on")) if "score_on" in section else ()
         learn_on = self.clauses(*at("learn_on")) if "learn_on" in section else None
         rate = self.rate(*at("rate")) if "rate" in section else DEFAULT_RATE
@@ -261,8 +263,11 @@ class _FileReader(Reader):
         half_lives = defaults.half_lives_ms
         if "half_lives" in section:
             read = self.sequence(
-                *at("half_lives"), self.half_life, what="durations or `all`",
-                count_min=1, count_max=grammar.HALF_LIVES_MAX,
+                *at("half_lives"),
+                self.half_life,
+                what="durations or `all`",
+                count_min=1,
+                count_max=grammar.HALF_LIVES_MAX,
             )
             half_lives = tuple(half_life for (half_life,) in read)
         count_by: tuple[CountBy, ...] = ()

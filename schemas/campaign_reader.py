@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 _A_TYPE = f"an event type of 1 to {grammar.TYPE_CHARACTERS_MAX} characters (a number in quotes)"
 _A_PROPERTY = f"a property's name of 1 to {grammar.PROPERTY_CHARACTERS_MAX} characters"
-_A_RATE = f"a share such as 3% or 0.03, from {grammar.RATE_MIN:g} to {grammar.RATE_MAX:g}"
+_A_RATE = "a share such as 3% or 0.03, above 0 and below 1"
 
 
 class Reader:
@@ -218,8 +218,12 @@ class Reader:
             return self._bounds(node, key)
         if node.sequence is not None:
             values = self.sequence(
-                node, key, self._property_value, what="values",
-                count_max=grammar.VALUES_MAX, count_min=1,
+                node,
+                key,
+                self._property_value,
+                what="values",
+                count_max=grammar.VALUES_MAX,
+                count_min=1,
             )
             return Condition(tuple(value for _, value in values)) if values else None
         single = self._property_value(node, key)
@@ -240,8 +244,12 @@ class Reader:
     def cross(self, node: Located, key: str) -> tuple[str, ...] | None:
         """Two or three categories that count together."""
         names = self.sequence(
-            node, key, self.property_name, what="property names",
-            count_min=2, count_max=grammar.CROSS_MAX,
+            node,
+            key,
+            self.property_name,
+            what="property names",
+            count_min=2,
+            count_max=grammar.CROSS_MAX,
         )
         return names or None
 
@@ -271,7 +279,11 @@ class Reader:
         most = min(bounds.get("lte", float("inf")), bounds.get("lt", float("inf")))
         if least > most:
             self.wrong(node, key, "bounds that some number can meet")
-        return Condition(**bounds) if bounds else None
+        if not bounds:
+            return None
+        return Condition(
+            gte=bounds.get("gte"), gt=bounds.get("gt"), lte=bounds.get("lte"), lt=bounds.get("lt")
+        )
 
     def _property_value(self, node: Located, key: str) -> tuple[str, PropertyValue] | None:
         """A value with its kind, so that `true` and `1` are two."""

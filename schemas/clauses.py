@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 
 from schemas.event_values import PropertyValue, clean_number
 
@@ -34,7 +35,7 @@ class Condition:
             return any(_equal(value, found) for value in self.values)
         number = clean_number(found)
         return (
-            number == number
+            not isnan(number)
             and (self.gte is None or number >= self.gte)
             and (self.gt is None or number > self.gt)
             and (self.lte is None or number <= self.lte)

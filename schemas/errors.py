@@ -29,7 +29,7 @@ Reason = Literal[
 """Why a record was refused, in few enough words to be a label of a counter."""
 
 
-class InvalidRecord(ValueError):
+class InvalidRecord(ValueError):  # noqa: N818 - the word of the contract
     """A record that its sender has to repair.
 
     Parameters
@@ -40,9 +40,7 @@ class InvalidRecord(ValueError):
     reason: the same, as one of a few words.
     """
 
-    def __init__(
-        self, field: str, found: str, expected: str, reason: Reason = "invalid"
-    ) -> None:
+    def __init__(self, field: str, found: str, expected: str, reason: Reason = "invalid") -> None:
         self.field = field
         self.found = found
         self.expected = expected

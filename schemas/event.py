@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isnan
 from typing import Annotated, Any
 
 import msgspec
@@ -105,7 +106,7 @@ def _time_of(raw: object) -> int:
 
 def _value_of(raw: object) -> float | None:
     value = clean_value(raw)[0]
-    return value if value == value else None
+    return None if isnan(value) else value
 
 
 def _properties_of(raw: object) -> dict[str, PropertyValue]:
@@ -173,9 +174,7 @@ class WireEvent(msgspec.Struct, gc=False):
     `properties` hold whatever the sender put there, for the `clean_*` functions to read.
     """
 
-    customer_id: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=CUSTOMER_ID_CHARACTERS_MAX)
-    ]
+    customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=CUSTOMER_ID_CHARACTERS_MAX)]
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=TYPE_CHARACTERS_MAX)]
     occurred_at: (
         Annotated[int, msgspec.Meta(ge=TIME_MIN_MS, le=TIME_MAX_MS)]
@@ -220,9 +219,9 @@ class EventDecoder:
                 value.decode()  # The decoder skips unknown fields without reading their text.
             event = self._native(value) if self._mapping is None else self._mapped(value)
             time = event.occurred_at
-            if type(time) is int:
+            if isinstance(time, int):
                 return event
-            since = time - EPOCH  # type: ignore[operator]
+            since = time - EPOCH
             time_ms = since.days * DAY_MS + since.seconds * SECOND_MS + since.microseconds // 1000
             if TIME_MIN_MS <= time_ms <= TIME_MAX_MS:
                 event.occurred_at = time_ms

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from math import inf, isfinite, nan
+from math import inf, isfinite, isnan, nan
 from typing import Literal
 
 PROPERTIES_MAX = 64
@@ -47,7 +47,7 @@ def clean_value(raw: object, value_max: float = VALUE_MAX) -> tuple[float, Ignor
         return nan, "value_not_a_number"
     if -value_max <= number <= value_max:
         return number, None
-    if number != number:
+    if isnan(number):
         return nan, "value_not_finite"
     return (value_max if number > 0 else -value_max), "value_clipped"
 

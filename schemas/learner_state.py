@@ -8,14 +8,14 @@ Source: the design, "Models" and "State and recovery".
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-STATE_FORMAT = 1
+STATE_FORMAT: Final = 1
 ARRAY_BYTES_MAX = 64 * 1024 * 1024
 
 Dtype = Literal["<f8", "<f4", "<i8", "<i4", "<u8", "<u4", "|u1", "|i1", "|b1"]

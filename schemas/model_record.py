@@ -7,12 +7,12 @@ Source: the contract and the design, "Models".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-MODEL_FORMAT = 1
+MODEL_FORMAT: Final = 1
 QUANTILES = 101
 
 ModelStatus = Literal["warming", "ready", "unreliable", "paused"]

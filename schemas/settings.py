@@ -19,7 +19,15 @@ from schemas import durations
 from schemas.event import RECORD_BYTES_MAX
 from schemas.event_values import VALUE_MAX
 from schemas.settings_source import read_settings
-from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TIME_MAX_MS, TIME_MIN_MS, parse_time
+from schemas.times import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    SECOND_MS,
+    TIME_MAX_MS,
+    TIME_MIN_MS,
+    parse_time,
+)
 
 Scalar = str | int | float | bool
 
@@ -60,7 +68,7 @@ def _delivery(raw: object) -> object:
 
 
 def _kafka(raw: object) -> object:
-    """librdkafka's names (`BOOTSTRAP_SERVERS` of the environment is one), with a broker."""
+    """Names of librdkafka (`BOOTSTRAP_SERVERS` of the environment is one), with a broker."""
     if not isinstance(raw, dict):
         return raw
     named = {
@@ -184,7 +192,8 @@ class Settings(BaseSettings):
     campaigns: Path = Path("campaigns.yaml")
     keys: Literal["strict", "partitioned"] = "strict"
     start_from: Annotated[
-        Literal["earliest", "latest"] | int, BeforeValidator(_start_from, json_schema_input_type=str)
+        Literal["earliest", "latest"] | int,
+        BeforeValidator(_start_from, json_schema_input_type=str),
     ] = "earliest"
     publish_from: Literal["now", "start"] = "now"
     delivery: Annotated[Literal["at_least_once"], BeforeValidator(_delivery)] = "at_least_once"

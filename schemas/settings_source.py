@@ -18,6 +18,8 @@ from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
+)
+from pydantic_settings import (
     SettingsError as UnreadableVariable,
 )
 
@@ -128,7 +130,9 @@ class _Places:
         allowed = error["msg"] if template is None else template.format(**error.get("ctx", {}))
         hint = None
         if error["type"] == "literal_error":
-            hint = nearest(error["input"], allowed.replace("'", "").replace(" or ", ", ").split(", "))
+            hint = nearest(
+                error["input"], allowed.replace("'", "").replace(" or ", ", ").split(", ")
+            )
         return Problem(file, line, key, described(error["input"]), allowed.replace("'", "`"), hint)
 
     def _place(self, words: list[str]) -> tuple[str, int | None]:

@@ -111,7 +111,9 @@ class _Walk:
             return Located(line, _scalar_value(kind, text), text)
         except ValueError:
             self.problems.append(
-                Problem(self.file, line, key, f"`{shortened(text)}`", "a text, a number or true/false")
+                Problem(
+                    self.file, line, key, f"`{shortened(text)}`", "a text, a number or true/false"
+                )
             )
             return Located(line, text, text)
 
