@@ -16,10 +16,10 @@ from models.kernels_learner import Floats, compiled
 Cells = NDArray[np.float32]
 
 DAYS = 28
-LOGIT_MAX = 12.0
-BINS_PER_LOGIT = 20.0
-BINS = 480
-"""Log-odds from -12 to 12 in steps of 0.05; what lies beyond belongs to the last bin."""
+LOGIT_MIN = -10.0
+BINS_PER_LOGIT = 40.0
+BINS = 640
+"""Log-odds from -10 to 6 in steps of 0.025; what lies beyond belongs to the outermost bins."""
 PROBABILITY_MIN = 1e-12
 
 # Columns of the daily sums of a campaign that predicts a conversion.
@@ -43,7 +43,7 @@ PREDICTIONS = 2
 def bin_of(probability: float) -> int:
     """Return the histogram bin of a probability strictly between 0 and 1."""
     logit = math.log(probability) - math.log1p(-probability)
-    place = math.floor((logit + LOGIT_MAX) * BINS_PER_LOGIT)
+    place = math.floor((logit - LOGIT_MIN) * BINS_PER_LOGIT)
     return min(max(place, 0), BINS - 1)
 
 
