@@ -1,0 +1,124 @@
+"""A batch as columns: what enters the compiled loop, and what leaves it.
+
+Owns: the shapes of the events of a batch, of the served models and of the scores.
+Never: anything that outlives a batch.
+Source: the columns are filled by models.intake and models.serving and read by models.kernel_fold.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.plan import Plan
+from models.state import EXPERTS_MAX
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+I4 = NDArray[np.int32]
+I1 = NDArray[np.int8]
+U8 = NDArray[np.uint64]
+
+REASONS_MAX = 3
+QUANTILES = 101
+WARMING, READY, UNRELIABLE, PAUSED, CATCHING_UP = 0, 1, 2, 3, 4
+STATUSES = ("warming", "ready", "unreliable", "paused", "catching_up")
+BANDS = ("low", "medium", "high")
+TAKEN, DUPLICATE, LATE, NOT_SCORED = 0, 1, 2, 3
+NO_PERCENTILE = -1.0
+DEADLINE_ABSENT_MS = 1 << 62
+
+
+class EventColumns(NamedTuple):
+    """n events of one partition, in log order."""
+
+    slot: I4
+    mask: U8  # clauses that the event satisfies
+    at_ms: I8
+    value: F8  # nan is absent
+    event_hash: U8
+    offset: I8
+    numbers: F8  # [n, declared numbers] nan is absent
+    codes: I4  # [n, properties of categories] 0 is absent
+    remembered: I4  # [n, remembered properties] 0 is absent
+    keys: U8  # [n, keys] 0 is absent
+    deadlines: I8  # [n, deadlines]
+    by_place: I4  # [n, count_by groups] -1 is none
+
+
+class ServedModels(NamedTuple):
+    """The models of one moment, by campaign, in the columns of the plan."""
+
+    status: I8
+    version: I8
+    rate: F8  # what is served while warming
+    bias: F8
+    weights: F8  # [campaign, column]
+    hinge_weights: F8  # [campaign, hinge]
+    baseline: F8  # logit of a customer whose features are the means
+    source_offset: F8  # [campaign, source] -Σ weight · mean of its columns
+    quantiles: F8  # [campaign, QUANTILES]
+    category_keys: U8  # [campaign, values] sorted, padded with the greatest
+    category_weights: F8
+
+
+class ScoreColumns(NamedTuple):
+    """m scores in the order of the events and of the campaigns."""
+
+    event: I4
+    campaign: I4
+    served: F8  # probability, or value
+    linear: F8  # its logit, or the value
+    baseline: F8
+    source: I4  # [m, REASONS_MAX] strongest first, -1 padded
+    contribution: F8  # [m, REASONS_MAX]
+    other: F8
+    percentile: F8
+    status: I1
+    version: I8
+    place: I4  # of the example that the score opened, or -1
+    outcome: I1  # [n] what became of each event
+
+
+class Scratch(NamedTuple):
+    """Room for one event's computation."""
+
+    x: F8  # the layout's columns
+    source: F8  # sums by source
+    experts: F8
+    a: I4  # categories of the event
+    b: I4
+
+
+def score_columns(events: int, campaigns: int) -> ScoreColumns:
+    """Room for the scores of a batch."""
+    m = events * campaigns
+    return ScoreColumns(
+        event=np.empty(m, np.int32),
+        campaign=np.empty(m, np.int32),
+        served=np.empty(m),
+        linear=np.empty(m),
+        baseline=np.empty(m),
+        source=np.full((m, REASONS_MAX), -1, np.int32),
+        contribution=np.zeros((m, REASONS_MAX)),
+        other=np.empty(m),
+        percentile=np.empty(m),
+        status=np.empty(m, np.int8),
+        version=np.empty(m, np.int64),
+        place=np.full(m, -1, np.int32),
+        outcome=np.empty(events, np.int8),
+    )
+
+
+def scratch(plan: Plan) -> Scratch:
+    """Room for one event under a plan."""
+    categories = max(1, len(plan.layout.categories))
+    return Scratch(
+        x=np.zeros(len(plan.layout.columns)),
+        source=np.zeros(len(plan.layout.sources)),
+        experts=np.zeros(EXPERTS_MAX),
+        a=np.zeros(categories, np.int32),
+        b=np.zeros(categories, np.int32),
+    )

@@ -1,0 +1,351 @@
+"""Open examples in the compiled loop: opened by reservoir, answered, closed when due.
+
+Owns: which scored event becomes an example, its label, and when it leaves.
+Never: how a probability is computed.
+Source: reservoir sampling with a reservoir of one, Vitter (1985).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.compiled import compiled
+from models.kernel_profile import count_answer
+from models.kernel_queues import (
+    UNLISTED,
+    heap_pop,
+    heap_push,
+    list_oldest,
+    order_append,
+    order_remove,
+)
+from models.plan import PlanArrays
+from models.state import (
+    CLOCK_MS,
+    CLOSED_COUNT,
+    FREE_COUNT,
+    HEAP_COUNT,
+    I8,
+    NEXT_SEQUENCE,
+    OPEN_COUNT,
+    OPENED,
+    REPLACED,
+    THROTTLED,
+    U8,
+    Examples,
+    Profiles,
+    Queues,
+)
+
+HASH_MAX = np.uint64(0xFFFFFFFFFFFFFFFF)
+LEVEL_MAX = 30
+
+
+@compiled
+def mix(value: np.uint64) -> np.uint64:
+    """A hash in which every bit depends on every bit (splitmix64, Steele et al. 2014)."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@compiled
+def one_in(event_hash: np.uint64, seed: np.uint64, chances: np.uint64) -> bool:
+    """True for one event in `chances`, decided by the event's hash."""
+    return bool(mix(event_hash ^ seed) <= HASH_MAX // chances)
+
+
+@compiled
+def same_keys(examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8) -> bool:
+    """Whether an event carries the example's `match` values; absent never matches."""
+    for index in range(plan.match.shape[1]):
+        key = plan.match[campaign, index]
+        if key < 0:
+            break
+        if keys[key] == 0 or keys[key] != examples.keys[place, key]:
+            return False
+    return True
+
+
+@compiled
+def forbidden_same(
+    examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8
+) -> bool:
+    """Whether an event shares a value that a goal must not share with the scored event."""
+    for index in range(plan.not_same.shape[1]):
+        key = plan.not_same[campaign, index]
+        if key < 0:
+            break
+        if keys[key] != 0 and keys[key] == examples.keys[place, key]:
+            return True
+    return False
+
+
+@compiled
+def answer_examples(
+    profiles: Profiles,
+    examples: Examples,
+    plan: PlanArrays,
+    slot: int,
+    mask: np.uint64,
+    at_ms: int,
+    value: float,
+    keys: U8,
+) -> None:
+    """Let an event answer the open examples of its customer."""
+    place = profiles.first_example[slot]
+    while place >= 0:
+        campaign = examples.campaign[place]
+        hit = (plan.goal_mask[campaign] & mask) != 0
+        lost = (plan.lost_mask[campaign] & mask) != 0
+        if (hit or lost) and examples.decided[place] == 0:
+            age = at_ms - examples.at_ms[place]
+            inside = age >= 0 and at_ms <= examples.deadline_ms[place]
+            if inside and same_keys(examples, plan, place, campaign, keys):
+                late_enough = age >= plan.after_ms[campaign]
+                allowed = not forbidden_same(examples, plan, place, campaign, keys)
+                if hit and late_enough and allowed:
+                    take_hit(examples, plan, place, campaign, value)
+                elif lost:
+                    examples.decided[place] = 1
+        place = examples.next[place]
+
+
+@compiled
+def take_hit(
+    examples: Examples, plan: PlanArrays, place: int, campaign: int, value: float
+) -> None:
+    """Note a goal event on an example."""
+    if plan.predicts_value[campaign] == 1:
+        examples.answer[place] += 0.0 if np.isnan(value) else value
+        return
+    examples.answer[place] = 1.0
+    if plan.lost_mask[campaign] != 0:
+        examples.decided[place] = 1
+
+
+@compiled
+def leave_chain(profiles: Profiles, examples: Examples, registers: I8, place: int) -> None:
+    """Take a closed example out of its customer's chain."""
+    slot = examples.slot[place]
+    if profiles.first_example[slot] == place:
+        profiles.first_example[slot] = examples.next[place]
+    else:
+        before = profiles.first_example[slot]
+        while examples.next[before] != place:
+            before = examples.next[before]
+        examples.next[before] = examples.next[place]
+    if profiles.first_example[slot] < 0 and profiles.newer[slot] == UNLISTED:
+        list_oldest(profiles, registers, slot)
+
+
+@compiled
+def close(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    place: int,
+    index: int,
+    offset: int,
+) -> None:
+    """Move an example to the closed rows; its place is freed when the rows have been read."""
+    leave_chain(profiles, examples, registers, place)
+    campaign = examples.campaign[place]
+    count_answer(
+        profiles, examples.slot[place], campaign, examples.answer[place] > 0.0, registers[CLOCK_MS]
+    )
+    examples.campaign[place] = -1 - campaign
+    examples.closed_index[place] = index
+    examples.closed_offset[place] = offset
+    examples.closed_ms[place] = registers[CLOCK_MS]
+    examples.sequence[place] = -1
+    queues.closed[registers[CLOSED_COUNT]] = place
+    registers[CLOSED_COUNT] += 1
+    registers[OPEN_COUNT] -= 1
+
+
+@compiled
+def close_due(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    offset: int,
+) -> int:
+    """Close what the clock has passed, oldest first; give the number of closed rows.
+
+    In a campaign with two reported answers a passed deadline only decides the label: its rows
+    leave in the order of scoring.
+    """
+    closed = 0
+    while registers[HEAP_COUNT] > 0 and closed < plan.closes_per_event_max:
+        if queues.heap_due[0] >= registers[CLOCK_MS]:
+            break
+        sequence = queues.heap_sequence[0]
+        place = heap_pop(queues, registers)
+        if examples.sequence[place] != sequence:
+            continue
+        if plan.lost_mask[examples.campaign[place]] != 0:
+            examples.decided[place] = 1
+            continue
+        close(profiles, examples, queues, registers, place, closed, offset)
+        closed += 1
+    return closed
+
+
+@compiled
+def close_decided(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    offset: int,
+    closed: int,
+) -> None:
+    """Close decided rows of campaigns with two reported answers, in the order of scoring."""
+    for campaign in range(plan.lost_mask.shape[0]):
+        if plan.lost_mask[campaign] == 0:
+            continue
+        place = queues.order_first[campaign]
+        while place >= 0 and examples.decided[place] == 1:
+            if closed >= plan.closes_per_event_max:
+                return
+            order_remove(queues, examples, campaign, place)
+            close(profiles, examples, queues, registers, place, closed, offset)
+            closed += 1
+            place = queues.order_first[campaign]
+
+
+@compiled
+def current_example(
+    profiles: Profiles,
+    examples: Examples,
+    plan: PlanArrays,
+    slot: int,
+    campaign: int,
+    at_ms: int,
+    keys: U8,
+) -> int:
+    """The open example whose interval holds this moment, or -1."""
+    place = profiles.first_example[slot]
+    while place >= 0:
+        if (
+            examples.campaign[place] == campaign
+            and examples.decided[place] == 0
+            and at_ms < examples.start_ms[place] + plan.interval_ms[campaign]
+            and interval_keys(examples, plan, place, campaign, keys)
+        ):
+            return int(place)
+        place = examples.next[place]
+    return -1
+
+
+@compiled
+def interval_keys(
+    examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8
+) -> bool:
+    """Whether two scored events of a customer share an interval: equal `match` values."""
+    for index in range(plan.match.shape[1]):
+        key = plan.match[campaign, index]
+        if key < 0:
+            break
+        if keys[key] != examples.keys[place, key]:
+            return False
+    return True
+
+
+@compiled
+def throttle_level(registers: I8, plan: PlanArrays) -> int:
+    """How often the free half of the store has been halved: 0 below one half, -1 when full."""
+    room = plan.open_examples_max - registers[OPEN_COUNT]
+    if room <= 0:
+        return -1
+    level = 0
+    while level < LEVEL_MAX and (room << (level + 1)) <= plan.open_examples_max:
+        level += 1
+    return level
+
+
+@compiled
+def choose_place(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    slot: int,
+    campaign: int,
+    at_ms: int,
+    event_hash: np.uint64,
+    keys: U8,
+) -> int:
+    """Where this candidate's example goes, or -1 where it becomes none."""
+    seed = plan.hash_seed[campaign]
+    if plan.interval_ms[campaign] > 0:
+        place = current_example(profiles, examples, plan, slot, campaign, at_ms, keys)
+        if place >= 0:
+            examples.candidates[place] += 1
+            if not one_in(event_hash, seed, np.uint64(examples.candidates[place])):
+                return -1
+            if plan.lost_mask[campaign] != 0:
+                order_remove(queues, examples, campaign, place)
+            registers[REPLACED] += 1
+            return place
+    unit = mix(event_hash)
+    if plan.interval_ms[campaign] > 0:  # All candidates of an interval share one fate.
+        unit = profiles.customer_hash[slot] ^ np.uint64(at_ms // plan.interval_ms[campaign])
+    level = throttle_level(registers, plan)
+    if level < 0 or not one_in(mix(unit), seed, np.uint64(1) << np.uint64(level)):
+        registers[THROTTLED] += 1
+        return -1
+    registers[FREE_COUNT] -= 1
+    place = int(queues.free[registers[FREE_COUNT]])
+    examples.candidates[place] = 1
+    examples.start_ms[place] = at_ms
+    examples.weight[place] = np.float32(1 << level)
+    examples.slot[place] = slot
+    examples.campaign[place] = campaign
+    examples.next[place] = profiles.first_example[slot]
+    profiles.first_example[slot] = place
+    registers[OPEN_COUNT] += 1
+    registers[OPENED] += 1
+    return place
+
+
+@compiled
+def open_example(
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    place: int,
+    campaign: int,
+    at_ms: int,
+    offset: int,
+    event_hash: np.uint64,
+    keys: U8,
+    deadlines: I8,
+) -> None:
+    """Start an example at its place: its times, its keys and its turn."""
+    deadline = at_ms + plan.horizon_ms[campaign]
+    until = plan.until[campaign]
+    if until >= 0 and deadlines[until] < deadline:
+        deadline = max(deadlines[until], at_ms)
+    examples.at_ms[place] = at_ms
+    examples.deadline_ms[place] = deadline
+    examples.due_ms[place] = deadline + plan.lateness_ms
+    examples.sequence[place] = registers[NEXT_SEQUENCE]
+    examples.offset[place] = offset
+    examples.event_hash[place] = event_hash
+    examples.answer[place] = 0.0
+    examples.decided[place] = 0
+    for key in range(keys.shape[0]):
+        examples.keys[place, key] = keys[key]
+    heap_push(queues, registers, examples.due_ms[place], registers[NEXT_SEQUENCE], place)
+    registers[NEXT_SEQUENCE] += 1
+    if plan.lost_mask[campaign] != 0:
+        order_append(queues, examples, campaign, place)

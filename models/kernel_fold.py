@@ -1,0 +1,131 @@
+"""The loop over the events of a batch: the specification of the scorer, compiled.
+
+Owns: the order in which an event closes, answers, changes, scores and opens.
+Never: a decision that depends on where a batch was cut.
+Source: ARCHITECTURE.md, the rules of time.
+"""
+
+from __future__ import annotations
+
+from models.batch import (
+    DUPLICATE,
+    LATE,
+    NOT_SCORED,
+    TAKEN,
+    EventColumns,
+    ScoreColumns,
+    Scratch,
+    ServedModels,
+)
+from models.compiled import compiled
+from models.kernel_examples import (
+    answer_examples,
+    choose_place,
+    close_decided,
+    close_due,
+    open_example,
+)
+from models.kernel_profile import apply_event, read_features
+from models.kernel_queues import list_newest, see
+from models.kernel_scores import keep_features, read_categories, score_campaign
+from models.plan import PlanArrays
+from models.state import CLOCK_MS, CLOSED_COUNT, FREE_COUNT, I8, Examples, Profiles, Queues
+
+
+@compiled
+def score_event(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    models: ServedModels,
+    events: EventColumns,
+    row: int,
+    catching_up: bool,
+    room: Scratch,
+    out: ScoreColumns,
+) -> bool:
+    """Score an event for the campaigns that ask for it and open their examples."""
+    mask, slot, at_ms = events.mask[row], events.slot[row], events.at_ms[row]
+    read = False
+    for campaign in range(plan.score_mask.shape[0]):
+        learns = (plan.learn_mask[campaign] & mask) != 0
+        if not learns and (plan.score_mask[campaign] & mask) == 0:
+            continue
+        if not read:
+            read_features(profiles, plan, slot, at_ms, events.numbers[row], room.x)
+            read_categories(profiles, plan, events, row, slot, room)
+            read = True
+        m = score_campaign(plan, models, campaign, row, catching_up, room, out, registers)
+        if not learns:
+            continue
+        event_hash, keys = events.event_hash[row], events.keys[row]
+        place = choose_place(
+            profiles, examples, queues, registers, plan, slot, campaign, at_ms, event_hash, keys
+        )
+        if place >= 0:
+            out.place[m] = place
+            examples.served[place] = out.served[m]
+            examples.version[place] = out.version[m]
+            examples.status[place] = out.status[m]
+            keep_features(examples, plan, place, campaign, room)
+            open_example(
+                examples, queues, registers, plan, place, campaign, at_ms,
+                events.offset[row], event_hash, keys, events.deadlines[row],
+            )  # fmt: skip
+    return read
+
+
+@compiled
+def fold_events(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    models: ServedModels,
+    events: EventColumns,
+    first: int,
+    stop: int,
+    catching_up: bool,
+    room: Scratch,
+    out: ScoreColumns,
+) -> None:
+    """Fold the events `first` to `stop` into the state, one after the other."""
+    for row in range(first, stop):
+        at_ms, slot, mask = events.at_ms[row], events.slot[row], events.mask[row]
+        late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
+        registers[CLOCK_MS] = max(registers[CLOCK_MS], at_ms)
+        offset = events.offset[row]
+        closed = close_due(profiles, examples, queues, registers, plan, offset)
+        if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
+            close_decided(profiles, examples, queues, registers, plan, offset, closed)
+            out.outcome[row] = DUPLICATE
+            continue
+        answer_examples(
+            profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
+        )
+        close_decided(profiles, examples, queues, registers, plan, offset, closed)
+        list_newest(profiles, registers, slot)
+        apply_event(
+            profiles, plan, slot, mask, at_ms, events.value[row],
+            events.by_place[row], events.remembered[row],
+        )  # fmt: skip
+        if late:
+            out.outcome[row] = LATE
+            continue
+        scored = score_event(
+            profiles, examples, queues, registers, plan, models, events, row, catching_up, room, out
+        )
+        out.outcome[row] = TAKEN if scored else NOT_SCORED
+
+
+@compiled
+def free_closed(queues: Queues, registers: I8, count: int) -> None:
+    """Give the places of the first `count` closed rows back, when the rows have been read."""
+    free = registers[FREE_COUNT]
+    for index in range(count):
+        queues.free[free + index] = queues.closed[index]
+    registers[FREE_COUNT] = free + count
+    registers[CLOSED_COUNT] = 0

@@ -1,0 +1,207 @@
+"""Scores in the compiled loop: one linear model a campaign, with its reasons.
+
+Owns: the sum, its parts by source, the percentile.
+Never: learning, or the profile behind the features.
+Source: reasons are the linear model's own terms about the means, weight · (x - mean).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from models.batch import (
+    CATCHING_UP,
+    NO_PERCENTILE,
+    QUANTILES,
+    REASONS_MAX,
+    WARMING,
+    EventColumns,
+    ScoreColumns,
+    Scratch,
+    ServedModels,
+)
+from models.compiled import compiled
+from models.plan import F8, PlanArrays
+from models.state import I8, SCORES, Examples, Profiles
+
+LOGIT_MAX = 35.0
+
+
+@compiled
+def category_key(category: int, a: int, b: int) -> np.uint64:
+    """One number for a category's value, or for a crossed pair of values."""
+    return (np.uint64(category) << np.uint64(48)) | (np.uint64(a) << np.uint64(24)) | np.uint64(b)
+
+
+@compiled
+def read_categories(
+    profiles: Profiles, plan: PlanArrays, events: EventColumns, row: int, slot: int, room: Scratch
+) -> None:
+    """The codes of each category: of the event itself, or else as last known of the customer."""
+    for category in range(plan.category_parts.shape[0]):
+        for part in range(2):
+            place = plan.category_parts[category, part]
+            code = 0
+            if place >= 0:
+                code = events.codes[row, place]
+                known = plan.category_remembered[place]
+                if code == 0 and known >= 0:
+                    code = profiles.remembered[slot, known]
+            if part == 0:
+                room.a[category] = code
+            else:
+                room.b[category] = code
+        crossed = plan.category_parts[category, 1] >= 0
+        if crossed and (room.a[category] == 0 or room.b[category] == 0):
+            room.a[category] = 0
+            room.b[category] = 0
+
+
+@compiled
+def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> float:
+    """The weight of a category's value, 0 where the model does not know it."""
+    low, high = 0, models.category_keys.shape[1]
+    while low < high:
+        middle = (low + high) // 2
+        if models.category_keys[campaign, middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    if low < models.category_keys.shape[1] and models.category_keys[campaign, low] == key:
+        return float(models.category_weights[campaign, low])
+    return 0.0
+
+
+@compiled
+def sum_sources(
+    plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch
+) -> float:
+    """The linear sum of a model, its parts left by source in `room.source`."""
+    room.source[:] = 0.0
+    columns = plan.columns[campaign]
+    for place in range(columns.shape[0]):
+        if columns[place] < 0:
+            break
+        x = float(np.float32(room.x[columns[place]]))
+        if x != 0.0:
+            source = plan.column_source[campaign, place]
+            room.source[source] += models.weights[campaign, place] * x
+    for hinge in range(plan.hinge_column.shape[1]):
+        place = plan.hinge_column[campaign, hinge]
+        if place < 0:
+            break
+        over = float(np.float32(room.x[columns[place]])) - plan.hinge_knot[campaign, hinge]
+        if over > 0.0:
+            source = plan.column_source[campaign, place]
+            room.source[source] += models.hinge_weights[campaign, hinge] * over
+    for index in range(plan.categories.shape[1]):
+        category = plan.categories[campaign, index]
+        if category < 0:
+            break
+        if room.a[category] != 0:
+            key = category_key(category, room.a[category], room.b[category])
+            source = plan.category_source[campaign, index]
+            room.source[source] += category_weight(models, campaign, key)
+    total = models.bias[campaign]
+    for source in range(plan.sources):
+        total += room.source[source]
+    return float(total)
+
+
+@compiled
+def probability_of(logit: float) -> float:
+    """The logistic function of a logit that is held within ±LOGIT_MAX."""
+    return 1.0 / (1.0 + math.exp(-max(-LOGIT_MAX, min(LOGIT_MAX, logit))))
+
+
+@compiled
+def percentile_of(quantiles: F8, served: float) -> float:
+    """The mid-rank of a prediction among the quantiles of recent ones, 0–100."""
+    below, upto = 0, 0
+    for index in range(QUANTILES):
+        below += quantiles[index] < served
+        upto += quantiles[index] <= served
+    return 50.0 * (below + upto) / QUANTILES
+
+
+@compiled
+def strongest(models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int) -> float:
+    """Write the strongest contributions and give their sum; equal ones go by source."""
+    for source in range(room.source.shape[0]):
+        room.source[source] += models.source_offset[campaign, source]
+    total = 0.0
+    for rank in range(REASONS_MAX):
+        best, size = -1, 0.0
+        for source in range(room.source.shape[0]):
+            if abs(room.source[source]) > size:
+                best, size = source, abs(room.source[source])
+        if best < 0:
+            break
+        out.source[m, rank] = best
+        out.contribution[m, rank] = room.source[best]
+        total += room.source[best]
+        room.source[best] = 0.0
+    return total
+
+
+@compiled
+def score_campaign(
+    plan: PlanArrays,
+    models: ServedModels,
+    campaign: int,
+    row: int,
+    catching_up: bool,
+    room: Scratch,
+    out: ScoreColumns,
+    registers: I8,
+) -> int:
+    """Score one event for one campaign and give the position of the score."""
+    m = registers[SCORES]
+    registers[SCORES] = m + 1
+    linear = sum_sources(plan, models, campaign, room)
+    value = plan.predicts_value[campaign] == 1
+    if not value:
+        linear = max(-LOGIT_MAX, min(LOGIT_MAX, linear))
+    room.experts[0] = linear if value else probability_of(linear)
+    status = models.status[campaign]
+    out.event[m] = row
+    out.campaign[m] = campaign
+    out.version[m] = models.version[campaign]
+    out.status[m] = CATCHING_UP if catching_up else status
+    if status == WARMING:
+        rate = models.rate[campaign]
+        out.served[m] = rate
+        out.linear[m] = rate if value else math.log(rate / (1.0 - rate))
+        out.baseline[m] = out.linear[m]
+        out.other[m] = 0.0
+        out.percentile[m] = NO_PERCENTILE
+        return int(m)
+    out.served[m] = room.experts[0]
+    out.linear[m] = linear
+    out.baseline[m] = models.baseline[campaign]
+    named = strongest(models, campaign, room, out, m)
+    out.other[m] = linear - models.baseline[campaign] - named
+    out.percentile[m] = percentile_of(models.quantiles[campaign], out.served[m])
+    return int(m)
+
+
+@compiled
+def keep_features(
+    examples: Examples, plan: PlanArrays, place: int, campaign: int, room: Scratch
+) -> None:
+    """Store in an example the features, as scored."""
+    columns = plan.columns[campaign]
+    for index in range(columns.shape[0]):
+        if columns[index] < 0:
+            break
+        examples.x[place, index] = np.float32(room.x[columns[index]])
+    for index in range(plan.categories.shape[1]):
+        category = plan.categories[campaign, index]
+        if category < 0:
+            break
+        examples.category_a[place, index] = room.a[category]
+        examples.category_b[place, index] = room.b[category]
+    for expert in range(room.experts.shape[0]):
+        examples.experts[place, expert] = room.experts[expert]

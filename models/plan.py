@@ -1,0 +1,276 @@
+"""A campaign file compiled for the folds: clauses as bits, campaigns as arrays.
+
+Owns: what the compiled loop must know of the campaign file, as plain numbers.
+Never: state of a customer, an event or a learner.
+Source: docs/campaigns.md says what each rule means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.layout import Layout, make_layout
+from schemas.campaign import Campaign, CampaignFile, digest
+from schemas.clauses import Clause
+
+CLAUSES_MAX = 64
+KEYS_MAX = 4
+COUNT_BY_HALF_LIFE_MS = 90 * 86_400_000
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+I4 = NDArray[np.int32]
+U8 = NDArray[np.uint64]
+
+
+class PlanArrays(NamedTuple):
+    """The plan as the compiled loop reads it. C campaigns, S streams, H half-lives, N columns."""
+
+    stream_mask: U8  # [S] bits of the clauses of a stream; the rest stream has none.
+    decay_per_ms: F8  # [H] 1 / half-life; 0 keeps for ever.
+    score_mask: U8  # [C]
+    learn_mask: U8  # [C]
+    goal_mask: U8  # [C]
+    lost_mask: U8  # [C] 0 without `lost`.
+    horizon_ms: I8  # [C]
+    interval_ms: I8  # [C]
+    after_ms: I8  # [C]
+    until: I4  # [C] position among the deadlines of an event, or -1.
+    match: I4  # [C, KEYS_MAX] positions among the keys of an event, -1 padded.
+    not_same: I4  # [C, KEYS_MAX]
+    predicts_value: I8  # [C] 1 where the label is a sum of values.
+    hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
+    columns: I4  # [C, N] layout columns of a campaign, -1 padded.
+    column_source: I4  # [C, N] their sources.
+    hinge_column: I4  # [C, M] position among the campaign's own columns, -1 padded.
+    hinge_knot: F8  # [C, M]
+    categories: I4  # [C, K] positions among the plan's categories, -1 padded.
+    category_source: I4  # [C, K]
+    category_parts: I4  # [A, 2] properties of a category; the second is -1 unless crossed.
+    category_remembered: I4  # [P] slot among the remembered properties, or -1.
+    numbers_start: int
+    context_start: int
+    count_by_start: int
+    answers_start: int
+    sources: int
+    lateness_ms: int
+    seen_ms: int
+    seen_ids_max: int
+    open_examples_max: int
+    closes_per_event_max: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of a scorer fold and its rules of time, all in the settings file."""
+
+    profiles_max: int = 5_000_000
+    open_examples_max: int = 5_000_000
+    seen_ids_max: int = 1_000_000
+    closes_per_event_max: int = 64
+    category_values_max: int = 65_536
+    value_max: float = 1e9
+    lateness_ms: int = 3_600_000
+    future_max_ms: int = 300_000
+    seen_ms: int = 86_400_000
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """What is looked at in an event of one type."""
+
+    mask: int  # Bits of the clauses that ask for the type alone.
+    clauses: tuple[tuple[int, Clause], ...]  # Bits of the clauses with a `where`.
+    count_by: tuple[tuple[int, str], ...]  # Groups and their property.
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled campaign file."""
+
+    file: CampaignFile
+    layout: Layout
+    limits: Limits
+    arrays: PlanArrays
+    rules: dict[str, EventRule]
+    campaigns: tuple[str, ...]
+    numbers: tuple[str, ...]
+    properties: tuple[str, ...]  # Those whose values are categories, in order.
+    remembered: tuple[str, ...]
+    keys: tuple[str, ...]  # Those that `match` and `not_same` compare.
+    deadlines: tuple[str, ...]  # Those that `until` names.
+
+    @cached_property
+    def lineages(self) -> tuple[str, ...]:
+        """The lineage of each campaign."""
+        return tuple(campaign.lineage for campaign in self.file.campaigns.values())
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """A digest of each campaign's columns: what `features` means in a record."""
+        return tuple(
+            digest([columns.names, [hinge.name for hinge in columns.hinges], columns.categories])
+            for columns in self.layout.campaigns
+        )
+
+
+class _Clauses:
+    """Numbers the distinct clauses of a file; equal clauses share a bit."""
+
+    def __init__(self) -> None:
+        self.bits: dict[object, int] = {}
+        self.clauses: list[Clause] = []
+
+    def mask(self, clauses: Sequence[Clause]) -> int:
+        """The bits of these clauses; an event satisfies one of them if it has one of the bits."""
+        mask = 0
+        for clause in clauses:
+            key = clause.identity
+            if key not in self.bits:
+                self.bits[key] = len(self.bits)
+                self.clauses.append(clause)
+            mask |= 1 << self.bits[key]
+        return mask
+
+
+def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
+    """Compile a campaign file.
+
+    Raises:
+        ValueError: the file has more distinct clauses than one event's bits can hold.
+    """
+    limits = limits or Limits()
+    layout = make_layout(file)
+    campaigns = list(file.campaigns.values())
+    clauses = _Clauses()
+    masks = {
+        "stream": [clauses.mask(stream.clauses) for stream in layout.streams],
+        "score": [clauses.mask(c.score_on) for c in campaigns],
+        "learn": [clauses.mask(c.learn_on or c.score_on) for c in campaigns],
+        "goal": [clauses.mask(c.goal.clauses) for c in campaigns],
+        "lost": [clauses.mask([c.goal.lost] if c.goal.lost else []) for c in campaigns],
+    }
+    if len(clauses.clauses) > CLAUSES_MAX:
+        message = f"{len(clauses.clauses)} distinct clauses; at most {CLAUSES_MAX} are allowed"
+        raise ValueError(message)
+    properties = tuple(dict.fromkeys(part for parts in layout.categories for part in parts))
+    remembered = tuple(file.events.remember)
+    keys = _keys(campaigns)
+    deadlines = tuple(dict.fromkeys(c.goal.until for c in campaigns if c.goal.until))
+    return Plan(
+        file=file,
+        layout=layout,
+        limits=limits,
+        arrays=_arrays(layout, campaigns, masks, limits, (properties, remembered, keys, deadlines)),
+        rules=_rules(layout, clauses),
+        campaigns=tuple(file.campaigns),
+        numbers=layout.numbers,
+        properties=properties,
+        remembered=remembered,
+        keys=keys,
+        deadlines=deadlines,
+    )
+
+
+def _keys(campaigns: Sequence[Campaign]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(key for c in campaigns for key in [*c.goal.match, *c.goal.not_same])
+    )
+
+
+def _rules(layout: Layout, clauses: _Clauses) -> dict[str, EventRule]:
+    types = {clause.event for clause in clauses.clauses}
+    types |= {event for event, _ in layout.count_by}
+    numbered = list(enumerate(clauses.clauses))
+    return {
+        name: EventRule(
+            mask=sum(1 << bit for bit, c in numbered if c.event == name and not c.where),
+            clauses=tuple((bit, c) for bit, c in numbered if c.event == name and c.where),
+            count_by=tuple(
+                (group, by) for group, (event, by) in enumerate(layout.count_by) if event == name
+            ),
+        )
+        for name in types
+    }
+
+
+def _padded(rows: Sequence[Sequence[int]], width: int = 1) -> I4:
+    width = max([width, *(len(row) for row in rows)])
+    table = np.full((len(rows), width), -1, dtype=np.int32)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    return table
+
+
+def _positions(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [names.index(name) for name in wanted]
+
+
+def _arrays(
+    layout: Layout,
+    campaigns: Sequence[Campaign],
+    masks: dict[str, list[int]],
+    limits: Limits,
+    names: tuple[tuple[str, ...], ...],
+) -> PlanArrays:
+    properties, remembered, keys, deadlines = names
+    chosen = layout.campaigns
+    sources = list(layout.sources)
+    source_of = [sources.index(column.source) for column in layout.columns]
+    hinges = _padded([[hinge.column for hinge in columns.hinges] for columns in chosen])
+    knots = np.zeros(hinges.shape)
+    for index, columns in enumerate(chosen):
+        knots[index, : len(columns.hinges)] = [hinge.knot for hinge in columns.hinges]
+    category_source = [sources.index("×".join(parts)) for parts in layout.categories]
+    ages = layout.half_lives_ms
+    return PlanArrays(
+        stream_mask=np.array(masks["stream"], dtype=np.uint64),
+        decay_per_ms=np.array([0.0 if age is None else 1.0 / age for age in ages]),
+        score_mask=np.array(masks["score"], dtype=np.uint64),
+        learn_mask=np.array(masks["learn"], dtype=np.uint64),
+        goal_mask=np.array(masks["goal"], dtype=np.uint64),
+        lost_mask=np.array(masks["lost"], dtype=np.uint64),
+        horizon_ms=np.array([c.horizon_ms for c in campaigns], dtype=np.int64),
+        interval_ms=np.array([c.example_interval_ms for c in campaigns], dtype=np.int64),
+        after_ms=np.array([c.goal.after_ms for c in campaigns], dtype=np.int64),
+        until=np.array(
+            [deadlines.index(c.goal.until) if c.goal.until else -1 for c in campaigns],
+            dtype=np.int32,
+        ),
+        match=_padded([_positions(keys, c.goal.match) for c in campaigns], KEYS_MAX),
+        not_same=_padded([_positions(keys, c.goal.not_same) for c in campaigns], KEYS_MAX),
+        predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
+        hash_seed=np.array([int(c.lineage, 16) for c in campaigns], dtype=np.uint64),
+        columns=_padded([columns.columns for columns in chosen]),
+        column_source=_padded([[source_of[j] for j in columns.columns] for columns in chosen]),
+        hinge_column=hinges,
+        hinge_knot=knots,
+        categories=_padded([columns.categories for columns in chosen]),
+        category_source=_padded(
+            [[category_source[j] for j in columns.categories] for columns in chosen]
+        ),
+        category_parts=_padded(
+            [_positions(properties, parts) for parts in layout.categories] or [[-1]], 2
+        ),
+        category_remembered=np.array(
+            [remembered.index(name) if name in remembered else -1 for name in properties] or [-1],
+            dtype=np.int32,
+        ),
+        numbers_start=layout.numbers_start,
+        context_start=layout.context_start,
+        count_by_start=layout.count_by_start,
+        answers_start=layout.answers_start,
+        sources=len(sources),
+        lateness_ms=limits.lateness_ms,
+        seen_ms=limits.seen_ms,
+        seen_ids_max=limits.seen_ids_max,
+        open_examples_max=limits.open_examples_max,
+        closes_per_event_max=limits.closes_per_event_max,
+    )
+

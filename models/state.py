@@ -1,0 +1,238 @@
+"""What a scorer fold remembers, as arrays: profiles, open examples, seen ids, clocks.
+
+Owns: the shape of the state, its growth, and nothing of its meaning.
+Never: an object per customer or per example.
+Source: a slot is a row of every profile array; a place is a row of every example array.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from models.layout import ANSWERS, COUNT_BY_VALUES_MAX
+from models.plan import Plan
+
+F4 = NDArray[np.float32]
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+I4 = NDArray[np.int32]
+I2 = NDArray[np.int16]
+U8 = NDArray[np.uint64]
+B1 = NDArray[np.int8]
+
+NEVER_MS = -(1 << 62)
+EXPERTS_MAX = 1  # The fast twin of a learner takes the second place.
+
+# Numbers of the fold that are no arrays: positions in `Registers`.
+CLOCK_MS, NEXT_SEQUENCE, OPEN_COUNT, FREE_COUNT, HEAP_COUNT = 0, 1, 2, 3, 4
+LRU_FIRST, LRU_LAST, SEEN_HEAD, SEEN_COUNT, CLOSED_COUNT = 5, 6, 7, 8, 9
+OPENED, REPLACED, THROTTLED, DUPLICATES, LATE, NOT_SCORED, SEEN_DROPPED = 10, 11, 12, 13, 14, 15, 16
+SCORED, SCORES, CLIPPED = 17, 18, 19
+REGISTERS = 24
+
+
+class Profiles(NamedTuple):
+    """One row per customer slot."""
+
+    counts: F4  # [slot, stream, half-life] decayed to `last_at`
+    values: F4  # [slot, stream, half-life]
+    last_at: I8  # [slot, stream] NEVER_MS before the first event
+    gap_days: F4  # [slot, stream] between the last two events
+    first_at: I8  # [slot]
+    customer_hash: U8  # [slot]
+    by: F4  # [slot, group * COUNT_BY_VALUES_MAX] decayed to `by_at`
+    by_at: I8  # [slot, group]
+    answers: F4  # [slot, campaign, 4] hits, misses, and both decayed
+    answers_at: I8  # [slot, campaign]
+    remembered: I4  # [slot, property] code of the last known value; 0 is none
+    remembered_at: I8  # [slot, property]
+    first_example: I4  # [slot] head of the customer's chain of open examples, or -1
+    newer: I4  # [slot] neighbours in the order of activity, -1 at the ends, -2 when not listed
+    older: I4
+
+
+class Examples(NamedTuple):
+    """One row per open example."""
+
+    x: F4  # [place, N] the campaign's columns as scored
+    category_a: I4  # [place, K] codes of the campaign's categories as scored
+    category_b: I4
+    experts: F8  # [place, EXPERTS_MAX] probability (or value) of each expert as scored
+    served: F8  # [place] probability (or value) as served
+    version: I8  # [place] of the model that scored
+    status: B1  # [place] of the score as served
+    campaign: I2  # [place]; -1 is free
+    slot: I4
+    at_ms: I8
+    start_ms: I8  # the start of its interval
+    deadline_ms: I8  # the last moment at which a goal counts
+    due_ms: I8  # it closes when the clock passes this
+    sequence: I8  # its order of scoring; a heap entry with another number is stale
+    offset: I8  # of the scored event
+    event_hash: U8
+    keys: U8  # [place, key]
+    candidates: I4
+    weight: F4  # what throttling adds
+    answer: F8  # goals so far (conversion: 0 or 1), or their values
+    decided: B1
+    next: I4  # chain of the customer
+    order_next: I4  # chain of the campaign, in the order of scoring
+    order_prev: I4
+    closed_index: I4  # position among the rows closed by one event
+    closed_offset: I8
+    closed_ms: I8
+
+
+class Queues(NamedTuple):
+    """Orders over the open examples, and the ids seen lately."""
+
+    heap_due: I8
+    heap_sequence: I8
+    heap_place: I4
+    free: I4
+    closed: I4
+    order_first: I4  # [campaign]
+    order_last: I4
+    seen_hash: U8  # ring, oldest first from SEEN_HEAD
+    seen_at: I8
+    seen_table: U8  # open addressing; 0 is empty
+
+
+GROWTH = 16  # A store grows by a sixteenth: little is wasted, and growing moves no bytes.
+SMALLEST = 256
+
+
+def _grow(array: NDArray[np.generic], rows: int) -> None:
+    # In place: the allocator remaps the pages of a large block instead of copying them.
+    array.resize((rows, *array.shape[1:]), refcheck=False)
+
+
+def _rows(have: int, need: int) -> int:
+    return max(need, have + have // GROWTH, SMALLEST)
+
+
+def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+    return np.zeros(shape, dtype=dtype)
+
+
+def new_profiles(plan: Plan) -> Profiles:
+    """An empty store for the customers of one partition."""
+    streams, ages = len(plan.layout.streams), len(plan.layout.half_lives_ms)
+    groups, campaigns = len(plan.layout.count_by), len(plan.campaigns)
+    remembered = len(plan.remembered)
+    return Profiles(
+        counts=np.zeros((0, streams, ages), np.float32),
+        values=np.zeros((0, streams, ages), np.float32),
+        last_at=np.zeros((0, streams), np.int64),
+        gap_days=np.zeros((0, streams), np.float32),
+        first_at=np.zeros(0, np.int64),
+        customer_hash=np.zeros(0, np.uint64),
+        by=np.zeros((0, groups * COUNT_BY_VALUES_MAX), np.float32),
+        by_at=np.zeros((0, groups), np.int64),
+        answers=np.zeros((0, campaigns, len(ANSWERS)), np.float32),
+        answers_at=np.zeros((0, campaigns), np.int64),
+        remembered=np.zeros((0, remembered), np.int32),
+        remembered_at=np.zeros((0, remembered), np.int64),
+        first_example=np.zeros(0, np.int32),
+        newer=np.zeros(0, np.int32),
+        older=np.zeros(0, np.int32),
+    )
+
+
+def new_examples(plan: Plan) -> Examples:
+    """An empty store for the open examples of one partition."""
+    columns = plan.arrays.columns.shape[1]
+    categories = plan.arrays.categories.shape[1]
+    wide = {
+        "x": (columns, np.float32),
+        "category_a": (categories, np.int32),
+        "category_b": (categories, np.int32),
+        "experts": (EXPERTS_MAX, np.float64),
+        "keys": (len(plan.keys), np.uint64),
+    }
+    flat = {
+        "served": np.float64, "version": np.int64, "status": np.int8, "campaign": np.int16,
+        "slot": np.int32, "at_ms": np.int64, "start_ms": np.int64, "deadline_ms": np.int64,
+        "due_ms": np.int64, "sequence": np.int64, "offset": np.int64, "event_hash": np.uint64,
+        "candidates": np.int32, "weight": np.float32, "answer": np.float64, "decided": np.int8,
+        "next": np.int32, "order_next": np.int32, "order_prev": np.int32,
+        "closed_index": np.int32, "closed_offset": np.int64, "closed_ms": np.int64,
+    }  # fmt: skip
+    arrays = {name: np.zeros((0, width), dtype) for name, (width, dtype) in wide.items()}
+    arrays |= {name: np.zeros(0, dtype) for name, dtype in flat.items()}
+    return Examples(**arrays)
+
+
+def new_queues(plan: Plan) -> Queues:
+    """Empty queues."""
+    campaigns = len(plan.campaigns)
+    return Queues(
+        heap_due=np.zeros(0, np.int64),
+        heap_sequence=np.zeros(0, np.int64),
+        heap_place=np.zeros(0, np.int32),
+        free=np.zeros(0, np.int32),
+        closed=np.zeros(0, np.int32),
+        order_first=np.full(campaigns, -1, np.int32),
+        order_last=np.full(campaigns, -1, np.int32),
+        seen_hash=np.zeros(1024, np.uint64),
+        seen_at=np.zeros(1024, np.int64),
+        seen_table=np.zeros(2048, np.uint64),
+    )
+
+
+def new_registers() -> I8:
+    """The numbers of an empty fold."""
+    registers = np.zeros(REGISTERS, np.int64)
+    registers[CLOCK_MS] = NEVER_MS
+    registers[LRU_FIRST] = registers[LRU_LAST] = -1
+    return registers
+
+
+def reserve_profiles(profiles: Profiles, slots: int) -> None:
+    """Make room for `slots` customers."""
+    have = profiles.first_at.shape[0]
+    if slots > have:
+        for array in profiles:
+            _grow(array, _rows(have, slots))
+
+
+def reserve_examples(examples: Examples, queues: Queues, registers: I8, more: int) -> None:
+    """Make room for `more` examples beyond those that are open."""
+    have = examples.at_ms.shape[0]
+    lacking = more - int(registers[FREE_COUNT])
+    if lacking > 0:
+        rows = _rows(have, have + lacking)
+        for array in examples:
+            _grow(array, rows)
+        _grow(queues.free, rows)
+        _grow(queues.closed, rows)
+        free = int(registers[FREE_COUNT])
+        queues.free[free : free + rows - have] = np.arange(rows - 1, have - 1, -1)
+        registers[FREE_COUNT] = free + rows - have
+    entries = int(registers[HEAP_COUNT]) + more
+    have = queues.heap_due.shape[0]
+    if entries > have:
+        for array in (queues.heap_due, queues.heap_sequence, queues.heap_place):
+            _grow(array, _rows(have, entries))
+
+
+def reserve_seen(queues: Queues, registers: I8, more: int) -> Queues:
+    """Make room for `more` event ids; the ring and its table double."""
+    count = int(registers[SEEN_COUNT])
+    size = queues.seen_hash.shape[0]
+    if count + more <= size:
+        return queues
+    while size < count + more:
+        size *= 2
+    ring = (int(registers[SEEN_HEAD]) + np.arange(count)) % queues.seen_hash.shape[0]
+    hashes = np.zeros(size, np.uint64)
+    times = np.zeros(size, np.int64)
+    hashes[:count] = queues.seen_hash[ring]
+    times[:count] = queues.seen_at[ring]
+    registers[SEEN_HEAD] = 0
+    return queues._replace(
+        seen_hash=hashes, seen_at=times, seen_table=np.zeros(2 * size, np.uint64)
+    )

@@ -1,0 +1,246 @@
+"""The trainer: a fold over one partition of training examples.
+
+Owns: the learners of the campaigns whose rows arrive there, and how good they are.
+Never: I/O, wall time, threads or randomness; rows are learned one by one, in log order.
+Source: ARCHITECTURE.md, "Two folds".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.distinct_counts import DistinctCounts
+from models.layout import Hinge
+from models.learner import Learner, make_learner
+from models.plan import Plan
+from models.quality import make_quality, status
+from models.recent_predictions import RecentPredictions
+from models.rows import EXPERTS
+from models.serving import CHAMPION
+from schemas.campaign import Campaign
+from schemas.example import TrainingExample
+from schemas.learner_state import LearnerState, pack_array, unpack_array
+from schemas.model_record import ExpertWeights, ModelRecord
+from schemas.times import DAY_MS
+
+MONTH_DAYS = 28
+NO_HINGES: list[tuple[float, str, list[int]]] = []
+
+
+class CampaignLearner:
+    """One learner of one campaign, with everything that is published or kept of it."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self.campaign: Campaign = list(plan.file.campaigns.values())[index]
+        self.lineage = plan.lineages[index]
+        self.version = 0
+        self.covered = 0
+        self.closed_by: dict[int, tuple[int, int]] = {}
+        self.customers = DistinctCounts()
+        self.recent = RecentPredictions()
+        self.quality = make_quality(self.campaign.predict)
+        self.learner: Learner = make_learner(
+            self.campaign.learner, self.campaign.rate, plan.layout.campaigns[index].prior_variances
+        )
+        self._features = plan.features[index]
+        self._day = -1
+        self._label_sum = 0.0
+        self._weight_sum = 0.0
+        self._hinges = _hinges(plan, index)
+        self._places: dict[str, tuple[int, list[tuple[float, str, list[int]]]]] = {}
+
+    def learn(self, row: TrainingExample) -> None:
+        """Judge a row's prediction as it was served, then learn the row."""
+        value = self.campaign.predict == "value"
+        served = row.expected_value if value else row.probability
+        closed_at_ms = row.closed_at_ms
+        if served is not None and not row.catching_up:
+            self.quality.add(closed_at_ms, row.label, served, row.weight)
+        self.recent.add(row.experts[EXPERTS[0]])
+        self.customers.add(int(row.customer, 16), converted=row.label > 0.0)
+        self._label_sum += row.label * row.weight
+        self._weight_sum += row.weight
+        day = closed_at_ms // DAY_MS
+        if self._day >= 0 and day > self._day:
+            self.learner.advance(day - self._day)
+        self._day = max(day, self._day)
+        self.learner.learn_row(self._values(row.features), row.label, row.weight)
+        self.version += 1
+
+    def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
+        """The row as an array in the learner's columns, bias first, hinges added."""
+        found: list[tuple[int, float]] = []
+        for name, value in features.items():
+            known = self._places.get(name)
+            if known is None:
+                known = (self.learner.index(name), self._hinges.get(name, NO_HINGES))
+                self._places[name] = known
+            place, hinges = known
+            found.append((place, value))
+            for knot, hinge, places in hinges:
+                if value <= knot:
+                    break
+                if not places:
+                    places.append(self.learner.index(hinge))
+                found.append((places[0], value - knot))
+        values = np.zeros(len(self.learner.columns) + 1)
+        values[0] = 1.0
+        for place, value in found:
+            if place >= 0:
+                values[place + 1] = value
+        return values
+
+    def record(self) -> ModelRecord:
+        """What scorers need to serve this learner."""
+        weights = self.learner.weights.tolist()
+        warm = len(self.recent) > 0
+        mean = self._label_sum / self._weight_sum if self._weight_sum > 0.0 else 0.0
+        return ModelRecord(
+            campaign=self.campaign.name,
+            lineage=self.lineage,
+            learner=CHAMPION,
+            version=self.version,
+            features=self._features,
+            status=status(self.customers, self.quality.window(MONTH_DAYS)),  # type: ignore[arg-type]
+            rate=self.campaign.rate if self.campaign.predict == "conversion" else mean,
+            predict=self.campaign.predict,
+            bias=self.learner.bias,
+            columns=list(self.learner.columns),
+            weights=weights,
+            means=self.learner.means.tolist(),
+            quantiles=self.recent.quantiles().tolist() if warm else [],
+            experts={EXPERTS[0]: ExpertWeights(self.learner.bias, weights)},
+            covered=self.covered,
+            quality=self.quality.summary(),
+        )
+
+    def state(self) -> LearnerState:
+        """What a trainer needs to go on bit for bit."""
+        parts = self.learner.to_state()
+        numbers = {f"learner.{name}": number for name, number in parts.numbers.items()}
+        arrays: dict[str, NDArray[Any]] = {f"learner.{k}": a for k, a in parts.arrays.items()}
+        for prefix, holder in self._holders().items():
+            more, held = holder.to_state()
+            numbers |= {f"{prefix}.{name}": number for name, number in more.items()}
+            arrays |= {f"{prefix}.{name}": array for name, array in held.items()}
+        numbers |= {
+            "day": float(self._day), "label_sum": self._label_sum, "weight_sum": self._weight_sum
+        }  # fmt: skip
+        return LearnerState(
+            campaign=self.campaign.name,
+            lineage=self.lineage,
+            learner=CHAMPION,
+            covered=self.covered,
+            closed_by={str(partition): last for partition, last in self.closed_by.items()},
+            version=self.version,
+            columns=parts.columns,
+            numbers=numbers,
+            arrays={name: pack_array(array) for name, array in arrays.items()},
+        )
+
+    def restore(self, state: LearnerState) -> None:
+        """Go on from a state of the same lineage.
+
+        Raises:
+            ValueError: the state is of a format that this program does not read.
+        """
+        arrays = {name: unpack_array(packed) for name, packed in state.arrays.items()}
+        self.learner.from_state(
+            state.columns, _part(state.numbers, "learner"), _part(arrays, "learner")
+        )
+        for prefix, holder in self._holders().items():
+            holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
+        self._day = int(state.numbers["day"])
+        self._label_sum = state.numbers["label_sum"]
+        self._weight_sum = state.numbers["weight_sum"]
+        self.version, self.covered = state.version, state.covered
+        self.closed_by = {int(key): (last[0], last[1]) for key, last in state.closed_by.items()}
+
+    def _holders(self) -> dict[str, Any]:
+        return {"quality": self.quality, "recent": self.recent, "customers": self.customers}
+
+
+class Trainer:
+    """Folds the rows of one partition of training examples.
+
+    Rows are taken once: those below a learner's covered offset, and those of a source partition
+    at or before the last one learned, are skipped.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.learners: dict[str, CampaignLearner] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.changed: set[str] = set()
+
+    def restore(self, states: Iterable[LearnerState]) -> None:
+        """Take up the states of this partition; those of another lineage are left alone."""
+        for state in states:
+            learner = self._learner(state.campaign)
+            if learner is not None and learner.lineage == state.lineage:
+                learner.restore(state)
+
+    @property
+    def covered(self) -> int:
+        """The first offset that some learner has not covered; 0 before the first state."""
+        return min((learner.covered for learner in self.learners.values()), default=0)
+
+    def fold(self, offsets: Iterable[int], rows: Iterable[TrainingExample]) -> None:
+        """Learn rows of the partition, in log order."""
+        for offset, row in zip(offsets, rows, strict=True):
+            learner = self._learner(row.campaign)
+            if learner is None:
+                self.counts["unknown campaign", row.campaign] += 1
+                continue
+            if offset < learner.covered:
+                continue
+            self.counts[self._take(learner, row), row.campaign] += 1
+            learner.covered = offset + 1
+            self.changed.add(row.campaign)
+
+    @staticmethod
+    def _take(learner: CampaignLearner, row: TrainingExample) -> str:
+        if row.lineage != learner.lineage:
+            return "superseded"
+        closed_by = (row.closed_by.offset, row.closed_by.index)
+        last = learner.closed_by.get(row.source.partition)
+        if last is not None and closed_by <= last:
+            return "repeated"
+        learner.closed_by[row.source.partition] = closed_by
+        learner.learn(row)
+        return "learned"
+
+    def publish(self) -> list[tuple[LearnerState, ModelRecord]]:
+        """The states and models that changed since the last call, in the order of the file."""
+        changed = [name for name in self._plan.campaigns if name in self.changed]
+        self.changed.clear()
+        return [(self.learners[name].state(), self.learners[name].record()) for name in changed]
+
+    def _learner(self, campaign: str) -> CampaignLearner | None:
+        learner = self.learners.get(campaign)
+        if learner is None and campaign in self._plan.campaigns:
+            learner = CampaignLearner(self._plan, self._plan.campaigns.index(campaign))
+            self.learners[campaign] = learner
+        return learner
+
+
+def _hinges(plan: Plan, index: int) -> dict[str, list[tuple[float, str, list[int]]]]:
+    """By the name of a column: its hinges' knots, names, and places once they are admitted."""
+    columns = plan.layout.campaigns[index]
+    found: dict[str, list[tuple[float, str, list[int]]]] = {}
+    hinge: Hinge
+    for hinge in columns.hinges:
+        found.setdefault(columns.names[hinge.column], []).append((hinge.knot, hinge.name, []))
+    return found
+
+
+Part = dict[str, Any]
+
+
+def _part(whole: Mapping[str, Any], prefix: str) -> Part:
+    return {k.partition(".")[2]: v for k, v in whole.items() if k.startswith(f"{prefix}.")}
