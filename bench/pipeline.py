@@ -1,0 +1,132 @@
+"""The comparison, in one run: pass-through, the obvious loop, Quix Streams, and ours.
+
+Owns: the rounds, their order, and the table.
+Never: a figure that was not measured in this run.
+Source: bench/README.md says what is measured and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cluster import Cluster
+from bench.latency import Latency, Pace, measure_latency
+from bench.quix_environment import quix_python
+from bench.runner import CONTESTANTS, OURS, Place
+from bench.table import latency_table, machine, throughput_table
+from bench.throughput import Throughput, measure_throughput
+from bench.workload import Workload, make_workload
+from tests.broker import kafka_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    events: int
+    warmup: int
+    rounds: int
+    history: int
+    paces: tuple[Pace, ...]
+
+
+FULL = Size(540_000, 30_000, 3, 80_000, (Pace(500, 12.0), Pace(5_000, 10.0)))
+QUICK = Size(60_000, 6_000, 1, 6_000, (Pace(500, 4.0), Pace(5_000, 2.0)))
+
+
+@dataclass
+class Bench:
+    """One broker, one log, and all that has been measured on them."""
+
+    cluster: Cluster
+    log: Workload
+    size: Size
+    quix: Path
+    folder: Path
+    throughputs: dict[str, list[Throughput]] = field(default_factory=dict)
+    latencies: dict[str, list[list[Latency]]] = field(default_factory=dict)
+    _serial: itertools.count[int] = field(default_factory=itertools.count)
+
+    def place(self, events: str | None = None) -> Place:
+        """Return a fresh place; without `events`, its input is its own."""
+        name = f"bench-{next(self._serial)}"
+        folder = self.folder / name
+        folder.mkdir()
+        return Place(self.cluster.bootstrap, name, events or f"{name}-events", folder)
+
+    def prime(self) -> None:
+        """Compile our kernels, which are cached, before anything is measured."""
+        _say("priming our kernels")
+        part = Workload(self.log.keys[: self.size.warmup], self.log.values[: self.size.warmup])
+        paces = (Pace(500, 1.5),)
+        history = min(self.size.history, len(part) - paces[0].count)
+        measure_latency(
+            self.cluster, self.place(), OURS, self.quix, part, history=history, paces=paces
+        )
+
+    def round(self, contestants: Sequence[str], number: int) -> None:
+        """Measure every contestant once; the order turns with the round."""
+        turn = number % len(contestants)
+        for contestant in (*contestants[turn:], *contestants[:turn]):
+            _say(f"round {number + 1}: {contestant}")
+            throughput = measure_throughput(
+                self.cluster,
+                self.place("bench-log"),
+                contestant,
+                self.quix,
+                warmup=self.size.warmup,
+                total=self.size.events,
+            )
+            self.throughputs.setdefault(contestant, []).append(throughput)
+            latency = measure_latency(
+                self.cluster,
+                self.place(),
+                contestant,
+                self.quix,
+                self.log,
+                history=self.size.history,
+                paces=self.size.paces,
+            )
+            self.latencies.setdefault(contestant, []).append(latency)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the bench and print its table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
+    parser.add_argument("--rounds", type=int, help="how often each contestant is measured")
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    options = parser.parse_args(arguments)
+    size = QUICK if options.quick else FULL
+    log = make_workload(size.events)
+    with (
+        kafka_broker(heap_mib_max=1024) as bootstrap,
+        tempfile.TemporaryDirectory(prefix="propensity-bench-") as name,
+    ):
+        bench = Bench(Cluster(bootstrap), log, size, quix_python(), Path(name))
+        bench.cluster.create({"bench-log": (1, {})})
+        bench.cluster.load("bench-log", log)
+        if OURS in options.only:
+            bench.prime()
+        for number in range(options.rounds or size.rounds):
+            bench.round(options.only, number)
+    print(machine(len(log), options.rounds or size.rounds))
+    print(throughput_table(bench.throughputs))
+    print(latency_table(bench.latencies, size.paces))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

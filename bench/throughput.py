@@ -1,0 +1,67 @@
+"""How many events a second, and per second of CPU, with what memory.
+
+Owns: where the measured stretch starts and ends.
+Never: start-up, imports and compilation, which end before the warm-up does.
+Source: none.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.runner import OURS, UNTOUCHED, Worker, prepare, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.cluster import Cluster
+    from bench.runner import Place
+
+EVENTS_PER_S_MIN = 3_000  # Slower than this, a run is given up.
+START_MAX_S = 120.0
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """One run of one contestant."""
+
+    events_per_s: float
+    events_per_cpu_s: float
+    peak_mib: float
+
+
+def measure_throughput(
+    cluster: Cluster, place: Place, contestant: str, quix: Path, *, warmup: int, total: int
+) -> Throughput:
+    """Run a contestant over `total` events; measure from the end of the warm-up to the end."""
+    topics = prepare(cluster, place, contestant)
+    with running(contestant, place, quix) as worker:
+        start = worker.await_outputs(cluster, place.scores, warmup, START_MAX_S)
+        start_cpu_s = worker.cpu_s()
+        timeout_s = 30.0 + total / EVENTS_PER_S_MIN
+        worker.await_outputs(cluster, place.scores, total, timeout_s)
+        cpu_s = worker.cpu_when_quiet_s() - start_cpu_s
+        peak_mib = worker.peak_mib()
+    stamps, last = cluster.read_back(place.scores, total)
+    check_score(contestant, last, worker)
+    cluster.delete(topics)
+    measured = total - start
+    if measured < total // 2:
+        raise RuntimeError(f"{contestant}: too few events after the warm-up to measure")
+    elapsed_s = max(int(stamps[-1] - stamps[start - 1]), 1) / 1000
+    return Throughput(measured / elapsed_s, measured / max(cpu_s, 0.01), peak_mib)
+
+
+def check_score(contestant: str, value: bytes, worker: Worker) -> None:
+    """Assert that the last record is a score with all that is claimed to be switched on."""
+    if contestant == UNTOUCHED:
+        return
+    (score,) = json.loads(value)["scores"]
+    assert 0.0 < score["probability"] < 1.0, score
+    if contestant == OURS:
+        learned = score["model"]["version"] > 0 and score["status"] in {"ready", "unreliable"}
+        assert learned, (score, worker.last_words())
+        assert score["percentile"] is not None, score
+        assert score["reasons"], score
