@@ -71,9 +71,10 @@ class CommandFolder(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             nearest = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if nearest:
-                error.message += f" Did you mean {nearest[0]!r}?"
-            raise
+            if not nearest:
+                raise
+            message = f"{error.message} Did you mean {nearest[0]!r}?"
+            raise click.UsageError(message, ctx) from error
 
 
 @click.command(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})
