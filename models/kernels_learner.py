@@ -10,15 +10,13 @@ use vector instructions without changing a bit. Entries of `x` that are zero are
 """
 
 import math
-from collections.abc import Callable
-from typing import TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import compiled
+
 Floats = NDArray[np.float64]
-_Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
 FEATURE_MAX = 20.0
 """Feature values beyond this, of either sign, are clipped (natural scales end near 14)."""
@@ -37,11 +35,6 @@ COVARIANCE_REPAIRS = 5
 NOISE_SUM = 6
 NOISE_WEIGHT = 7
 TALLIES = 8
-
-
-def compiled(function: _Kernel) -> _Kernel:
-    """Compile with numba: cached on disk, IEEE division, no reordering of sums."""
-    return cast("_Kernel", njit(cache=True, error_model="numpy")(function))
 
 
 @compiled

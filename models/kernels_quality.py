@@ -1,6 +1,6 @@
-"""Compiled counting of outcomes against predictions, and the rank of a prediction.
+"""Compiled counting of outcomes against predictions.
 
-Owns: the histogram of log-odds per day, and AUC, calibration error and percentile from it.
+Owns: the histogram of log-odds per day, and AUC and calibration error from it.
 Never: sums in an order that depends on batches; knows which campaign it measures.
 Source: Fawcett (2006) "An introduction to ROC analysis" (AUC with ties at one half);
     Naeini et al. (2015) "Obtaining well calibrated probabilities" (equal-mass bins).
@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernels_learner import Floats, compiled
+from models.compiled import compiled
+from models.kernels_learner import Floats
 
 Cells = NDArray[np.float32]
 
@@ -134,32 +135,3 @@ def calibration_error(histogram: Floats, groups: int) -> float:
     for group in range(groups):
         total += abs(gaps[group])
     return float(total / mass) if mass > 0.0 else math.nan
-
-
-@compiled
-def percentile_of(quantiles: Floats, prediction: float) -> float:
-    """Return the mid-rank of a prediction among 101 quantiles, 0 to 100; NaN if there are none.
-
-    Between two quantiles it is interpolated; equal to several, it is their middle.
-    """
-    count = quantiles.shape[0]
-    if count < 2 or math.isnan(prediction):
-        return math.nan
-    below = 0
-    above = count
-    for place in range(count):
-        if quantiles[place] < prediction:
-            below += 1
-        elif quantiles[place] > prediction:
-            above = place
-            break
-    if below < above:
-        rank = 0.5 * (below + above - 1)
-    elif below == 0:
-        rank = 0.0
-    elif below == count:
-        rank = count - 1.0
-    else:
-        step = quantiles[below] - quantiles[below - 1]
-        rank = below - 1 + (prediction - quantiles[below - 1]) / step
-    return float(100.0 * rank / (count - 1))

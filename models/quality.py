@@ -192,7 +192,7 @@ class ConversionQuality(Quality):
         numbers, arrays = super().to_state()
         flat = self._cells.reshape(-1, 3)
         used = np.flatnonzero(flat.any(axis=1))
-        arrays["cell_places"] = used.astype(np.uint16)
+        arrays["cell_places"] = used.astype(np.int32)
         arrays["cells"] = flat[used]
         return numbers, arrays
 
@@ -201,7 +201,9 @@ class ConversionQuality(Quality):
         super().from_state(numbers, arrays)
         places, cells = arrays["cell_places"], arrays["cells"]
         flat = self._cells.reshape(-1, 3)
-        if cells.shape != (len(places), 3) or (len(places) and int(places.max()) >= len(flat)):
+        if cells.shape != (len(places), 3) or any(
+            not 0 <= place < len(flat) for place in places.tolist()
+        ):
             raise QualityStateError(f"quality cells of shape {cells.shape} for {len(places)} bins")
         flat[:] = 0.0
         flat[places] = cells
