@@ -85,7 +85,7 @@ def prepare(cluster: Cluster, place: Place, contestant: str) -> list[str]:
 def command(contestant: str, place: Place, quix: Path) -> list[str]:
     """Return the command that starts a contestant."""
     if contestant == OURS:
-        return [sys.executable, "-m", "consumer", "run", "--config", str(_settings(place))]
+        return [sys.executable, "-m", "consumer", "--config", str(_settings(place)), "run"]
     module, python = {
         UNTOUCHED: ("pass_through", sys.executable),
         OBVIOUS: ("obvious_loop", sys.executable),

@@ -1,0 +1,16 @@
+"""Runs all of the bench: `python -m bench [--quick]`.
+
+Owns: the order.
+Never: measures.
+Source: bench/README.md.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bench import pipeline, scale
+
+if __name__ == "__main__":
+    pipeline.main()
+    scale.main([flag for flag in sys.argv[1:] if flag == "--quick"])
