@@ -1,0 +1,96 @@
+"""A replay of real customers: the labels are right, and the batch size changes no byte.
+
+Owns: the whole replay command against a naive recomputation, on 150 households.
+Never: judges how good a score is; `make backtest` does.
+Source: the laws "batches don't matter" and "each example gets one label".
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+
+from bench.datasets.__main__ import write_dataset
+from bench.datasets.package_files import DatasetMissingError
+from bench.naive_labels import compare, event_table, naive_labels
+from bench.replays import read_examples, replay
+from consumer.event_files import read_event_files
+from schemas.campaign import Campaign
+from schemas.campaign_file import load_campaigns
+
+HOUSEHOLDS = 150
+FILES = ("scores.ndjson", "triggers.ndjson", "dead-letters.ndjson", "examples.parquet")
+CAMPAIGNS = (
+    "deli-7d",
+    "drug-gm-7d",
+    "cosmetics-7d",
+    "any-basket-7d",
+    "redeem-7d",
+    "redeem-mailing",
+)
+
+pytestmark = pytest.mark.slow
+
+
+class Replayed(NamedTuple):
+    """A replay's folder, the events that went in and the campaigns asked of them."""
+
+    out: Path
+    events_file: Path
+    events: pd.DataFrame
+    campaigns: dict[str, Campaign]
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """Return a replay of 150 households with the batch size that is the default."""
+    folder = tmp_path_factory.mktemp("completejourney")
+    try:
+        events, campaigns = write_dataset("completejourney", folder, households=HOUSEHOLDS)
+    except DatasetMissingError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    replay(events, campaigns, folder / "out")
+    table = event_table(read_event_files([events]).values)
+    return Replayed(folder / "out", events, table, dict(load_campaigns(campaigns).campaigns))
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_every_label_equals_the_naive_recomputation(replayed: Replayed, name: str) -> None:
+    """No label differs, none is missing but the censored, none is there twice or too many."""
+    examples = read_examples(replayed.out, name)
+    expected = naive_labels(replayed.events, replayed.campaigns[name])
+    assert examples["event_id"].is_unique
+    assert compare(expected, examples)[:10] == []
+    assert 0 < examples["label"].sum() < len(examples)
+
+
+def test_every_campaign_is_tested(replayed: Replayed) -> None:
+    """The list above is the campaign file's."""
+    assert set(replayed.campaigns) == set(CAMPAIGNS)
+
+
+def test_rows_name_the_customer_and_the_time_of_the_event(replayed: Replayed) -> None:
+    """Customer, time and closing of each row are the scored event's own."""
+    examples = read_examples(replayed.out, "deli-7d")
+    events = replayed.events.set_index("event_id").loc[examples["event_id"]]
+    assert (examples["customer_id"].to_numpy() == events["customer_id"].to_numpy()).all()
+    assert (examples["as_of_ms"].to_numpy() == events["at_ms"].to_numpy()).all()
+    horizon_ms = replayed.campaigns["deli-7d"].horizon_ms
+    assert (examples["closed_at_ms"] > examples["as_of_ms"] + horizon_ms).all()
+    assert examples["probability"].between(0.0, 1.0).all()
+
+
+@pytest.mark.parametrize("batch_max", [37, 20_000])
+def test_the_batch_size_changes_no_byte(replayed: Replayed, tmp_path: Path, batch_max: int) -> None:
+    """A replay with other batches leaves the same files."""
+    campaigns = replayed.events_file.with_name("campaigns.yaml")
+    replay(replayed.events_file, campaigns, tmp_path, "--batch-max", str(batch_max))
+    for name in (*FILES, "quality.json"):
+        assert (tmp_path / name).read_bytes() == (replayed.out / name).read_bytes(), name
+    assert (tmp_path / "scores.ndjson").stat().st_size > 1_000_000
