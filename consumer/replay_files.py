@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -32,11 +32,9 @@ class ReplayFiles:
     ----------
     out
         The folder; made if missing. Files of an earlier replay in it are replaced.
-    customer_id_of
-        Gives the customer id of a row, which itself carries only a keyed hash.
     """
 
-    def __init__(self, out: Path, customer_id_of: Callable[[TrainingExample], str]) -> None:
+    def __init__(self, out: Path) -> None:
         self.out = out
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +46,6 @@ class ReplayFiles:
             raise WorldError(
                 f"{out} cannot be written: {error}", "Give another folder with --out"
             ) from error
-        self._customer_id_of = customer_id_of
         self._encode = msgspec.json.Encoder().encode
 
     def add_scores(self, scores: Sequence[bytes]) -> None:
@@ -84,10 +81,10 @@ class ReplayFiles:
             + b"\n"
         )
 
-    def add_examples(self, rows: Iterable[TrainingExample]) -> None:
-        """Append matured rows."""
-        for row in rows:
-            self._examples.add(row, self._customer_id_of(row))
+    def add_examples(self, rows: Sequence[TrainingExample], customer_ids: Sequence[str]) -> None:
+        """Append matured rows, with the customer of each: a row has only a keyed hash."""
+        for row, customer_id in zip(rows, customer_ids, strict=True):
+            self._examples.add(row, customer_id)
 
     def close(self, quality: Mapping[str, Any]) -> None:
         """Write the quality report and finish every file."""

@@ -59,9 +59,10 @@ def rows(count: int) -> list[TrainingExample]:
 
 def write(out: Path, examples: list[TrainingExample], cut: int) -> Path:
     """Write `examples` in calls of `cut` rows."""
-    files = ReplayFiles(out, lambda example: f"customer {example.source.offset}")
+    files = ReplayFiles(out)
     for start in range(0, len(examples), cut):
-        files.add_examples(examples[start : start + cut])
+        rows = examples[start : start + cut]
+        files.add_examples(rows, [f"customer {row.source.offset}" for row in rows])
     files.close({})
     return out
 
@@ -121,7 +122,7 @@ def test_a_replay_without_rows_leaves_an_empty_table(tmp_path: Path) -> None:
 
 def test_lines_and_quality(tmp_path: Path) -> None:
     """Scores are lines as published; dead letters name file, line and reason; NaN is null."""
-    files = ReplayFiles(tmp_path, lambda example: example.customer)
+    files = ReplayFiles(tmp_path)
     files.add_scores([b'{"a":1}', b'{"a":2}'])
     files.add_scores([])
     files.add_scores([b'{"a":3}'])
@@ -143,11 +144,11 @@ def test_lines_and_quality(tmp_path: Path) -> None:
 
 def test_a_fault_leaves_no_temporary_files(tmp_path: Path) -> None:
     """What was open is closed and the parts of the table are removed."""
-    files = ReplayFiles(tmp_path, lambda example: example.customer)
+    files = ReplayFiles(tmp_path)
 
     def break_off() -> None:
         with files:
-            files.add_examples(rows(3))
+            files.add_examples(rows(3), ["c"] * 3)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -159,5 +160,5 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     """A file in the way of the folder is the world's fault."""
     (tmp_path / "out").write_text("")
     with pytest.raises(WorldError) as caught:
-        ReplayFiles(tmp_path / "out", lambda example: example.customer)
+        ReplayFiles(tmp_path / "out")
     assert "--out" in caught.value.remedy
