@@ -8,6 +8,7 @@ Source: https://kubernetes.io/docs/concepts/configuration/liveness-readiness-sta
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
 from typing import Any, Final
 
 from consumer.clock import Clock
@@ -134,6 +135,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._slots = threading.BoundedSemaphore(REQUESTS_MAX)
+        if ":" in address[0]:
+            self.address_family = AF_INET6
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -179,7 +182,7 @@ def _verdict(good: bool, line: str) -> tuple[HTTPStatus, str, bytes]:  # noqa: F
 
 def _listen(listen: str) -> _Server:
     host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65_535:
+    if not host or not port.isdigit() or int(port) > 65_535:
         raise WorldError(
             f"http.listen is {listen!r}, which is no host:port", "Say 127.0.0.1:8080, for example"
         )
