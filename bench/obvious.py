@@ -53,6 +53,7 @@ class ObviousScorer:
         self.waiting: deque[tuple[int, str, dict[str, float]]] = deque()
         self.answers: dict[str, list[int]] = {}  # customer -> [as_of_ms, label]
         self.learned = 0
+        self.positives = 0
         self.clock_ms = 0
         self.model = compose.Pipeline(
             preprocessing.StandardScaler(),
@@ -99,6 +100,7 @@ class ObviousScorer:
             label = self.answers.pop(customer_id)[1]
             self.model.learn_one(features, bool(label))
             self.learned += 1
+            self.positives += label
 
     def update(self, profile: Profile, event: Event, at_ms: int) -> None:
         """Count the event in its customer's profile."""
