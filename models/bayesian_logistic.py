@@ -21,9 +21,10 @@ from models.kernels_learner import Floats
 class BayesianLogisticRegression(DenseLearner, base.Classifier):
     """Logistic regression with a Gaussian posterior, updated row by row.
 
-    Each row is one extended-Kalman step ("online Laplace"): after one pass the weights are close to
-    the penalised optimum, the prior variance being the L2 penalty. `advance` forgets with event
-    time. Features are expected on natural scales (signed logs, flags, sines).
+    Each row moves the posterior to its mode and expands it there ("online Laplace"): after one pass
+    the weights are close to the penalised optimum, the prior variance being the L2 penalty, and
+    there is no learning rate. `advance` forgets with event time. Features are expected on natural
+    scales (signed logs, flags, sines).
 
     Parameters
     ----------

@@ -126,15 +126,35 @@ class DenseLearner(LinearLearner):
         if halvings > _HALVINGS_MAX:
             self._covariance[:size, :size] = np.diag(self._prior[:size])
         else:
-            # Each step keeps at least half, where the kernel's formula is at its best.
-            steps = max(1, math.ceil(halvings))
-            keep = math.exp(-math.log(2.0) * halvings / steps)
-            for _ in range(steps if keep < 1.0 else 0):
-                kernels.forget(self._covariance, self._prior, keep, size)
+            self._forget(halvings)
         variance = self._covariance[0, 0]
         drifted = min(variance + self.bias_drift * days, self._prior[0])
         self._covariance[0, 0] = max(variance, drifted)
         self._fade_tallies(math.exp(-math.log(2.0) * halvings))
+
+    def _forget(self, halvings: float) -> None:
+        # Each step keeps at least half, where the kernel's formula is at its best.
+        steps = max(1, math.ceil(halvings))
+        keep = math.exp(-math.log(2.0) * halvings / steps)
+        if keep == 1.0:
+            return
+        size = len(self._columns) + 1
+        places = np.empty(size, np.int64)
+        count = kernels.touched_columns(self._covariance, self._prior, places, size)
+        square = (count, count)
+        block, factor, solved = np.empty(square), np.empty(square), np.empty(square)
+        pivot_min = np.empty(count)
+        for _ in range(steps):
+            kernels.forget(
+                self._covariance,
+                self._prior,
+                places[:count],
+                block,
+                factor,
+                solved,
+                pivot_min,
+                keep,
+            )
 
     def to_state(self) -> StateParts:
         """Return everything needed to go on bit for bit; the arrays are copies."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.compiled import compiled
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 FEATURE_MAX = 20.0
 """Feature values beyond this, of either sign, are clipped (natural scales end near 14)."""
@@ -24,6 +25,8 @@ CURVATURE_MIN = 1e-9
 """The least Fisher information of a row, so that a saturated probability still teaches."""
 WEIGHT_MAX = 1e6
 """A row weighs no more than this many."""
+NEWTON_STEPS_MAX = 60
+NEWTON_TOLERANCE = 1e-12
 
 # Places in the array of tallies that travels with the state.
 WEIGHT_TOTAL = 0
@@ -92,23 +95,8 @@ def update_means(means: Floats, x: Floats, tallies: Floats, weight: float, size:
 
 
 @compiled
-def rank_one_update(
-    covariance: Floats,
-    weights: Floats,
-    gain: Floats,
-    x: Floats,
-    prior: Floats,
-    tallies: Floats,
-    slope: float,
-    curvature: float,
-    size: int,
-) -> float:
-    """Condition a Gaussian on one row; return v = xᵀ P x as it was before.
-
-    With g = P x and s = `curvature`: w ← w + g·slope/(1 + s v), P ← P - g gᵀ·s/(1 + s v).
-    Both triangles get the same product, so P stays symmetric to the bit. A diagonal entry that
-    rounding drove to zero or below falls back to its prior, alone.
-    """
+def project(covariance: Floats, gain: Floats, x: Floats, size: int) -> float:
+    """Set `gain` to P x and return v = xᵀ P x, the variance of the row's weighted sum."""
     for i in range(size):
         gain[i] = 0.0
     for j in range(size):
@@ -121,9 +109,25 @@ def rank_one_update(
     for i in range(size):
         if x[i] != 0.0:
             variance += x[i] * gain[i]
-    variance = max(variance, 0.0)
-    step = slope / (1.0 + curvature * variance)
-    shrink = curvature / (1.0 + curvature * variance)
+    return float(max(variance, 0.0))
+
+
+@compiled
+def condition(
+    covariance: Floats,
+    weights: Floats,
+    gain: Floats,
+    prior: Floats,
+    tallies: Floats,
+    step: float,
+    shrink: float,
+    size: int,
+) -> None:
+    """Move the Gaussian: w ← w + step·g and P ← P - shrink·g gᵀ, with g = P x.
+
+    Both triangles get the same product, so P stays symmetric to the bit. A diagonal entry that
+    rounding drove to zero or below falls back to its prior, alone, and is counted.
+    """
     for i in range(size):
         weights[i] += gain[i] * step
     for j in range(size):
@@ -139,7 +143,33 @@ def rank_one_update(
                 covariance[j, i] = 0.0
                 covariance[i, j] = 0.0
             covariance[j, j] = prior[j]
-    return float(variance)
+
+
+@compiled
+def posterior_mode(logit: float, variance: float, label: float, weight: float) -> float:
+    """Return the most probable logit of a row after its label: z = z₀ + v·ω·(y - p(z)).
+
+    The left side minus the right rises with a slope of at least 1, and the root lies between z₀
+    and the plain gradient step: Newton's method, halving whenever it would leave that interval.
+    """
+    span = weight * variance
+    reach = logit + span * (label - sigmoid(logit))
+    low, high = min(logit, reach), max(logit, reach)
+    mode = logit
+    for _ in range(NEWTON_STEPS_MAX):
+        probability = sigmoid(mode)
+        excess = mode - logit - span * (label - probability)
+        if excess > 0.0:
+            high = mode
+        else:
+            low = mode
+        nearer = mode - excess / (1.0 + span * probability * (1.0 - probability))
+        if not low < nearer < high:
+            nearer = 0.5 * (low + high)
+        if abs(nearer - mode) <= NEWTON_TOLERANCE * (1.0 + abs(mode)):
+            return float(nearer)
+        mode = nearer
+    return float(mode)
 
 
 @compiled
@@ -156,12 +186,19 @@ def learn_logistic(
     weight: float,
     size: int,
 ) -> None:
-    """Learn one row with a Bernoulli likelihood (extended Kalman, "online Laplace")."""
+    """Learn one row with a Bernoulli likelihood: online Laplace, expanded at the new mode.
+
+    The extended Kalman step is the first Newton step of this. It overshoots while the covariance
+    is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
+    """
     take_in(x, values, tallies, size)
-    probability = sigmoid(linear_sum(weights, x[:size]))
+    logit = linear_sum(weights, x[:size])
+    variance = project(covariance, gain, x, size)
+    probability = sigmoid(posterior_mode(logit, variance, label, weight))
     curvature = max(weight * probability * (1.0 - probability), CURVATURE_MIN)
-    slope = weight * (label - probability)
-    rank_one_update(covariance, weights, gain, x, prior, tallies, slope, curvature, size)
+    step = weight * (label - probability)
+    shrink = curvature / (1.0 + curvature * variance)
+    condition(covariance, weights, gain, prior, tallies, step, shrink, size)
     update_means(means, x, tallies, weight, size)
     tallies[ROWS_LEARNED] += 1.0
 
@@ -187,19 +224,18 @@ def learn_gaussian(
     """
     take_in(x, values, tallies, size)
     error = label - linear_sum(weights, x[:size])
-    variance = rank_one_update(
-        covariance, weights, gain, x, prior, tallies, weight * error, weight, size
-    )
-    tallies[NOISE_SUM] += weight * error * (error / (1.0 + weight * variance))
+    variance = project(covariance, gain, x, size)
+    shrink = weight / (1.0 + weight * variance)
+    condition(covariance, weights, gain, prior, tallies, shrink * error, shrink, size)
+    tallies[NOISE_SUM] += shrink * error * error
     tallies[NOISE_WEIGHT] += weight
     update_means(means, x, tallies, weight, size)
     tallies[ROWS_LEARNED] += 1.0
 
 
 @compiled
-def touched_columns(covariance: Floats, prior: Floats, size: int) -> NDArray[np.int64]:
-    """Return the positions whose covariance has ever left the prior, ascending."""
-    touched = np.empty(size, np.int64)
+def touched_columns(covariance: Floats, prior: Floats, places: Integers, size: int) -> int:
+    """Write the places whose covariance has ever left the prior, ascending; return how many."""
     count = 0
     for j in range(size):
         moved = covariance[j, j] != prior[j]
@@ -208,9 +244,9 @@ def touched_columns(covariance: Floats, prior: Floats, size: int) -> NDArray[np.
                 moved = True
                 break
         if moved:
-            touched[count] = j
+            places[count] = j
             count += 1
-    return touched[:count]
+    return count
 
 
 @compiled
@@ -232,46 +268,67 @@ def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
 
 
 @compiled
-def forget(covariance: Floats, prior: Floats, keep: float, size: int) -> None:
+def substitute(upper: Floats, rows: Floats) -> None:
+    """Overwrite `rows` by U⁻ᵀ·rows, U upper triangular."""
+    size = upper.shape[0]
+    for k in range(size):
+        row_k = rows[k]
+        root = upper[k, k]
+        for i in range(size):
+            row_k[i] /= root
+        for j in range(k + 1, size):
+            share = upper[k, j]
+            if share != 0.0:
+                row_j = rows[j]
+                for i in range(size):
+                    row_j[i] -= share * row_k[i]
+
+
+@compiled
+def subtract_square(matrix: Floats, rows: Floats) -> None:
+    """Subtract rowsᵀ·rows from the upper triangle of `matrix`."""
+    size = matrix.shape[0]
+    for k in range(size):
+        row_k = rows[k]
+        for j in range(size):
+            share = row_k[j]
+            if share != 0.0:
+                row_j = matrix[j]
+                for i in range(j, size):
+                    row_j[i] -= share * row_k[i]
+
+
+@compiled
+def forget(
+    covariance: Floats,
+    prior: Floats,
+    places: Integers,
+    block: Floats,
+    factor: Floats,
+    solved: Floats,
+    pivot_min: Floats,
+    keep: float,
+) -> None:
     """Mix the precision with the prior's: P ← (keep·P⁻¹ + (1 - keep)·P₀⁻¹)⁻¹, 0 < keep < 1.
 
     By Woodbury with E = P₀·keep/(1 - keep) and UᵀU = P + E this is (P - MᵀM)/keep, M = U⁻ᵀP:
-    one factorisation of a well-conditioned matrix, and P itself is never inverted. Columns that
-    never left their prior are a fixed point and are left out.
+    one factorisation of a well-conditioned matrix, and P itself is never inverted. Only `places`
+    take part (columns on their prior are a fixed point). A pivot of P + E is at least that of E.
+    `block`, `factor`, `solved` (square) and `pivot_min` are scratch as long as `places`.
     """
-    places = touched_columns(covariance, prior, size)
     count = places.shape[0]
     spread = keep / (1.0 - keep)
-    pivot_min = np.empty(count)
-    block = np.empty((count, count))
-    factor = np.empty((count, count))
     for j in range(count):
         for i in range(count):
-            block[j, i] = covariance[places[j], places[i]]
-            factor[j, i] = block[j, i]
+            entry = covariance[places[j], places[i]]
+            block[j, i] = entry
+            factor[j, i] = entry
+            solved[j, i] = entry
         pivot_min[j] = spread * prior[places[j]]
         factor[j, j] += pivot_min[j]
     cholesky_upper(factor, pivot_min)
-    solved = block.copy()
-    for k in range(count):
-        row_k = solved[k]
-        root = factor[k, k]
-        for i in range(count):
-            row_k[i] /= root
-        for j in range(k + 1, count):
-            share = factor[k, j]
-            if share != 0.0:
-                row_j = solved[j]
-                for i in range(count):
-                    row_j[i] -= share * row_k[i]
-    for k in range(count):
-        row_k = solved[k]
-        for j in range(count):
-            share = row_k[j]
-            if share != 0.0:
-                row_j = block[j]
-                for i in range(j, count):
-                    row_j[i] -= share * row_k[i]
+    substitute(factor, solved)
+    subtract_square(block, solved)
     for j in range(count):
         for i in range(j, count):
             mixed = block[j, i] / keep

@@ -81,21 +81,22 @@ def count_value(sums: Floats, slot: int, label: float, predicted: float, weight:
 
 
 @compiled
-def total_of(sums: Floats, latest: int, days: int) -> Floats:
-    """Return the sums over the last `days`, added from the oldest day to the newest."""
-    total = np.zeros(sums.shape[1])
+def add_days(total: Floats, sums: Floats, latest: int, days: int) -> None:
+    """Add the sums of the last `days` to `total`, from the oldest day to the newest."""
     for age in range(days - 1, -1, -1):
-        total += sums[(latest - age) % DAYS]
-    return total
+        slot = (latest - age) % DAYS
+        for place in range(total.shape[0]):
+            total[place] += sums[slot, place]
 
 
 @compiled
-def histogram_of(cells: Cells, latest: int, days: int) -> Floats:
-    """Return the histogram over the last `days`, shape (BINS, 3), float64."""
-    histogram = np.zeros((cells.shape[1], cells.shape[2]))
+def add_histograms(histogram: Floats, cells: Cells, latest: int, days: int) -> None:
+    """Add the cells of the last `days` to `histogram`, shape (BINS, 3), oldest day first."""
     for age in range(days - 1, -1, -1):
-        histogram += cells[(latest - age) % DAYS]
-    return histogram
+        slot = (latest - age) % DAYS
+        for place in range(histogram.shape[0]):
+            for cell in range(histogram.shape[1]):
+                histogram[place, cell] += cells[slot, place, cell]
 
 
 @compiled
@@ -115,15 +116,16 @@ def area_under_curve(histogram: Floats) -> float:
 
 
 @compiled
-def calibration_error(histogram: Floats, groups: int) -> float:
+def calibration_error(histogram: Floats, gaps: Floats) -> float:
     """Return Σ |predicted - actual| over groups of equal mass, as a share of the mass.
 
-    A bin goes whole to the group in which its middle falls.
+    A bin goes whole to the group in which its middle falls. `gaps` (one zero for each group)
+    receives Σ (predicted - actual).
     """
+    groups = gaps.shape[0]
     mass = 0.0
     for place in range(histogram.shape[0]):
         mass += histogram[place, NEGATIVES] + histogram[place, POSITIVES]
-    gaps = np.zeros(groups)
     before = 0.0
     for place in range(histogram.shape[0]):
         here = histogram[place, NEGATIVES] + histogram[place, POSITIVES]

@@ -94,8 +94,10 @@ class Quality(ABC):
         self._sums[slot] = 0.0
 
     def _total(self, days: int) -> list[float]:
-        total: list[float] = kernels.total_of(self._sums, self._latest, days).tolist()
-        return total
+        total = np.zeros(self._sums.shape[1])
+        kernels.add_days(total, self._sums, self._latest, days)
+        found: list[float] = total.tolist()
+        return found
 
     @abstractmethod
     def _count(self, slot: int, label: float, predicted: float, weight: float) -> None:
@@ -168,7 +170,9 @@ class ConversionQuality(Quality):
     def window(self, days: int) -> Window:
         """Return the quality of the last `days` (1 to 28) up to the newest day seen."""
         rows, weight, actual, predicted, loss = self._total(days)
-        histogram = kernels.histogram_of(self._cells, self._latest, days)
+        histogram = np.zeros((kernels.BINS, 3))
+        kernels.add_histograms(histogram, self._cells, self._latest, days)
+        gaps = np.zeros(CALIBRATION_GROUPS)
         rate = actual / weight if weight > 0.0 else 0.0
         log_loss = _ratio(loss, weight)
         entropy = None
@@ -183,7 +187,7 @@ class ConversionQuality(Quality):
             "base_log_loss": entropy,
             "normalised_entropy": skill,
             "auc": _finite(kernels.area_under_curve(histogram)),
-            "calibration_error": _finite(kernels.calibration_error(histogram, CALIBRATION_GROUPS)),
+            "calibration_error": _finite(kernels.calibration_error(histogram, gaps)),
         }
         return Window(int(rows), _ratio(predicted, actual), skill, measures)
 

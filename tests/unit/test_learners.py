@@ -259,21 +259,30 @@ def test_weight_two_is_close_to_twice_the_row() -> None:
     assert np.allclose(twice.weights, heavy.weights, atol=1e-12)
 
 
-def test_logistic_update_is_the_formula() -> None:
-    """One weighted row gives the extended Kalman step, computed here with numpy."""
-    learner, values, _ = taught("bayesian_logistic", 40, 6)
+@pytest.mark.parametrize("weight", [0.3, 1.0, 20.0])
+@pytest.mark.parametrize("rows", [0, 40])
+def test_logistic_update_is_the_laplace_approximation(rows: int, weight: float) -> None:
+    """One row moves to the posterior mode and adds its information there, judged with numpy."""
+    learner, _, _ = taught("bayesian_logistic", rows, 6)
     assert isinstance(learner, BayesianLogisticRegression)
-    row, weight = values[0], 2.5
+    row = rows_of("bayesian_logistic", 1, 6, seed=9)[0][0]
     before = np.concatenate([[learner.bias], learner.weights])
-    covariance = learner.covariance.copy()
-    gain = covariance @ row
-    variance, probability = row @ gain, 1 / (1 + np.exp(-row @ before))
-    curvature = weight * probability * (1 - probability)
+    precision = np.linalg.inv(learner.covariance)
     learner.learn_row(row, 1.0, weight)
-    after = before + gain * weight * (1 - probability) / (1 + curvature * variance)
-    shrunk = covariance - np.outer(gain, gain) * curvature / (1 + curvature * variance)
-    assert np.allclose(np.concatenate([[learner.bias], learner.weights]), after, atol=1e-13)
-    assert np.allclose(learner.covariance, shrunk, atol=1e-15)
+    after = np.concatenate([[learner.bias], learner.weights])
+    probability = 1 / (1 + np.exp(-row @ after))
+    gradient = precision @ (after - before) - weight * (1 - probability) * row
+    assert np.abs(gradient).max() < 1e-8
+    information = weight * probability * (1 - probability) * np.outer(row, row)
+    assert np.allclose(learner.covariance, np.linalg.inv(precision + information), atol=1e-12)
+
+
+def test_first_heavy_positive_does_not_overshoot() -> None:
+    """A first positive of weight 10 on large features raises the row's probability, not to 1."""
+    learner = fresh("bayesian_logistic", 30)
+    row = np.full(31, 5.0)
+    learner.learn_row(row, 1.0, 10.0)
+    assert 0.5 < learner.predict_row(row) < 0.99
 
 
 @pytest.mark.parametrize("days", [1, 30, 365, 1000, 365 * 40])
