@@ -50,7 +50,7 @@ class RiverLogistic(LinearLearner, base.Classifier):
     def __init__(
         self,
         rate: float = 0.05,
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.03,
         half_life_days: float = 365.0,
         columns_max: int = COLUMNS_MAX,
     ) -> None:
