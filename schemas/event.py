@@ -104,6 +104,12 @@ def _time_of(raw: object) -> int:
     return time_ms
 
 
+def _is_in_seconds(raw: object) -> bool:
+    """Whether a number that is no time in milliseconds would be one in seconds."""
+    number = clean_number(raw)
+    return TIME_MIN_MS <= number * SECOND_MS <= TIME_MAX_MS
+
+
 def _value_of(raw: object) -> float | None:
     value = clean_value(raw)[0]
     return None if isnan(value) else value
@@ -294,6 +300,8 @@ class EventDecoder:
         reason = _REASONS.get(error["type"], "wrong_type")
         if reason == "wrong_length" and isinstance(error["input"], str) and error["input"]:
             found = f"a text of {len(error['input'])} characters"
+        if reason == "impossible_time" and _is_in_seconds(error["input"]):
+            found += " (which looks like seconds)"
         return InvalidRecord(named, found, _EXPECTED[field], reason)
 
     def _not_a_record(self, value: bytes | None) -> InvalidRecord:
