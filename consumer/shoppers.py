@@ -43,7 +43,7 @@ campaigns:
   click-2d:              # will this e-mail be clicked within two days?
     goal: {event: email_click, match: [mailing_id]}
     horizon: 2d
-    rate: 10%
+    rate: 12%
     score_on: [email_sent]
     features:
       half_lives: [1d, 7d, 30d, all]
