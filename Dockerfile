@@ -16,7 +16,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/propensity \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    NUMBA_CACHE_DIR=/var/lib/propensity/compiled
+    XDG_CACHE_HOME=/var/lib/propensity/cache
 USER propensity
 WORKDIR /var/lib/propensity
 EXPOSE 8080

@@ -223,7 +223,7 @@ QUALITY: Final[Mapping[str, Metric]] = {
     "log_loss": _quality(
         "log_loss_nats", "nats", "Mean log-loss of the scores as served; lower is better."
     ),
-    "base_rate_log_loss": _quality(
+    "base_log_loss": _quality(
         "base_rate_log_loss_nats", "nats", "The same, had everyone been given the window's rate."
     ),
     "normalised_entropy": _quality(
@@ -234,8 +234,8 @@ QUALITY: Final[Mapping[str, Metric]] = {
         "ratio",
         "Chance that a customer who converted was scored above one who did not.",
     ),
-    "predicted_actual": _quality(
-        "predicted_actual_ratio",
+    "predicted_to_actual": _quality(
+        "predicted_to_actual_ratio",
         "ratio",
         "Conversions predicted over conversions seen; 1 is right.",
     ),
@@ -245,10 +245,17 @@ QUALITY: Final[Mapping[str, Metric]] = {
     "mean_absolute_error": _quality(
         "mean_absolute_error", "the goal's value", "Mean distance of the predicted value."
     ),
-    "root_mean_square_error": _quality(
-        "root_mean_square_error", "the goal's value", "Root of the mean squared distance."
+    "root_mean_squared_error": _quality(
+        "root_mean_squared_error", "the goal's value", "Root of the mean squared distance."
+    ),
+    "normalised_error": _quality(
+        "normalised_error_ratio", "ratio", "Mean squared error over the variance; below 1 helps."
     ),
 }
+"""By the names that ``models.quality`` gives its figures."""
+
+QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
+"""Figures that only make up others."""
 
 METRICS: Final[tuple[Metric, ...]] = (
     *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),

@@ -236,8 +236,9 @@ class CampaignMeters:
     def quality(self, window: str, figures: Mapping[str, float | None]) -> None:
         """Say the figures of one window; ``None`` is not known yet and is not shown."""
         for figure, value in figures.items():
-            if value is not None:
-                metric = metrics.QUALITY[figure]
+            metric = metrics.QUALITY.get(figure)
+            assert metric is not None or figure in metrics.QUALITY_LEFT_OUT, figure
+            if metric is not None and value is not None:
                 self._telemetry.gauge(metric, self._campaign, self._learner, window).set(value)
 
 

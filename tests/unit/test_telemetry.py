@@ -21,6 +21,7 @@ from consumer.clock import FixedClock
 from consumer.meters import Counter, Family, Histogram
 from consumer.metrics import LABELS, METRICS, Kind
 from consumer.telemetry import HOPS, Telemetry
+from models.quality import make_quality
 
 ROOT = Path(__file__).parents[2]
 NOW_MS = 1_800_000_000_000
@@ -118,6 +119,19 @@ def test_a_campaign_has_one_status_and_one_model(telemetry: Telemetry) -> None:
     label = '{campaign="buy-7d",learner="champion",window="7d"}'
     assert samples[f"propensity_quality_log_loss_nats{label}"] == 0.25
     assert f"propensity_quality_auc_ratio{label}" not in samples
+
+
+@pytest.mark.parametrize("predict", ["conversion", "value"])
+def test_every_figure_of_quality_has_a_metric(telemetry: Telemetry, predict: str) -> None:
+    """What the learners measure is shown, or left out by name."""
+    figures = {
+        name.removesuffix("_7d"): 1.0
+        for name in make_quality(predict).summary()
+        if name.endswith("_7d")
+    }
+    telemetry.campaign("buy-7d").quality("7d", figures)
+    gauges = {name for name in shown(telemetry) if name.startswith("propensity_quality_")}
+    assert len(gauges) == len(set(figures) - metrics.QUALITY_LEFT_OUT) > 4
 
 
 def test_senders_cannot_fill_the_memory(telemetry: Telemetry) -> None:
