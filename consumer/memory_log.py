@@ -24,6 +24,7 @@ from consumer.transport import (
     Position,
     Records,
     TransportError,
+    missing_topic,
 )
 
 BROKERS = 1
@@ -262,10 +263,3 @@ class MemoryLog:
             else:
                 index = partition_of(key, len(logs))
             logs[index].append([key], [value], [header], [stamp_ms])
-
-
-def missing_topic(topic: str) -> TransportError:
-    """Say that a topic does not exist."""
-    return TransportError(
-        f"Topic {topic!r} does not exist", "Run `propensity topics create` to create what is missing"
-    )

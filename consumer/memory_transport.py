@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from consumer.memory_log import Group, Membership, MemoryLog, missing_topic
+from consumer.memory_log import Group, Membership, MemoryLog
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
     Bounds,
     Outgoing,
-    OwnershipLostError,
     Partition,
     PartitionsChanged,
     Position,
     Records,
-    TransportError,
+    missing_topic,
+    no_position,
+    not_ours,
+    offset_gone,
 )
 
 READ_RECORDS_MAX = 1000
@@ -86,7 +88,7 @@ class MemoryTransport:
     def seek(self, partition: Partition, offset: int) -> None:
         """Deliver from this offset on."""
         if partition not in self.assigned():
-            raise _not_ours(partition)
+            raise not_ours(partition)
         self._next[partition] = offset
 
     def pause(self, partitions: Sequence[Partition]) -> None:
@@ -157,7 +159,7 @@ class MemoryTransport:
         if not positions:
             return
         if self._member is None:
-            raise _not_ours(next(iter(positions)))
+            raise not_ours(next(iter(positions)))
         self._group.refuse_stale(self._member, positions)
         for partition, position in positions.items():
             assert 0 <= position.offset <= self._log.partition(partition).high
@@ -241,25 +243,6 @@ class MemoryTransport:
                 return
             yield records
             offset = records.offsets[-1] + 1
-
-
-def no_position(partition: Partition) -> TransportError:
-    """Say that a partition was neither sought nor ever committed."""
-    return TransportError(
-        f"{partition} has no committed position", "Say where a first start begins (`start_from`)"
-    )
-
-
-def offset_gone(partition: Partition, offset: int, low: int, high: int) -> TransportError:
-    """Say that a position lies outside of what is kept."""
-    return TransportError(
-        f"Offset {offset} of {partition} is not there: the log holds {low} to {high}",
-        "Keep events longer than the worker may stand still, or start a new group",
-    )
-
-
-def _not_ours(partition: Partition) -> OwnershipLostError:
-    return OwnershipLostError(f"{partition} is not assigned to this worker")
 
 
 def _refuse_outside(partition: Partition, offset: int, low: int, high: int) -> None:

@@ -7,7 +7,8 @@ Source: https://kafka.apache.org/documentation/#topicconfigs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -40,13 +41,24 @@ class TopicOutcome:
     config: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, spec: TopicSpec, *, dry_run: bool) -> TopicOutcome:
+        """Return the outcome of a topic that was missing."""
+        return cls(
+            name=spec.name,
+            action="would create" if dry_run else "created",
+            partitions=spec.partitions,
+            replication=spec.replication,
+            config=dict(spec.config),
+        )
+
 
 def topic_specs(
     settings: Settings, *, events_partitions: int, replication: int = REPLICATION
 ) -> list[TopicSpec]:
     """Describe every topic of ours, the input first.
 
-    Scores and triggers go to the input's partition number, so they have as many partitions.
+    Scores go to the input's partition number, so they have as many partitions.
     """
     topics = settings.topics
     kept_7d = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
@@ -62,10 +74,32 @@ def topic_specs(
     return [
         spec(topics.events, events_partitions, {}),
         spec(topics.scores, events_partitions, kept_7d),
-        spec(topics.triggers, events_partitions, kept_30d),
-        spec(topics.held_out, events_partitions, kept_30d),
         spec(topics.examples, EXAMPLES_PARTITIONS, kept_30d),
         spec(topics.states, EXAMPLES_PARTITIONS, states),
         spec(topics.models, 1, models),
         spec(topics.dead_letters, 1, kept_30d),
     ]
+
+
+def fit_to_brokers(spec: TopicSpec, brokers: int) -> TopicSpec:
+    """Take no more copies than there are brokers; with three, a write needs two of them."""
+    replication = min(spec.replication, brokers)
+    config = dict(spec.config)
+    if replication >= REPLICATION:
+        config.setdefault("min.insync.replicas", "2")
+    return replace(spec, replication=replication, config=config)
+
+
+def differences(
+    spec: TopicSpec, *, partitions: int, replication: int, config: Mapping[str, str | None]
+) -> list[str]:
+    """Say in words how an existing topic is not as described."""
+    found: list[str] = []
+    if partitions != spec.partitions:
+        found.append(f"has {partitions} partitions, not {spec.partitions}")
+    if replication < spec.replication:
+        found.append(f"is kept {replication} times, not {spec.replication}")
+    for key, wanted in spec.config.items():
+        if key in config and config[key] != wanted:
+            found.append(f"has {key}={config[key]}, not {wanted}")
+    return found

@@ -7,10 +7,12 @@ Source: the promises are executed by tests/contract against every implementation
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from consumer.errors import WorldError
 from consumer.topics import TopicOutcome, TopicSpec
 
 Headers = list[tuple[str, bytes | None]]
@@ -64,6 +66,20 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def below(self, offset: int) -> Records:
+        """Return the records before an offset."""
+        count = bisect_left(self.offsets, offset)
+        if count == len(self):
+            return self
+        return Records(
+            partition=self.partition,
+            offsets=self.offsets[:count],
+            timestamps_ms=self.timestamps_ms[:count],
+            keys=self.keys[:count],
+            values=self.values[:count],
+            headers=self.headers[:count],
+        )
+
 
 @dataclass(slots=True)
 class Outgoing:
@@ -80,13 +96,8 @@ class Outgoing:
     timestamps_ms: Sequence[int] | None = None
 
 
-class TransportError(Exception):
-    """The world's fault: a sentence on what is wrong, and one on what to do about it."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}. {remedy}.")
-        self.problem = problem
-        self.remedy = remedy
+class TransportError(WorldError):
+    """The log cannot be reached, read or written, or lacks something."""
 
 
 class OwnershipLostError(TransportError):
@@ -97,6 +108,33 @@ class OwnershipLostError(TransportError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem, "The partitions' new owner goes on from the last commit")
+
+
+def missing_topic(topic: str) -> TransportError:
+    """Say that a topic does not exist."""
+    return TransportError(
+        f"Topic {topic!r} does not exist", "Run `propensity topics create` for those missing"
+    )
+
+
+def no_position(partition: Partition) -> TransportError:
+    """Say that a partition was neither sought nor ever committed."""
+    return TransportError(
+        f"{partition} has no committed position", "Say where a first start begins (`start_from`)"
+    )
+
+
+def offset_gone(partition: Partition, offset: int, low: int, high: int) -> TransportError:
+    """Say that a position lies outside of what is kept."""
+    return TransportError(
+        f"Offset {offset} of {partition} is not there: the log holds {low} to {high}",
+        "Keep events longer than the worker may stand still, or start a new group",
+    )
+
+
+def not_ours(partition: Partition) -> OwnershipLostError:
+    """Say that a partition is not assigned to this worker."""
+    return OwnershipLostError(f"{partition} is not assigned to this worker")
 
 
 PartitionsChanged = Callable[[list[Partition]], None]

@@ -1,0 +1,103 @@
+"""What we produce, until Kafka has acknowledged it.
+
+Owns: handing records to the client's queue, waiting while it is full, flushing it.
+Never: imports the client, drops a record, or forgets that one could not be delivered.
+Source: librdkafka's produce_batch refuses a tail of the batch when its queue is full.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consumer.clock import Clock
+from consumer.kafka.errors import NamedError
+from consumer.transport import Outgoing, TransportError
+
+FLUSH_MAX_S = 60.0
+WAIT_MAX_S = 0.2
+
+Undelivered = tuple[NamedError, str]
+
+
+class Outbox:
+    """The producing half of the Kafka transport.
+
+    The producer reports failures only, to `note_failure`. A failure stays: what was lost is
+    lost to this process, and only a restart from the last commit makes up for it.
+    `producer` is a confluent_kafka.Producer.
+    """
+
+    def __init__(self, producer: Any, clock: Clock) -> None:
+        self._producer = producer
+        self._clock = clock
+        self.failure: Undelivered | None = None
+
+    def note_failure(self, error: NamedError, place: str) -> None:
+        """Remember the first record that could not be delivered."""
+        self.failure = self.failure or (error, place)
+
+    def put(self, outgoing: Outgoing) -> Undelivered | None:
+        """Queue records, in order; return what the client refuses for good."""
+        if outgoing.headers is None and outgoing.timestamps_ms is None:
+            self._put_batch(outgoing)
+        else:
+            self._put_each(outgoing)
+        self._producer.poll(0)
+        return self.failure
+
+    def flush(self) -> Undelivered | None:
+        """Wait until all is acknowledged; return what was not delivered."""
+        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        # In slices, so that a signal is seen.
+        while self._producer.flush(WAIT_MAX_S) and self.failure is None:
+            self._refuse_after(give_up_s, "Kafka has not acknowledged what was produced")
+        return self.failure
+
+    def _put_batch(self, outgoing: Outgoing) -> None:
+        """Queue by batch: a quarter less work, but without headers and timestamps."""
+        messages: list[dict[str, Any]] = [
+            {"key": key, "value": value}
+            for key, value in zip(outgoing.keys, outgoing.values, strict=True)
+        ]
+        partition = -1 if outgoing.partition is None else outgoing.partition
+        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        while messages:
+            taken = self._producer.produce_batch(outgoing.topic, messages, partition=partition)
+            if taken == len(messages):
+                return
+            messages = [message for message in messages if "_error" in message]
+            for message in messages:
+                error: NamedError = message.pop("_error")
+                if error.name() != "_QUEUE_FULL":
+                    self.note_failure(error, outgoing.topic)
+                    return
+            self._wait_for_room(give_up_s)
+
+    def _put_each(self, outgoing: Outgoing) -> None:
+        count = len(outgoing.values)
+        headers = outgoing.headers or [[]] * count
+        stamps = outgoing.timestamps_ms or [0] * count  # 0: the client's own time.
+        partition = -1 if outgoing.partition is None else outgoing.partition
+        rows = zip(outgoing.keys, outgoing.values, headers, stamps, strict=True)
+        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        for key, value, header, stamp_ms in rows:
+            queued = False
+            while not queued:
+                try:
+                    self._producer.produce(
+                        outgoing.topic, value, key, partition, headers=header, timestamp=stamp_ms
+                    )
+                    queued = True
+                except BufferError:
+                    self._wait_for_room(give_up_s)
+
+    def _wait_for_room(self, give_up_s: float) -> None:
+        self._producer.poll(WAIT_MAX_S / 10)
+        self._refuse_after(give_up_s, "Kafka has not taken what was produced")
+
+    def _refuse_after(self, give_up_s: float, problem: str) -> None:
+        if self._clock.monotonic_s() > give_up_s:
+            raise TransportError(
+                f"{problem} within {FLUSH_MAX_S:.0f} s",
+                "Check that the brokers are up and that enough copies are in sync",
+            )

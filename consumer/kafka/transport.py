@@ -1,0 +1,397 @@
+"""The transport on Kafka: one group member, one asker, one follower, one producer.
+
+Owns: the client's objects, when they are made and closed, and what their callbacks mean.
+Never: retries without a deadline, commits what is not in the log, or waits over 0.2 s in a poll.
+Source: https://docs.confluent.io/platform/current/clients/confluent-kafka-python/html/
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from consumer.clock import Clock, SystemClock
+from consumer.kafka.assignment import Assignment
+from consumer.kafka.configuration import KafkaConfiguration, Scalar
+from consumer.kafka.errors import LOGIN_REFUSED, NamedError, in_words, is_passing, unreachable
+from consumer.kafka.outbox import Outbox
+from consumer.kafka.places import offsets, place, places
+from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in, take
+from consumer.kafka.topics import create_topic
+from consumer.topics import TopicOutcome, TopicSpec
+from consumer.transport import (
+    Bounds,
+    Outgoing,
+    OwnershipLostError,
+    Partition,
+    PartitionsChanged,
+    Position,
+    Records,
+    TransportError,
+    offset_gone,
+)
+
+ANSWER_MAX_S = 10.0
+COMMIT_MAX_S = 60.0
+RETRY_S = 0.02
+# At the usual 50 ms between commits: after one second without an answer we wait for it.
+COMMITS_UNANSWERED_MAX = 20
+
+_LOGGER = logging.getLogger("kafka")
+
+
+class KafkaTransport:
+    """`Transport` on Kafka; `kafka` is the dictionary of librdkafka settings.
+
+    Offsets are committed once everything produced is acknowledged, without waiting for the
+    answer: an error in it is raised by the next `commit`. While partitions are being given
+    back, commits wait.
+    """
+
+    def __init__(
+        self,
+        kafka: Mapping[str, Scalar],
+        *,
+        group: str,
+        instance: str,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._configuration = KafkaConfiguration(kafka, group=group, instance=instance)
+        self._fatal: KafkaError | None = None
+        self._commit_error: KafkaError | None = None
+        self._unanswered = 0
+        self._latest: dict[Partition, Position] = {}
+        self._assignment = Assignment()
+        self._giving_back = False
+        self._rebalanced = False
+        self._member: Consumer | None = None
+        self._follower: Consumer | None = None
+        with self._in_words():
+            # It asks with uncommitted eyes: under read_committed the end of a partition is the
+            # last stable offset, which can hide committed records behind an open transaction.
+            self._asker = self._consumer({"isolation.level": "read_uncommitted"})
+            producer = self._client(self._configuration.producer())
+            producer["on_delivery"] = self._on_delivery_failed
+            self._outbox = Outbox(Producer(producer), self._clock)
+
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        assigned: PartitionsChanged,
+        revoked: PartitionsChanged,
+        lost: PartitionsChanged,
+    ) -> None:
+        assert self._member is None, "subscribed already"
+        for topic in topics:
+            self.partition_count(topic)
+        self._assigned_callback = assigned
+        self._revoked_callback = revoked
+        self._lost_callback = lost
+        with self._in_words():
+            self._member = self._consumer({"on_commit": self._on_commit})
+            self._member.subscribe(
+                list(topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+
+    def poll(self, records_max: int, timeout_s: float) -> list[Records]:
+        member = self._joined()
+        self._raise_fatal()
+        self._rebalanced = False
+        with self._in_words():
+            messages = take(member, records_max, min(timeout_s, WAIT_MAX_S))
+            if self._rebalanced:
+                self._start_over(messages)
+                return []
+        self._assignment.refuse_unplaced()
+        return records_in(messages, self._error)
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        self._assignment.refuse_foreign([partition])
+        self._assignment.starts[partition] = offset
+        if not self._assignment.placing:
+            with self._in_words(str(partition)):
+                self._move(partition, offset)
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        ours = self._assignment.held.intersection(partitions)
+        self._assignment.paused |= ours
+        if ours and not self._assignment.placing:
+            with self._in_words():
+                self._joined().pause(places(ours))
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        ours = self._assignment.held.intersection(partitions)
+        self._assignment.paused -= ours
+        if ours and not self._assignment.placing:
+            with self._in_words():
+                self._joined().resume(places(ours))
+
+    def assigned(self) -> list[Partition]:
+        return sorted(self._assignment.held)
+
+    def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
+        if not partitions:
+            return {}
+        with self._in_words():
+            client = self._member or self._asker
+            answers = client.committed(places(partitions), timeout=ANSWER_MAX_S)
+        positions: dict[Partition, Position | None] = {}
+        for answer in answers:
+            partition = Partition(answer.topic, answer.partition)
+            if answer.error is not None:
+                raise self._error(answer.error, answer.topic)
+            note = answer.metadata or ""
+            positions[partition] = None if answer.offset < 0 else Position(answer.offset, note)
+        return positions
+
+    def bounds(self, partition: Partition) -> Bounds:
+        with self._in_words(partition.topic):
+            place = TopicPartition(partition.topic, partition.index)
+            answer = self._asker.get_watermark_offsets(place, timeout=ANSWER_MAX_S)
+        if answer is None:
+            raise unreachable(self._configuration.bootstrap)
+        return Bounds(*answer)
+
+    def offset_at(self, partition: Partition, time_ms: int) -> int:
+        high = self.bounds(partition).high
+        with self._in_words(partition.topic):
+            asked = [place(partition, time_ms)]
+            (answer,) = self._asker.offsets_for_times(asked, timeout=ANSWER_MAX_S)
+        if answer.error is not None:
+            raise self._error(answer.error, partition.topic)
+        return answer.offset if answer.offset >= 0 else high
+
+    def partition_count(self, topic: str) -> int:
+        with self._in_words(topic):
+            # A consumer's question never creates a topic, a producer's may.
+            found = self._asker.list_topics(topic, timeout=ANSWER_MAX_S).topics[topic]
+        if found.error is not None:
+            raise self._error(found.error, topic)
+        return len(found.partitions)
+
+    def read(
+        self, partition: Partition, start: int | None = None, stop: int | None = None
+    ) -> Iterator[Records]:
+        offset, high = self._start(partition, start)
+        return self._read(partition, offset, high if stop is None else min(stop, high))
+
+    def follow(self, partition: Partition, start: int) -> None:
+        offset, _ = self._start(partition, start)
+        with self._in_words(str(partition)):
+            if self._follower is None:
+                self._follower = self._consumer()
+            self._follower.incremental_assign([place(partition, offset)])
+
+    def poll_followed(self) -> list[Records]:
+        if self._follower is None:
+            return []
+        with self._in_words():
+            return records_in(self._follower.consume(READ_RECORDS_MAX, 0), self._error)
+
+    def produce(self, outgoing: Outgoing) -> None:
+        self._raise_fatal()
+        with self._in_words(outgoing.topic):
+            self._outbox.put(outgoing)
+        self._raise_fatal()
+
+    def commit(self, positions: Mapping[Partition, Position]) -> None:
+        self._outbox.flush()
+        self._raise_fatal()
+        failed, self._commit_error = self._commit_error, None
+        if failed is not None and not is_passing(failed):
+            raise self._error(failed, self._configuration.group)
+        if not positions:
+            return
+        self._assignment.refuse_foreign(positions)
+        self._latest.update(positions)
+        wait = failed is not None or self._unanswered >= COMMITS_UNANSWERED_MAX
+        with self._in_words(self._configuration.group):
+            if wait or self._giving_back:
+                self._commit_and_wait()
+            else:
+                self._joined().commit(offsets=offsets(positions), asynchronous=True)
+                self._unanswered += 1
+
+    def create_topics(
+        self, specs: Sequence[TopicSpec], *, dry_run: bool = False
+    ) -> list[TopicOutcome]:
+        with self._in_words():
+            admin = AdminClient(self._client(self._configuration.client()))
+        outcomes: list[TopicOutcome] = []
+        for spec in specs:
+            with self._in_words(spec.name):
+                outcomes.append(create_topic(admin, spec, dry_run=dry_run))
+        return outcomes
+
+    def close(self) -> None:
+        with ExitStack() as stack, self._in_words():
+            stack.callback(self._asker.close)
+            if self._follower is not None:
+                stack.callback(self._follower.close)
+            if self._member is not None:
+                stack.callback(self._member.close)
+            self._outbox.flush()
+        self._raise_fatal()
+
+    def _on_assign(self, consumer: Consumer, offered: list[TopicPartition]) -> None:
+        """Let the worker say where each partition starts; else it starts where it was left."""
+        self._rebalanced = True
+        self._forget_commits()
+        ours = self._assignment = Assignment(Partition(p.topic, p.partition) for p in offered)
+        ours.placing = True
+        self._assigned_callback(self.assigned())
+        for partition, position in self.committed(sorted(ours.unplaced)).items():
+            if position is not None:
+                ours.starts[partition] = position.offset
+        ours.placing = False
+        still = ours.paused | ours.unplaced
+        consumer.assign([place(p, ours.starts.get(p, OFFSET_END)) for p in self.assigned()])
+        # A pause outlives the assignment in the client, but not in our promise.
+        consumer.resume(places(ours.held - still))
+        consumer.pause(places(still))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Let the worker commit; an eager protocol takes all partitions at once."""
+        del consumer, partitions
+        self._rebalanced = True
+        self._giving_back = True
+        try:
+            if self._assignment.held:
+                self._revoked_callback(self.assigned())
+            if self._unanswered and self._latest:
+                with suppress(OwnershipLostError), self._in_words():
+                    self._commit_and_wait()
+        finally:
+            self._giving_back = False
+            self._assignment = Assignment()
+            self._forget_commits()
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        del consumer, partitions
+        self._rebalanced = True
+        held = self.assigned()
+        self._assignment = Assignment()
+        self._forget_commits()
+        if held:
+            self._lost_callback(held)
+
+    def _forget_commits(self) -> None:
+        """What was committed under another generation says nothing about this one."""
+        self._latest.clear()
+        self._commit_error = None
+
+    def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
+        self._unanswered = max(0, self._unanswered - 1)
+        failed = error or next((each.error for each in answers if each.error), None)
+        if failed is not None:
+            self._commit_error = failed
+
+    def _on_delivery_failed(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._outbox.note_failure(error, f"{message.topic()}[{message.partition()}]")
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal() or error.name() in LOGIN_REFUSED:
+            self._fatal = error
+        else:
+            _LOGGER.info("%s: %s", error.name(), error.str())
+
+    def _raise_fatal(self) -> None:
+        """Raise what makes going on pointless; it stays."""
+        if self._outbox.failure is not None:
+            raise self._error(*self._outbox.failure)
+        if self._fatal is not None:
+            raise self._error(self._fatal)
+
+    def _commit_and_wait(self) -> None:
+        """Commit the latest positions, those of unanswered commits among them."""
+        give_up_s = self._clock.monotonic_s() + COMMIT_MAX_S
+        while True:
+            try:
+                answers = self._joined().commit(offsets=offsets(self._latest), asynchronous=False)
+                failed = next((each.error for each in answers if each.error), None)
+            except KafkaException as error:
+                failed = error.args[0]
+            if failed is None:
+                return
+            if not is_passing(failed) or self._clock.monotonic_s() > give_up_s:
+                raise self._error(failed, self._configuration.group)
+            self._clock.wait_s(RETRY_S)
+
+    def _joined(self) -> Consumer:
+        assert self._member is not None, "not subscribed"
+        return self._member
+
+    def _start_over(self, messages: list[Message]) -> None:
+        """Forget what a poll brought that saw a rebalance: it may be of either generation."""
+        ours = self._assignment
+        for records in records_in(messages, self._error):
+            if records.partition in ours.starts:
+                self._move(records.partition, ours.starts[records.partition])
+
+    def _move(self, partition: Partition, offset: int) -> None:
+        """Seek; right after an assignment the client may not be ready yet."""
+        give_up_s = self._clock.monotonic_s() + ANSWER_MAX_S
+        while True:
+            try:
+                self._joined().seek(place(partition, offset))
+            except KafkaException as error:
+                if error.args[0].name() != "_STATE" or self._clock.monotonic_s() > give_up_s:
+                    raise
+                self._clock.wait_s(RETRY_S)
+            else:
+                return
+
+    def _read(self, partition: Partition, offset: int, stop: int) -> Iterator[Records]:
+        if offset >= stop:
+            return
+        with ExitStack() as stack, self._in_words(partition.topic):
+            reader = self._consumer({"enable.partition.eof": True})
+            stack.callback(reader.close)
+            reader.assign([place(partition, offset)])
+            span = range(offset, stop)
+            yield from read(reader, partition, span, clock=self._clock, in_words=self._error)
+
+    def _start(self, partition: Partition, start: int | None) -> tuple[int, int]:
+        """Return the offset to start at, and the high watermark."""
+        low, high = self.bounds(partition)
+        offset = low if start is None else start
+        if not low <= offset <= high:
+            raise offset_gone(partition, offset, low, high)
+        return offset, high
+
+    def _client(self, configuration: Mapping[str, Scalar]) -> dict[str, Any]:
+        return {**configuration, "error_cb": self._on_error, "logger": _LOGGER}
+
+    def _consumer(self, more: Mapping[str, Any] | None = None) -> Consumer:
+        return Consumer({**self._client(self._configuration.consumer()), **(more or {})})
+
+    @contextmanager
+    def _in_words(self, subject: str = "") -> Iterator[None]:
+        """Say what Kafka raises in an operator's words."""
+        try:
+            yield
+        except KafkaException as error:
+            # A refused login shows as a silent broker; what the client noted says more.
+            raise self._error(self._fatal or error.args[0], subject) from error
+
+    def _error(self, error: NamedError, subject: str = "") -> TransportError:
+        return in_words(error, bootstrap=self._configuration.bootstrap, subject=subject)

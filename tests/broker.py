@@ -1,0 +1,197 @@
+"""A real Apache Kafka from its Maven jars, and librdkafka's mock cluster, for tests and bench.
+
+Owns: the pinned versions, the jars' cache, and the life of every broker that tests start.
+Never: leaves a broker behind, or ends a process that it did not start.
+Source: https://kafka.apache.org/documentation/#kraft
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+KAFKA_VERSION = "4.4.0"
+CLUSTER_ID = "cHJvcGVuc2l0eS10ZXN0cw"
+STARTUP_MAX_S = 60.0
+SHUTDOWN_MAX_S = 20.0
+RESOLVE_MAX_S = 600
+
+POM = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>propensity</groupId>
+  <artifactId>kafka-jars</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/log
+auto.create.topics.enable=false
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+
+class NoBrokerError(Exception):
+    """Kafka cannot be started here; the message says why."""
+
+
+@contextlib.contextmanager
+def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
+    """Yield the bootstrap address of a Kafka: `KAFKA_BOOTSTRAP` if set, else one of our own."""
+    given = os.environ.get("KAFKA_BOOTSTRAP")
+    if given:
+        yield given
+        return
+    jars = kafka_jars()
+    with tempfile.TemporaryDirectory(prefix="propensity-kafka-") as name:
+        folder = Path(name)
+        port, controller_port = _free_ports(2)
+        properties = folder / "server.properties"
+        text = PROPERTIES.format(port=port, controller_port=controller_port, folder=folder)
+        properties.write_text(text, encoding="utf-8")
+        java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID]
+        subprocess.run(
+            [*java, *storage, "-c", str(properties)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        heap = ["-Xms256m", f"-Xmx{heap_mib_max}m"]
+        with (folder / "broker.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*java, *heap, "kafka.Kafka", str(properties)], stdout=log, stderr=log
+            )
+        try:
+            bootstrap = f"127.0.0.1:{port}"
+            _await_broker(bootstrap, process, folder / "broker.log")
+            yield bootstrap
+        finally:
+            _stop(process)
+
+
+@contextlib.contextmanager
+def mock_cluster() -> Iterator[str]:
+    """Yield the bootstrap address of librdkafka's mock cluster, which lives in this process.
+
+    Topics appear by themselves, with four partitions, when a producer first asks for them.
+    """
+    owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 2})
+    brokers = owner.list_topics(timeout=10).brokers.values()
+    yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    owner.flush(1)
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars, resolved with Maven once and kept in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "propensity" / f"kafka-{KAFKA_VERSION}"
+    if folder.is_dir():
+        return folder
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            message = f"{program} is not installed; install it or set KAFKA_BOOTSTRAP"
+            raise NoBrokerError(message)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        pom = Path(name) / "pom.xml"
+        pom.write_text(POM, encoding="utf-8")
+        jars = Path(name) / "jars"
+        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+        resolved = subprocess.run(
+            ["mvn", "-q", "-B", "-f", str(pom), *goal, f"-DoutputDirectory={jars}"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=RESOLVE_MAX_S,
+        )
+        if resolved.returncode != 0:
+            message = f"Maven could not fetch Kafka {KAFKA_VERSION}: {resolved.stdout[-500:]}"
+            raise NoBrokerError(message)
+        # Another session may have been quicker; either's jars will do.
+        with contextlib.suppress(FileExistsError):
+            jars.rename(folder)
+    return folder
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip aloud on a developer's machine; in CI the real Kafka must be there."""
+    message = f"no real Kafka: {reason}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def _await_broker(bootstrap: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    deadline_s = monotonic() + STARTUP_MAX_S
+    while monotonic() < deadline_s:
+        if process.poll() is not None:
+            break
+        try:
+            admin.list_topics(timeout=1)
+        except KafkaException:
+            sleep(0.1)
+        else:
+            return
+    message = f"Kafka did not start: {log.read_text(errors='replace')[-2000:]}"
+    raise NoBrokerError(message)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(SHUTDOWN_MAX_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
