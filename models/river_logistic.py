@@ -38,7 +38,7 @@ class RiverLogistic(LinearLearner, base.Classifier):
     Examples
     --------
     >>> model = RiverLogistic(rate=0.2)
-    >>> for _ in range(50):
+    >>> for _ in range(500):
     ...     model.learn_one({"cart_add seen": 1.0}, True)
     ...     model.learn_one({"cart_add seen": 0.0}, False)
     >>> model.predict_one({"cart_add seen": 1.0}), model.predict_one({"cart_add seen": 0.0})
