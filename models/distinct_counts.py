@@ -33,6 +33,11 @@ class DistinctCounts:
         self._customers_max = customers_max
         self._converting: dict[int, None] = {}
         self._others: dict[int, None] = {}
+        self._settle()
+
+    def _settle(self) -> None:
+        full = self._customers_max
+        self._enough = len(self._converting) >= full and len(self._others) >= full
 
     @property
     def converting(self) -> int:
@@ -47,12 +52,11 @@ class DistinctCounts:
     @property
     def enough(self) -> bool:
         """Whether both counts have reached their bound; it stays so."""
-        full = self._customers_max
-        return len(self._converting) >= full and len(self._others) >= full
+        return self._enough
 
     def add(self, customer_hash: int, *, converted: bool) -> None:
         """Count a settled row of a customer, known by a 64-bit hash."""
-        if self.enough:
+        if self._enough:
             return
         key = customer_hash & _MASK
         if key in self._converting:
@@ -63,6 +67,7 @@ class DistinctCounts:
                 self._others.pop(key, None)
         elif len(self._others) < self._customers_max:
             self._others[key] = None
+        self._settle()
 
     def to_state(self) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Return everything needed to go on exactly."""
@@ -75,3 +80,4 @@ class DistinctCounts:
         """Become what `to_state` described."""
         self._converting = dict.fromkeys(arrays["converting"].tolist())
         self._others = dict.fromkeys(arrays["others"].tolist())
+        self._settle()

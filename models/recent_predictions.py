@@ -5,6 +5,7 @@ Never: holds a customer; interpolates in an order that depends on batches.
 Source: Hyndman & Fan (1996) "Sample quantiles in statistical packages", definition 7.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ class RecentPredictions:
 
     def add(self, prediction: float) -> None:
         """Take in one finite prediction, in place of the oldest if the ring is full."""
-        if not np.isfinite(prediction):
+        if not math.isfinite(prediction):
             return
         self._ring[self._next] = prediction
         self._next = (self._next + 1) % len(self._ring)
