@@ -21,7 +21,7 @@ from schemas.campaign import (
     LearnerName,
     Predict,
 )
-from schemas.campaign_reader import Reader, join
+from schemas.campaign_reader import Reader, join, misspelt
 from schemas.clauses import VALUE, Clause, Condition, Goal
 from schemas.errors import CampaignFileError, Problem
 from schemas.input_mapping import InputMapping
@@ -146,7 +146,7 @@ class _FileReader(Reader):
         known_problems = len(self.problems)
         section = self.section(node, key, "campaign")
         for word in ("goal", "horizon", "score_on"):
-            if word not in section and node.mapping is not None:
+            if word not in section and node.mapping is not None and not misspelt(node, word):
                 self.wrong(node, join(key, word), f"a campaign with its `{word}`", found="nothing")
 
         def at(word: str) -> tuple[Located, str]:
@@ -206,7 +206,7 @@ class _FileReader(Reader):
             event = self.event_type(*at("event"))
             where = self.where(*at("where")) if "where" in section else {}
             clauses = () if event is None else (Clause(event, where),)
-        elif "none_of" not in node.mapping:
+        elif "none_of" not in node.mapping and not misspelt(node, "event"):
             self.wrong(node, key, "a goal with `event` or `any_of`")
         lost = self.clause(*at("lost")) if "lost" in section else None
         until = self.property_name(*at("until")) if "until" in section else None

@@ -181,7 +181,8 @@ class Reader:
             return None if event is None else Clause(event)
         section = self.section(node, key, "clause")
         if "event" not in section:
-            self.wrong(node, key, "a clause with its `event`")
+            if not misspelt(node, "event"):
+                self.wrong(node, key, "a clause with its `event`")
             return None
         event = self.event_type(section["event"], join(key, "event"))
         where = {}
@@ -301,3 +302,8 @@ class Reader:
 def join(key: str, word: str) -> str:
     """A key path one step deeper."""
     return f"{key}.{word}" if key else word
+
+
+def misspelt(node: Located, word: str) -> bool:
+    """Whether a key of the section was probably meant to be the word: one problem is enough."""
+    return any(nearest(key, [word]) is not None for key in node.mapping or {})
