@@ -53,6 +53,8 @@ class SeenEvents:
 def warnings_of(file: CampaignFile, seen: SeenEvents | None = None) -> list[Disappointment]:
     """All warnings; those about what was never seen only with a sample of events."""
     found: list[Disappointment] = [*_of_events(file)]
+    if seen is not None and not seen.properties:
+        return [*found, Disappointment("input", "no event of the sample could be read")]
     for campaign in file.campaigns.values():
         found.extend(_of_campaign(campaign))
         if seen is not None:
@@ -124,6 +126,8 @@ def _never_seen(
     scored = {
         name for clause in campaign.score_on for name in seen.properties.get(clause.event, ())
     }
+    if not any(clause.event in seen.properties for clause in campaign.score_on):
+        return
     goal, features = campaign.goal, campaign.features
     bound = {*goal.match, *goal.not_same} | ({goal.until} if goal.until else set())
     wanted = {*features.categories, *features.numbers}.union(*features.crosses) - {"value"}

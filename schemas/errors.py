@@ -67,7 +67,7 @@ class Problem:
         """`file:line: key: found …, allowed …; did you mean …?`."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         hint = "" if self.nearest is None else f"; did you mean `{self.nearest}`?"
-        key = f" {self.key}:" if self.key else ""
+        key = f" {shortened(self.key, 200)}:" if self.key else ""
         return f"{place}:{key} found {self.found}, allowed: {self.allowed}{hint}"
 
 
@@ -98,7 +98,8 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
 
 
 def shortened(text: str, characters_max: int = FOUND_CHARACTERS_MAX) -> str:
-    """The text, cut to what a person will read."""
+    """The text in one line, cut to what a person will read."""
+    text = "".join(" " if not character.isprintable() else character for character in text)
     return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
 
 
@@ -115,7 +116,7 @@ def described(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+        text = value[: 2 * FOUND_CHARACTERS_MAX].encode("utf-8", "backslashreplace").decode("utf-8")
         return f'the text "{shortened(text)}"' if value else "an empty text"
     if isinstance(value, int | float):
         return f"the number {shortened(_number(value))}"

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.score import ModelOfScore, ModelRef
+from schemas.score import ModelOfScore, ModelRef, ScoreStatus
 from schemas.times import parse_time
 
 Acted = Literal["none", "acted", "held_out"]
@@ -51,7 +51,7 @@ class TrainingExample(msgspec.Struct, gc=False):
     expected_value: float | None
     experts: dict[str, float]
     model: ModelRef
-    catching_up: bool = False
+    status: ScoreStatus
 
     @property
     def as_of_ms(self) -> int:
@@ -108,6 +108,7 @@ class Example(_Contract):
     expected_value: float | None
     experts: Annotated[dict[str, float], Field(description="What each expert said, as served.")]
     model: ModelOfScore
-    catching_up: Annotated[
-        bool, Field(description="Scored while reading history: outside quality.")
-    ] = False
+    status: Annotated[
+        ScoreStatus,
+        Field(description="As served; quality leaves `warming` and `catching_up` out."),
+    ]

@@ -38,14 +38,29 @@ NOT_YET = ("snapshots", "topics.triggers", "topics.held_out")
 """Settings that this release refuses by name; each becomes a field when it is built."""
 
 
-def _duration_ms(raw: object) -> int:
-    """Milliseconds of `5m`; an integer is taken as such when it comes from code."""
-    if isinstance(raw, str):
+def _duration(min_ms: int = 0, max_ms: int = 3_660 * DAY_MS) -> BeforeValidator:
+    """Reads `5m` as milliseconds, within bounds that are named as durations too."""
+
+    def read(raw: object) -> int:
         try:
-            return durations.parse_duration(raw)
-        except ValueError as error:
-            raise PydanticCustomError("duration", durations.ALLOWED) from error
-    raise PydanticCustomError("duration", durations.ALLOWED)
+            duration_ms = durations.parse_duration(raw) if isinstance(raw, str) else -1
+        except ValueError:
+            duration_ms = -1
+        if duration_ms < 0:
+            raise PydanticCustomError("duration", durations.ALLOWED)
+        if not min_ms <= duration_ms <= max_ms:
+            least, most = durations.format_duration(min_ms), durations.format_duration(max_ms)
+            raise PydanticCustomError("duration", f"from {least} to {most}")
+        return duration_ms
+
+    return BeforeValidator(read, json_schema_input_type=str)
+
+
+def _scalar(raw: object) -> object:
+    """What librdkafka takes as a setting's value."""
+    if not isinstance(raw, str | int | float):
+        raise PydanticCustomError("scalar", "a text, a number, true or false")
+    return raw
 
 
 def _start_from(raw: object) -> str | int:
@@ -87,11 +102,7 @@ def _listen(raw: object) -> object:
     return raw
 
 
-Duration = Annotated[
-    int,
-    BeforeValidator(_duration_ms, json_schema_input_type=str),
-    Field(ge=0, le=3_660 * DAY_MS),
-]
+Duration = Annotated[int, _duration()]
 """Milliseconds, written as `5m`."""
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -130,7 +141,7 @@ class Times(_Section):
     future_max: Duration = 5 * MINUTE_MS
     lateness: Duration = HOUR_MS
     learner_interval: Duration = 10 * SECOND_MS
-    model_refresh: Annotated[Duration, Field(ge=SECOND_MS)] = MINUTE_MS
+    model_refresh: Annotated[int, _duration(SECOND_MS)] = MINUTE_MS
 
     @property
     def future_max_ms(self) -> int:
@@ -180,7 +191,9 @@ class Settings(BaseSettings):
         validate_default=False,
     )
 
-    kafka: Annotated[dict[str, Scalar], BeforeValidator(_kafka)] = Field(
+    kafka: Annotated[
+        dict[str, Annotated[Scalar, BeforeValidator(_scalar)]], BeforeValidator(_kafka)
+    ] = Field(
         default_factory=lambda: dict[str, Scalar]({"bootstrap.servers": DEFAULT_SERVERS}),
         repr=False,  # It may hold passwords.
     )
@@ -197,7 +210,7 @@ class Settings(BaseSettings):
     ] = "earliest"
     publish_from: Literal["now", "start"] = "now"
     delivery: Annotated[Literal["at_least_once"], BeforeValidator(_delivery)] = "at_least_once"
-    commit_interval: Annotated[Duration, Field(ge=1, le=MINUTE_MS)] = 50
+    commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()
     limits: Limits = Limits()
     times: Times = Times()
