@@ -18,13 +18,13 @@ from consumer.transport import (
     NO_TIMESTAMP,
     Bounds,
     Headers,
+    MissingTopicError,
     Outgoing,
     OwnershipLostError,
     Partition,
     Position,
     Records,
     TransportError,
-    missing_topic,
 )
 
 BROKERS = 1
@@ -231,7 +231,7 @@ class MemoryLog:
         """Return one partition's log; a missing one is the world's fault."""
         logs = self.topics.get(partition.topic)
         if logs is None:
-            raise missing_topic(partition.topic)
+            raise MissingTopicError(partition.topic)
         if not 0 <= partition.index < len(logs):
             raise TransportError(
                 f"Topic {partition.topic!r} has {len(logs)} partitions and no {partition.index}",

@@ -13,12 +13,12 @@ from consumer.memory_log import Group, Membership, MemoryLog
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
     Bounds,
+    MissingTopicError,
     Outgoing,
     Partition,
     PartitionsChanged,
     Position,
     Records,
-    missing_topic,
     no_position,
     not_ours,
     offset_gone,
@@ -121,7 +121,7 @@ class MemoryTransport:
         """Return how many partitions a topic has."""
         count = self._log.partition_counts().get(topic)
         if count is None:
-            raise missing_topic(topic)
+            raise MissingTopicError(topic)
         return count
 
     def read(

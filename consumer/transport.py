@@ -110,11 +110,13 @@ class OwnershipLostError(TransportError):
         super().__init__(problem, "The partitions' new owner goes on from the last commit")
 
 
-def missing_topic(topic: str) -> TransportError:
-    """Say that a topic does not exist."""
-    return TransportError(
-        f"Topic {topic!r} does not exist", "Run `propensity topics create` for those missing"
-    )
+class MissingTopicError(TransportError):
+    """A topic does not exist."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"Topic {topic!r} does not exist", "Run `propensity topics create` for those missing"
+        )
 
 
 def no_position(partition: Partition) -> TransportError:

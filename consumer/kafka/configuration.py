@@ -13,7 +13,11 @@ from consumer.transport import TransportError
 
 Scalar = str | int | float | bool
 
-SHARED_DEFAULTS: dict[str, Scalar] = {"socket.nagle.disable": True}
+SHARED_DEFAULTS: dict[str, Scalar] = {
+    "socket.nagle.disable": True,
+    # Ten times a second it logs that it cannot connect; what matters comes as an error too.
+    "log_level": 2,
+}
 
 CONSUMER_DEFAULTS: dict[str, Scalar] = {
     # When its queue is full, librdkafka stops fetching for this long. Its default of 1 s leaves

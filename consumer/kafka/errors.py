@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from consumer.transport import OwnershipLostError, TransportError, missing_topic
+from consumer.transport import MissingTopicError, OwnershipLostError, TransportError
 
 
 class NamedError(Protocol):
@@ -97,7 +97,7 @@ def in_words(error: NamedError, *, bootstrap: str, subject: str = "") -> Transpo
             "the group; creating topics needs CREATE",
         )
     if name in MISSING:
-        return missing_topic(subject)
+        return MissingTopicError(subject)
     if name in OUT_OF_RANGE:
         return TransportError(
             f"The offset to read next is not in the log{about}",

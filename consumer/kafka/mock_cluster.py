@@ -1,7 +1,7 @@
 """librdkafka's mock cluster: a broker inside this process, for trying things out.
 
 Owns: its life, and how a topic comes to be in it.
-Never: asked about transactions, fencing or retention: it accepts and ignores them.
+Never: asked about transactions, fencing, times or retention: it accepts and ignores them.
 Source: https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
 """
 

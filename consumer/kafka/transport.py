@@ -24,9 +24,10 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, SystemClock
+from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S, Asker
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
-from consumer.kafka.errors import LOGIN_REFUSED, NamedError, in_words, is_passing, unreachable
+from consumer.kafka.errors import LOGIN_REFUSED, NamedError, in_words, is_passing
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import offsets, place, places
 from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in, take
@@ -44,9 +45,7 @@ from consumer.transport import (
     offset_gone,
 )
 
-ANSWER_MAX_S = 10.0
 COMMIT_MAX_S = 60.0
-RETRY_S = 0.02
 # At the usual 50 ms between commits: after one second without an answer we wait for it.
 COMMITS_UNANSWERED_MAX = 20
 
@@ -81,9 +80,8 @@ class KafkaTransport:
         self._member: Consumer | None = None
         self._follower: Consumer | None = None
         with self._in_words():
-            # It asks with uncommitted eyes: under read_committed the end of a partition is the
-            # last stable offset, which can hide committed records behind an open transaction.
-            self._asker = self._consumer({"isolation.level": "read_uncommitted"})
+            asker = self._consumer({"isolation.level": "read_uncommitted"})
+            self._asker = Asker(asker, clock=self._clock, in_words=self._error)
             producer = self._client(self._configuration.producer())
             producer["on_delivery"] = self._on_delivery_failed
             self._outbox = Outbox(Producer(producer), self._clock)
@@ -151,41 +149,21 @@ class KafkaTransport:
         if not partitions:
             return {}
         with self._in_words():
-            client = self._member or self._asker
-            answers = client.committed(places(partitions), timeout=ANSWER_MAX_S)
-        positions: dict[Partition, Position | None] = {}
-        for answer in answers:
-            partition = Partition(answer.topic, answer.partition)
-            if answer.error is not None:
-                raise self._error(answer.error, answer.topic)
-            note = answer.metadata or ""
-            positions[partition] = None if answer.offset < 0 else Position(answer.offset, note)
-        return positions
+            return self._asker.committed(partitions, self._member)
 
     def bounds(self, partition: Partition) -> Bounds:
         with self._in_words(partition.topic):
-            place = TopicPartition(partition.topic, partition.index)
-            answer = self._asker.get_watermark_offsets(place, timeout=ANSWER_MAX_S)
-        if answer is None:
-            raise unreachable(self._configuration.bootstrap)
-        return Bounds(*answer)
+            return self._asker.bounds(partition)
 
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         high = self.bounds(partition).high
         with self._in_words(partition.topic):
-            asked = [place(partition, time_ms)]
-            (answer,) = self._asker.offsets_for_times(asked, timeout=ANSWER_MAX_S)
-        if answer.error is not None:
-            raise self._error(answer.error, partition.topic)
-        return answer.offset if answer.offset >= 0 else high
+            found = self._asker.offset_at(partition, time_ms)
+        return found if found >= 0 else high
 
     def partition_count(self, topic: str) -> int:
         with self._in_words(topic):
-            # A consumer's question never creates a topic, a producer's may.
-            found = self._asker.list_topics(topic, timeout=ANSWER_MAX_S).topics[topic]
-        if found.error is not None:
-            raise self._error(found.error, topic)
-        return len(found.partitions)
+            return self._asker.partition_count(topic)
 
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
@@ -243,13 +221,14 @@ class KafkaTransport:
 
     def close(self) -> None:
         with ExitStack() as stack, self._in_words():
-            stack.callback(self._asker.close)
+            stack.callback(self._asker.consumer.close)
             if self._follower is not None:
                 stack.callback(self._follower.close)
             if self._member is not None:
                 stack.callback(self._member.close)
-            self._outbox.flush()
-        self._raise_fatal()
+            told = self._outbox.failure
+            if self._outbox.flush() is not told:
+                self._raise_fatal()
 
     def _on_assign(self, consumer: Consumer, offered: list[TopicPartition]) -> None:
         """Let the worker say where each partition starts; else it starts where it was left."""

@@ -1,0 +1,87 @@
+"""Questions to the broker: watermarks, times, partition counts, committed positions.
+
+Owns: asking again until a deadline when the answer is that it is too early to say.
+Never: creates a topic by asking, joins a group, or reads a record.
+Source: a topic just made has no leader for a moment; a moved group has no coordinator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaException
+
+from consumer.clock import Clock
+from consumer.kafka.errors import NamedError, is_passing
+from consumer.kafka.places import place, places
+from consumer.kafka.reader import InWords
+from consumer.transport import Bounds, Partition, Position
+
+ANSWER_MAX_S = 10.0
+RETRY_S = 0.02
+
+Answer = TypeVar("Answer")
+
+
+def ask(question: Callable[[], Answer], clock: Clock) -> Answer:
+    """Ask until there is an answer; the last KafkaException if there is none in time."""
+    give_up_s = clock.monotonic_s() + ANSWER_MAX_S
+    while True:
+        try:
+            return question()
+        except KafkaException as error:
+            failed: NamedError = error.args[0]
+            if not is_passing(failed) or clock.monotonic_s() > give_up_s:
+                raise
+        clock.wait_s(RETRY_S)
+
+
+class Asker:
+    """Asks with a consumer of its own, which belongs to no group.
+
+    The consumer must read uncommitted records: under read_committed the end of a partition is
+    the last stable offset, which can hide committed records behind an open transaction.
+    """
+
+    def __init__(self, consumer: Consumer, *, clock: Clock, in_words: InWords) -> None:
+        self.consumer = consumer
+        self._clock = clock
+        self._in_words = in_words
+
+    def bounds(self, partition: Partition) -> Bounds:
+        """Ask for the first offset kept and the high watermark."""
+        (asked,) = places([partition])
+        answer = ask(lambda: self.consumer.get_watermark_offsets(asked, ANSWER_MAX_S), self._clock)
+        return Bounds(*answer)
+
+    def offset_at(self, partition: Partition, time_ms: int) -> int:
+        """Ask for the first offset stamped at or after this time; -1 if there is none."""
+        asked = [place(partition, time_ms)]
+        (answer,) = ask(lambda: self.consumer.offsets_for_times(asked, ANSWER_MAX_S), self._clock)
+        if answer.error is not None:
+            raise self._in_words(answer.error, partition.topic)
+        return answer.offset
+
+    def partition_count(self, topic: str) -> int:
+        """Ask how many partitions a topic has; a consumer's question never creates it."""
+        answer = ask(lambda: self.consumer.list_topics(topic, ANSWER_MAX_S), self._clock)
+        found = answer.topics[topic]
+        if found.error is not None:
+            raise self._in_words(found.error, topic)
+        return len(found.partitions)
+
+    def committed(
+        self, partitions: Sequence[Partition], member: Consumer | None
+    ) -> dict[Partition, Position | None]:
+        """Ask for committed positions; a member waits for those of open transactions."""
+        asked = places(partitions)
+        client = member or self.consumer
+        positions: dict[Partition, Position | None] = {}
+        for answer in ask(lambda: client.committed(asked, ANSWER_MAX_S), self._clock):
+            if answer.error is not None:
+                raise self._in_words(answer.error, answer.topic)
+            partition = Partition(answer.topic, answer.partition)
+            note = answer.metadata or ""
+            positions[partition] = None if answer.offset < 0 else Position(answer.offset, note)
+        return positions

@@ -1,0 +1,116 @@
+"""The logs that the contract is executed on: memory, librdkafka's mock cluster, a real Kafka.
+
+Owns: making topics and members on each of them.
+Never: a promise; those are in the tests.
+Source: consumer/transport.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Protocol
+
+import pytest
+
+from consumer.kafka import KafkaTransport, MockCluster
+from consumer.memory_log import MemoryLog
+from consumer.memory_transport import MemoryTransport
+from consumer.topics import TopicSpec
+from consumer.transport import Transport
+
+PARTITIONS = 4
+SESSION_TIMEOUT_MS = 6000
+
+
+class Log(Protocol):
+    """A log under test."""
+
+    name: str
+
+    def topic(self) -> str:
+        """Create a topic of `PARTITIONS` partitions and return its name."""
+        ...
+
+    def member(self, group: str, instance: str) -> Transport:
+        """Return a transport; the log closes it."""
+        ...
+
+
+class MemoryUnderTest:
+    """The log in memory."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self._names = count()
+
+    def topic(self) -> str:
+        name = f"topic-{next(self._names)}"
+        self.log.create_topic(TopicSpec(name, PARTITIONS))
+        return name
+
+    def member(self, group: str, instance: str) -> Transport:
+        return MemoryTransport(self.log, group=group, instance=instance)
+
+
+class KafkaUnderTest:
+    """A broker that speaks Kafka's protocol."""
+
+    _names = count()
+
+    def __init__(self, name: str, bootstrap: str, cluster: MockCluster | None = None) -> None:
+        self.name = name
+        self.bootstrap = bootstrap
+        self._cluster = cluster
+        self._made: list[KafkaTransport] = []
+
+    def topic(self) -> str:
+        # The process in the name keeps runs on a lasting broker apart.
+        name = f"contract-{id(self)}-{next(self._names)}"
+        if self._cluster is not None:
+            self._cluster.create_topic(name)
+        else:
+            self.member("creator", "creator").create_topics([TopicSpec(name, PARTITIONS)])
+        return name
+
+    def member(self, group: str, instance: str) -> Transport:
+        settings: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": self.bootstrap,
+            "session.timeout.ms": SESSION_TIMEOUT_MS,
+            "max.poll.interval.ms": SESSION_TIMEOUT_MS,
+            "heartbeat.interval.ms": 200,
+        }
+        transport = KafkaTransport(settings, group=group, instance=instance)
+        self._made.append(transport)
+        return transport
+
+    def close(self) -> None:
+        """Close what the test left open."""
+        for transport in self._made:
+            transport.close()
+
+
+@pytest.fixture(scope="session")
+def mock_cluster() -> Iterator[MockCluster]:
+    with MockCluster() as cluster:
+        yield cluster
+
+
+MEMORY, MOCK = "memory", "mock"
+KAFKA = pytest.param("kafka", marks=pytest.mark.kafka)
+
+
+@pytest.fixture(params=[MEMORY, MOCK, KAFKA])
+def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+    if request.param == "memory":
+        yield MemoryUnderTest()
+        return
+    if request.param == "mock":
+        cluster = request.getfixturevalue("mock_cluster")
+        under_test = KafkaUnderTest("mock", cluster.bootstrap, cluster)
+    else:
+        under_test = KafkaUnderTest("kafka", request.getfixturevalue("kafka_bootstrap"))
+    yield under_test
+    under_test.close()
