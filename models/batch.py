@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.plan import Plan
 from models.state import EXPERTS_MAX
+from schemas.score import Band, ScoreStatus
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -24,8 +25,14 @@ U8 = NDArray[np.uint64]
 REASONS_MAX = 3
 QUANTILES = 101
 WARMING, READY, UNRELIABLE, PAUSED, CATCHING_UP = 0, 1, 2, 3, 4
-STATUSES = ("warming", "ready", "unreliable", "paused", "catching_up")
-BANDS = ("low", "medium", "high")
+STATUSES: tuple[ScoreStatus, ...] = (
+    "warming",
+    "ready",
+    "unreliable",
+    "paused",
+    "catching_up",
+)
+BANDS: tuple[Band, ...] = ("low", "medium", "high")
 TAKEN, DUPLICATE, LATE, NOT_SCORED = 0, 1, 2, 3
 NO_PERCENTILE = -1.0
 DEADLINE_ABSENT_MS = 1 << 62

@@ -1,25 +1,72 @@
 """The one way in which a function of the folds is compiled.
 
-Owns: the settings under which compiled code gives the same bits everywhere.
+Owns: the settings under which compiled code gives the same bits everywhere, and its cache.
 Never: fastmath, BLAS, parallel loops or the power operator; each changes bits.
 Source: numba's documentation of njit; IEEE 754 addition does not associate.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
+def _sources_digest() -> str:
+    """A digest of numba's version, the kernels and the modules whose constants they hold."""
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    here = Path(__file__).parent
+    shapes = (here / f"{name}.py" for name in ("batch", "compiled", "layout", "plan", "state"))
+    for path in sorted([*here.glob("kernel*.py"), *shapes]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: apart for each state of the sources.
+
+    numba looks only at the file of the function that is called; a change in what that function
+    calls would go unseen. A folder of its own for each digest makes stale code impossible.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    for root in (Path(home), Path(tempfile.gettempdir())):
+        folder = root / "propensity" / "kernels" / _sources_digest()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    message = "no folder for compiled code: set XDG_CACHE_HOME to one that can be written"
+    raise OSError(message)
+
+
+setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 - made at run time there
+
+
+def is_cached() -> bool:
+    """Whether code was compiled here before; if not, the first batch takes half a minute."""
+    return any(cache_folder().rglob("*.nbi"))
+
+
 def compiled(function: Function) -> Function:
     """Compile a function on its first call and keep the result on disk.
 
     Division by zero gives an infinity as in C, not an exception; the lock of the interpreter is
-    released while it runs.
+    released while it runs. Reference counts are left out (`_nrt`): compiled functions are handed
+    dozens of arrays at a time and must neither make nor keep one.
     """
-    decorate = numba.njit(cache=True, error_model="numpy", nogil=True)
-    return cast("Function", decorate(function))
+    options: dict[str, Any] = {
+        "cache": True,
+        "error_model": "numpy",
+        "nogil": True,
+        "_nrt": False,
+    }
+    return cast("Function", numba.njit(**options)(function))

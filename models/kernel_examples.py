@@ -113,9 +113,7 @@ def answer_examples(
 
 
 @compiled
-def take_hit(
-    examples: Examples, plan: PlanArrays, place: int, campaign: int, value: float
-) -> None:
+def take_hit(examples: Examples, plan: PlanArrays, place: int, campaign: int, value: float) -> None:
     """Note a goal event on an example."""
     if plan.predicts_value[campaign] == 1:
         examples.answer[place] += 0.0 if np.isnan(value) else value

@@ -75,9 +75,7 @@ def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> floa
 
 
 @compiled
-def sum_sources(
-    plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch
-) -> float:
+def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> float:
     """The linear sum of a model, its parts left by source in `room.source`."""
     room.source[:] = 0.0
     columns = plan.columns[campaign]
@@ -127,7 +125,9 @@ def percentile_of(quantiles: F8, served: float) -> float:
 
 
 @compiled
-def strongest(models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int) -> float:
+def strongest(
+    models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
+) -> float:
     """Write the strongest contributions and give their sum; equal ones go by source."""
     for source in range(room.source.shape[0]):
         room.source[source] += models.source_offset[campaign, source]

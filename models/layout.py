@@ -245,7 +245,10 @@ def make_layout(file: CampaignFile) -> Layout:
     campaigns = list(file.campaigns.values())
     ages = _union([campaign.features.half_lives_ms for campaign in campaigns])
     groups = _union(
-        [[(group.event, group.by) for group in campaign.features.count_by] for campaign in campaigns]
+        [
+            [(group.event, group.by) for group in campaign.features.count_by]
+            for campaign in campaigns
+        ]
     )
     plain = _union([campaign.features.categories for campaign in campaigns])
     crosses = _union([campaign.features.crosses for campaign in campaigns])

@@ -142,7 +142,8 @@ class _Clauses:
 def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
     """Compile a campaign file.
 
-    Raises:
+    Raises
+    ------
         ValueError: the file has more distinct clauses than one event's bits can hold.
     """
     limits = limits or Limits()
@@ -179,9 +180,7 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
 
 
 def _keys(campaigns: Sequence[Campaign]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(key for c in campaigns for key in [*c.goal.match, *c.goal.not_same])
-    )
+    return tuple(dict.fromkeys(key for c in campaigns for key in [*c.goal.match, *c.goal.not_same]))
 
 
 def _rules(layout: Layout, clauses: _Clauses) -> dict[str, EventRule]:
@@ -273,4 +272,3 @@ def _arrays(
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
     )
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from models.batch import CATCHING_UP
+from models.batch import STATUSES
 from models.intake import Intake
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import Plan
@@ -75,7 +75,7 @@ class RowWriter:
                 int(examples.version[place]),
                 self._plan.features[index],
             ),
-            catching_up=bool(examples.status[place] == CATCHING_UP),
+            status=STATUSES[examples.status[place]],
         )
 
     def _features(self, examples: Examples, place: int, index: int) -> dict[str, float]:

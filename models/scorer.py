@@ -46,11 +46,11 @@ HASH_KEY = b"propensity"
 
 
 class Folded(NamedTuple):
-    """What a batch gave. The first `count` entries of `scores` hold."""
+    """What a batch gave. The first `score_count` entries of `scores` hold."""
 
     batch: Batch
     scores: ScoreColumns
-    count: int
+    score_count: int
     rows: list[TrainingExample]
     row_customers: list[str]
 
@@ -127,6 +127,11 @@ class Scorer:
             profiles=len(self._slots),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
+
+    def overdue(self, now_ms: int) -> int:
+        """Open examples whose time had come by now, had the partition's clock gone on."""
+        due = self._examples.due_ms[self._examples.sequence > 0]
+        return int(np.count_nonzero(due < now_ms))
 
     def fold(
         self,
@@ -241,5 +246,3 @@ class Scorer:
             row_customers.append(customer)
             self._event_ids[place] = ""
         free_closed(self._queues, self._registers, closed)
-
-

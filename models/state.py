@@ -7,10 +7,10 @@ Source: a slot is a row of every profile array; a place is a row of every exampl
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from models.layout import ANSWERS, COUNT_BY_VALUES_MAX
 from models.plan import Plan
@@ -114,10 +114,6 @@ def _rows(have: int, need: int) -> int:
     return max(need, have + have // GROWTH, SMALLEST)
 
 
-def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-    return np.zeros(shape, dtype=dtype)
-
-
 def new_profiles(plan: Plan) -> Profiles:
     """An empty store for the customers of one partition."""
     streams, ages = len(plan.layout.streams), len(plan.layout.half_lives_ms)
@@ -161,7 +157,9 @@ def new_examples(plan: Plan) -> Examples:
         "next": np.int32, "order_next": np.int32, "order_prev": np.int32,
         "closed_index": np.int32, "closed_offset": np.int64, "closed_ms": np.int64,
     }  # fmt: skip
-    arrays = {name: np.zeros((0, width), dtype) for name, (width, dtype) in wide.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.zeros((0, width), dtype) for name, (width, dtype) in wide.items()
+    }
     arrays |= {name: np.zeros(0, dtype) for name, dtype in flat.items()}
     return Examples(**arrays)
 
@@ -187,6 +185,7 @@ def new_registers() -> I8:
     """The numbers of an empty fold."""
     registers = np.zeros(REGISTERS, np.int64)
     registers[CLOCK_MS] = NEVER_MS
+    registers[NEXT_SEQUENCE] = 1
     registers[LRU_FIRST] = registers[LRU_LAST] = -1
     return registers
 

@@ -29,6 +29,7 @@ from schemas.model_record import ExpertWeights, ModelRecord
 from schemas.times import DAY_MS
 
 MONTH_DAYS = 28
+UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
 NO_HINGES: list[tuple[float, str, list[int]]] = []
 
 
@@ -59,9 +60,8 @@ class CampaignLearner:
         value = self.campaign.predict == "value"
         served = row.expected_value if value else row.probability
         closed_at_ms = row.closed_at_ms
-        if served is not None and not row.catching_up:
+        if served is not None and row.status not in UNJUDGED:
             self.quality.add(closed_at_ms, row.label, served, row.weight)
-        self.recent.add(row.experts[EXPERTS[0]])
         self.customers.add(int(row.customer, 16), converted=row.label > 0.0)
         self._label_sum += row.label * row.weight
         self._weight_sum += row.weight
@@ -69,7 +69,9 @@ class CampaignLearner:
         if self._day >= 0 and day > self._day:
             self.learner.advance(day - self._day)
         self._day = max(day, self._day)
-        self.learner.learn_row(self._values(row.features), row.label, row.weight)
+        values = self._values(row.features)
+        self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
+        self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
@@ -146,7 +148,8 @@ class CampaignLearner:
     def restore(self, state: LearnerState) -> None:
         """Go on from a state of the same lineage.
 
-        Raises:
+        Raises
+        ------
             ValueError: the state is of a format that this program does not read.
         """
         arrays = {name: unpack_array(packed) for name, packed in state.arrays.items()}
@@ -185,11 +188,6 @@ class Trainer:
             if learner is not None and learner.lineage == state.lineage:
                 learner.restore(state)
 
-    @property
-    def covered(self) -> int:
-        """The first offset that some learner has not covered; 0 before the first state."""
-        return min((learner.covered for learner in self.learners.values()), default=0)
-
     def fold(self, offsets: Iterable[int], rows: Iterable[TrainingExample]) -> None:
         """Learn rows of the partition, in log order."""
         for offset, row in zip(offsets, rows, strict=True):
@@ -215,11 +213,17 @@ class Trainer:
         learner.learn(row)
         return "learned"
 
-    def publish(self) -> list[tuple[LearnerState, ModelRecord]]:
-        """The states and models that changed since the last call, in the order of the file."""
-        changed = [name for name in self._plan.campaigns if name in self.changed]
-        self.changed.clear()
-        return [(self.learners[name].state(), self.learners[name].record()) for name in changed]
+    def states(self) -> list[LearnerState]:
+        """The states of the learners in `changed`, in the order of the campaign file."""
+        return [
+            self.learners[name].state() for name in self._plan.campaigns if name in self.changed
+        ]
+
+    def records(self) -> list[ModelRecord]:
+        """The model records of the learners in `changed`, in the order of the campaign file."""
+        return [
+            self.learners[name].record() for name in self._plan.campaigns if name in self.changed
+        ]
 
     def _learner(self, campaign: str) -> CampaignLearner | None:
         learner = self.learners.get(campaign)

@@ -104,7 +104,7 @@ examples = st.builds(
     expected_value=st.none() | finite,
     experts=st.dictionaries(names, probabilities, max_size=3),
     model=model_refs,
-    catching_up=st.booleans(),
+    status=st.sampled_from(["warming", "ready", "unreliable", "paused", "catching_up"]),
 )
 
 

@@ -1,0 +1,75 @@
+"""Score the events of a Kafka topic, learn, and publish, until told to stop.
+
+Owns: signals, and the order of starting and stopping.
+Never: a decision about a record.
+Source: README.md, "With your Kafka".
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+from types import FrameType
+
+import click
+
+from consumer.cli import EXIT_DONE, GlobalOptions
+from consumer.clock import SystemClock
+from consumer.configuration import read_campaigns, read_settings
+from consumer.http import Health, HttpServer
+from consumer.kafka import KafkaTransport
+from consumer.kafka.version import librdkafka_version
+from consumer.logs import configure_logs, log
+from consumer.telemetry import Telemetry
+from consumer.warm_up import compile_kernels, plan_of
+from consumer.worker import Surroundings, Worker
+
+
+class StopFlag:
+    """Becomes true when the process is asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._ask)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:  # The second time: at once.
+            raise KeyboardInterrupt
+        self.asked = True
+        log().info("stopping: the batch is finished and committed",
+                   signal=signal.Signals(number).name)  # fmt: skip
+
+
+@click.command("run")
+@click.pass_obj
+def command(options: GlobalOptions) -> int:
+    """Score events, learn from outcomes, publish both; Ctrl-C or SIGTERM ends it cleanly."""
+    configure_logs()
+    stop = StopFlag()
+    settings = read_settings(options)
+    plan = plan_of(read_campaigns(settings), settings)
+    clock = SystemClock()
+    telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
+    server = HttpServer(settings.http.listen, telemetry, health)
+    try:
+        health.waits("compiled code")
+        compile_kernels(plan)
+        health.waits("the first assignment")
+        transport = KafkaTransport(settings.kafka, group=settings.group, instance=settings.instance)
+        worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
+        try:
+            worker.start()
+            log().info("started", group=settings.group, instance=settings.instance,
+                       campaigns=list(plan.campaigns),
+                       http="http://{}:{}".format(*server.address))  # fmt: skip
+            gc.collect()
+            gc.freeze()  # What start-up made stays; the collector need not look at it again.
+            while not stop.asked:
+                worker.tick()
+        finally:
+            worker.stop()
+    finally:
+        server.close()
+    log().info("stopped")
+    return EXIT_DONE

@@ -1,0 +1,206 @@
+"""One partition of events in a worker: its fold, its phase, and what leaves it.
+
+Owns: the hops decode, score and encode of one partition, and the counting of records.
+Never: polls or commits.
+Source: ARCHITECTURE.md, "One event, six hops".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from consumer.clock import Clock
+from consumer.encoding import ScoreEncoder, encode_dead_letters
+from consumer.positions import Start
+from consumer.telemetry import CampaignMeters, Telemetry
+from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
+from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
+from models.intake import Refusal
+from models.plan import Plan
+from models.scorer import Counts, Folded, Scorer
+from schemas.example import TrainingExample, encode_example
+from schemas.model_record import ModelRecord
+from schemas.settings import Settings
+
+
+class ScoringPartition:
+    """Folds the records of one partition and says what to produce."""
+
+    def __init__(
+        self,
+        partition: Partition,
+        start: Start,
+        plan: Plan,
+        settings: Settings,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self.partition = partition
+        self.start = start
+        self.next_offset = start.origin
+        self._plan = plan
+        self._topics = settings.topics
+        self._clock = clock
+        self._telemetry = telemetry
+        self._meters = telemetry.partition(partition.index)
+        self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
+        self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
+        self._scorer = Scorer(
+            plan,
+            partition.index,
+            record_bytes_max=settings.limits.record_bytes_max,
+            keys_strict=settings.keys == "strict",
+        )
+        self._last_counts = self._scorer.counts
+        self._last_ignored: dict[tuple[str, str], int] = {}
+
+    @property
+    def position(self) -> Position:
+        """What to commit: the next offset, with the note that a restart needs."""
+        return Position(max(self.next_offset, self.start.committed), self.start.note)
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether records that were committed earlier are still being read again."""
+        return self.next_offset < self.start.committed
+
+    @property
+    def counts(self) -> Counts:
+        """What the fold holds."""
+        return self._scorer.counts
+
+    def install(self, record: ModelRecord) -> bool:
+        """Serve a model from the next batch on."""
+        return self._scorer.install(record)
+
+    def fold(self, records: Records) -> list[Outgoing]:
+        """Fold a batch, cut where the phase changes, and give what leaves."""
+        outgoing: list[Outgoing] = []
+        for piece in self._phases(records):
+            outgoing += self._fold(piece)
+        return outgoing
+
+    def _phases(self, records: Records) -> Iterable[Records]:
+        first = 0
+        while first < len(records):
+            edge = self.start.boundary_after(records.offsets[first])
+            stop = len(records)
+            if edge is not None:
+                stop = int(np.searchsorted(np.array(records.offsets), edge))
+            yield records if (first, stop) == (0, len(records)) else _cut(records, first, stop)
+            first = stop
+
+    def _fold(self, records: Records) -> list[Outgoing]:
+        offset = records.offsets[0]
+        live = self.start.sends_scores(offset)
+        begun_s = self._clock.monotonic_s()
+        folded = self._scorer.fold(
+            records.offsets,
+            records.timestamps_ms,
+            records.keys,
+            records.values,
+            catching_up=not live,
+        )
+        scored_s = self._clock.monotonic_s()
+        self._telemetry.hops["score"].observe(scored_s - begun_s)
+        self.next_offset = records.offsets[-1] + 1
+        if not self.start.sends_rows(offset):
+            return []
+        self._count(folded)
+        outgoing: list[Outgoing] = []
+        if live and folded.score_count:
+            keys, values = self._encoder.encode(folded)
+            outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
+            self._observe_latency(records, folded)
+        if folded.rows:
+            outgoing.append(self._rows(folded.rows))
+        if folded.batch.refused:
+            outgoing.append(
+                encode_dead_letters(self._topics.dead_letters, records, folded.batch.refused)
+            )
+        self._telemetry.hops["encode"].observe(self._clock.monotonic_s() - scored_s)
+        return outgoing
+
+    def _rows(self, rows: list[TrainingExample]) -> Outgoing:
+        keys = [row.campaign.encode() for row in rows]
+        return Outgoing(self._topics.examples, None, keys, [encode_example(row) for row in rows])
+
+    def _observe_latency(self, records: Records, folded: Folded) -> None:
+        events = np.unique(folded.scores.event[: folded.score_count])
+        stamps = np.array(records.timestamps_ms)[np.array(folded.batch.rows)[events]]
+        stamps = stamps[stamps != NO_TIMESTAMP]
+        if len(stamps):
+            self._telemetry.score_latency((self._clock.now_ms() - stamps) / 1000.0)
+
+    def _count(self, folded: Folded) -> None:
+        outcomes = np.bincount(folded.scores.outcome, minlength=4)
+        meters = self._meters
+        meters.taken.add(int(outcomes[TAKEN] + outcomes[LATE] + outcomes[NOT_SCORED]))
+        meters.duplicates.add(int(outcomes[DUPLICATE]))
+        meters.dead_letters.add(len(folded.batch.refused))
+        meters.late.add(int(outcomes[LATE]))
+        meters.not_scored.add(int(outcomes[NOT_SCORED]))
+        meters.scored.add(int(outcomes[TAKEN]))
+        self._count_refused(folded.batch.refused)
+        _count_scores(folded, self._campaigns)
+        for row in folded.rows:
+            campaign = self._campaigns[self._plan.campaigns.index(row.campaign)]
+            (campaign.converted if row.label > 0.0 else campaign.not_converted).add()
+
+    def _count_refused(self, refused: list[Refusal]) -> None:
+        for refusal in refused:
+            self._telemetry.dead_letter(refusal.stage, refusal.error.field)
+
+    def measure(self) -> None:
+        """Bring the gauges and the counters of bounds up to date."""
+        counts, last = self._scorer.counts, self._last_counts
+        self._meters.examples_open.set(counts.open_examples)
+        self._meters.profiles.set(counts.profiles)
+        self._meters.examples_overdue.set(self._scorer.overdue(self._clock.now_ms()))
+        if counts.clock_ms is not None:
+            self._meters.event_clock(counts.clock_ms)
+        if counts.evicted > last.evicted:
+            self._telemetry.evicted("profiles_max", counts.evicted - last.evicted)
+        if counts.ids_dropped > last.ids_dropped:
+            self._telemetry.evicted("seen_ids_max", counts.ids_dropped - last.ids_dropped)
+        if counts.throttled > last.throttled:
+            self._telemetry.limit_hit("open_examples_max", counts.throttled - last.throttled)
+        self._last_counts = counts
+        ignored = self._scorer.ignored
+        for (name, reason), amount in ignored.items():
+            more = amount - self._last_ignored.get((name, reason), 0)
+            if more and reason == "value_clipped":
+                self._telemetry.values_clipped.add(more)
+            elif more:
+                self._telemetry.property_ignored(name, more)
+        self._last_ignored = ignored
+        done = self.start.committed - self.start.origin
+        if done:
+            progress = min(1.0, (self.next_offset - self.start.origin) / done)
+            self._meters.rebuild_progress.set(progress)
+
+
+def _count_scores(folded: Folded, campaigns: list[CampaignMeters]) -> None:
+    scores, count = folded.scores, folded.score_count
+    kinds = scores.campaign[:count].astype(np.int64) * len(STATUSES) + scores.status[:count]
+    for kind, amount in enumerate(np.bincount(kinds).tolist()):
+        if amount:
+            campaign, status = divmod(kind, len(STATUSES))
+            campaigns[campaign].scores[STATUSES[status]].add(amount)
+    opened = scores.campaign[:count][scores.place[:count] >= 0]
+    for campaign, amount in enumerate(np.bincount(opened).tolist()):
+        if amount:
+            campaigns[campaign].examples_opened.add(amount)
+
+
+def _cut(records: Records, first: int, stop: int) -> Records:
+    return Records(
+        records.partition,
+        records.offsets[first:stop],
+        records.timestamps_ms[first:stop],
+        records.keys[first:stop],
+        records.values[first:stop],
+        records.headers[first:stop],
+    )
