@@ -1,4 +1,4 @@
-"""A real Apache Kafka from its Maven jars, and librdkafka's mock cluster, for tests and bench.
+"""A real Apache Kafka from its Maven jars, for tests and bench.
 
 Owns: the pinned versions, the jars' cache, and the life of every broker that tests start.
 Never: leaves a broker behind, or ends a process that it did not start.
@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 KAFKA_VERSION = "4.4.0"
@@ -110,18 +110,6 @@ def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
             yield bootstrap
         finally:
             _stop(process)
-
-
-@contextlib.contextmanager
-def mock_cluster() -> Iterator[str]:
-    """Yield the bootstrap address of librdkafka's mock cluster, which lives in this process.
-
-    Topics appear by themselves, with four partitions, when a producer first asks for them.
-    """
-    owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 2})
-    brokers = owner.list_topics(timeout=10).brokers.values()
-    yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
-    owner.flush(1)
 
 
 def kafka_jars() -> Path:

@@ -10,32 +10,62 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
+from consumer.clock import Clock
+from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S
 from consumer.topics import TopicOutcome, TopicSpec, differences, fit_to_brokers
 
-ANSWER_MAX_S = 10.0
 
+def create_topic(
+    admin: AdminClient, wanted: TopicSpec, *, dry_run: bool, clock: Clock
+) -> TopicOutcome:
+    """Create a topic unless it is there; KafkaException says why it could not be.
 
-def create_topic(admin: AdminClient, wanted: TopicSpec, *, dry_run: bool) -> TopicOutcome:
-    """Create a topic unless it is there; KafkaException says why it could not be."""
+    Returns when the topic has leaders, so that whoever comes next finds it.
+    """
     metadata = admin.list_topics(timeout=ANSWER_MAX_S)
     spec = fit_to_brokers(wanted, len(metadata.brokers))
-    there = metadata.topics.get(spec.name)
-    if there is not None:
-        return _compare(admin, spec, there.partitions)
-    if not dry_run:
-        topic = NewTopic(
-            spec.name,
-            num_partitions=spec.partitions,
-            replication_factor=spec.replication,
-            config=spec.config,
-        )
-        (done,) = admin.create_topics([topic], operation_timeout=ANSWER_MAX_S).values()
+    if spec.name not in metadata.topics:
+        if dry_run:
+            return TopicOutcome.of(spec, dry_run=True)
+        if _create(admin, spec):
+            _await_leaders(admin, spec.name, clock)
+            return TopicOutcome.of(spec, dry_run=False)
+    return _compare(admin, spec, _await_leaders(admin, spec.name, clock))
+
+
+def _create(admin: AdminClient, spec: TopicSpec) -> bool:
+    """Return whether it was us who created it."""
+    topic = NewTopic(
+        spec.name,
+        num_partitions=spec.partitions,
+        replication_factor=spec.replication,
+        config=spec.config,
+    )
+    (done,) = admin.create_topics([topic], operation_timeout=ANSWER_MAX_S).values()
+    try:
         done.result(2 * ANSWER_MAX_S)
-    return TopicOutcome.of(spec, dry_run=dry_run)
+    except KafkaException as error:
+        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+            raise
+        return False
+    return True
+
+
+def _await_leaders(admin: AdminClient, topic: str, clock: Clock) -> Mapping[int, Any]:
+    """Return the partitions, once each has a leader or the deadline has passed."""
+    give_up_s = clock.monotonic_s() + ANSWER_MAX_S
+    while True:
+        found = admin.list_topics(timeout=ANSWER_MAX_S).topics.get(topic)
+        if found is not None and all(each.leader >= 0 for each in found.partitions.values()):
+            return dict(found.partitions)
+        if clock.monotonic_s() > give_up_s:
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        clock.wait_s(RETRY_S)
 
 
 def _compare(admin: AdminClient, spec: TopicSpec, partitions: Mapping[int, Any]) -> TopicOutcome:

@@ -216,7 +216,7 @@ class KafkaTransport:
         outcomes: list[TopicOutcome] = []
         for spec in specs:
             with self._in_words(spec.name):
-                outcomes.append(create_topic(admin, spec, dry_run=dry_run))
+                outcomes.append(create_topic(admin, spec, dry_run=dry_run, clock=self._clock))
         return outcomes
 
     def close(self) -> None:
@@ -310,6 +310,7 @@ class KafkaTransport:
             except KafkaException as error:
                 failed = error.args[0]
             if failed is None:
+                self._unanswered = 0  # This answer covers theirs.
                 return
             if not is_passing(failed) or self._clock.monotonic_s() > give_up_s:
                 raise self._error(failed, self._configuration.group)
