@@ -57,6 +57,22 @@ class Cluster:
         ]
         for future in self._admin.create_topics(wanted).values():
             future.result()
+        for name in topics:
+            self._await_visible(name)
+
+    def _await_visible(self, topic: str) -> None:
+        """Wait until our own client has heard of the topic."""
+        deadline_s = time.monotonic() + READ_TIMEOUT_S
+        while True:
+            try:
+                self._looker.list_topics(topic, timeout=5)  # What it knows may be old.
+                self.end(topic)
+            except KafkaException:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def delete(self, topics: list[str]) -> None:
         """Delete topics, so that a long bench does not fill the disk."""

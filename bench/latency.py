@@ -20,7 +20,6 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from bench.cluster import PARTITION, event_number
 from bench.runner import ContestantError, prepare, running
 from bench.throughput import START_MAX_S
-from bench.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
     from bench.cluster import Cluster
     from bench.runner import Place
+    from bench.workload import Workload
 
-SETTLE_S = 2.0
 SKIPPED_S = 1.0  # The first second at each rate is not measured.
 TICK_S = 0.001
 ANSWER_MAX_S = 30.0
@@ -71,20 +70,18 @@ def measure_latency(
 ) -> list[Latency]:
     """Let a contestant read `history` events, then send it the next ones at each pace."""
     topics = prepare(cluster, place, contestant)
-    cluster.create({place.events: (1, {})})
-    cluster.load(place.events, Workload(log.keys[:history], log.values[:history]))
+    cluster.load(place.events, log.part(0, history))
     found = []
     with running(contestant, place, quix) as worker:
         worker.await_outputs(cluster, place.scores, history, START_MAX_S)
-        time.sleep(SETTLE_S)
+        worker.await_settled(cluster, place, contestant)
         start = history
         for pace in paces:
             stop = start + pace.count
-            part = Workload(log.keys[start:stop], log.values[start:stop])
-            found.append(_at_pace(cluster, place, part, start, pace))
+            found.append(_at_pace(cluster, place, log.part(start, stop), start, pace))
             worker.check_alive()
             start = stop
-    cluster.delete([*topics, place.events])
+    cluster.delete(topics)
     return found
 
 

@@ -21,11 +21,13 @@ from bench.quix_environment import quix_python
 from bench.runner import CONTESTANTS, OURS, Place
 from bench.table import latency_table, machine, throughput_table
 from bench.throughput import Throughput, measure_throughput
-from bench.workload import Workload, make_workload
+from bench.workload import make_workload
 from tests.broker import kafka_broker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bench.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Size:
     paces: tuple[Pace, ...]
 
 
-FULL = Size(540_000, 30_000, 3, 80_000, (Pace(500, 12.0), Pace(5_000, 10.0)))
-QUICK = Size(60_000, 6_000, 1, 6_000, (Pace(500, 4.0), Pace(5_000, 2.0)))
+FULL = Size(650_000, 120_000, 3, 100_000, (Pace(500, 12.0), Pace(5_000, 10.0)))
+QUICK = Size(80_000, 20_000, 1, 20_000, (Pace(500, 4.0), Pace(5_000, 2.0)))
 
 
 @dataclass
@@ -56,21 +58,19 @@ class Bench:
     latencies: dict[str, list[list[Latency]]] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
-    def place(self, events: str | None = None) -> Place:
-        """Return a fresh place; without `events`, its input is its own."""
+    def place(self) -> Place:
+        """Return a fresh place."""
         name = f"bench-{next(self._serial)}"
         folder = self.folder / name
         folder.mkdir()
-        return Place(self.cluster.bootstrap, name, events or f"{name}-events", folder)
+        return Place(self.cluster.bootstrap, name, f"{name}-events", folder)
 
     def prime(self) -> None:
         """Compile our kernels, which are cached, before anything is measured."""
         _say("priming our kernels")
-        part = Workload(self.log.keys[: self.size.warmup], self.log.values[: self.size.warmup])
-        paces = (Pace(500, 1.5),)
-        history = min(self.size.history, len(part) - paces[0].count)
+        history, paces = self.size.history, (Pace(500, 1.5),)
         measure_latency(
-            self.cluster, self.place(), OURS, self.quix, part, history=history, paces=paces
+            self.cluster, self.place(), OURS, self.quix, self.log, history=history, paces=paces
         )
 
     def round(self, contestants: Sequence[str], number: int) -> None:
@@ -80,11 +80,11 @@ class Bench:
             _say(f"round {number + 1}: {contestant}")
             throughput = measure_throughput(
                 self.cluster,
-                self.place("bench-log"),
+                self.place(),
                 contestant,
                 self.quix,
+                self.log,
                 warmup=self.size.warmup,
-                total=self.size.events,
             )
             self.throughputs.setdefault(contestant, []).append(throughput)
             latency = measure_latency(
@@ -108,18 +108,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     log = make_workload(size.events)
+    rounds = options.rounds or size.rounds
     with (
         kafka_broker(heap_mib_max=1024) as bootstrap,
         tempfile.TemporaryDirectory(prefix="propensity-bench-") as name,
     ):
         bench = Bench(Cluster(bootstrap), log, size, quix_python(), Path(name))
-        bench.cluster.create({"bench-log": (1, {})})
-        bench.cluster.load("bench-log", log)
         if OURS in options.only:
             bench.prime()
-        for number in range(options.rounds or size.rounds):
+        for number in range(rounds):
             bench.round(options.only, number)
-    print(machine(len(log), options.rounds or size.rounds))
+    print(machine(size.events - size.warmup, rounds))
     print(throughput_table(bench.throughputs))
     print(latency_table(bench.latencies, size.paces))
 

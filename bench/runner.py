@@ -33,6 +33,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 STOP_MAX_S: Final = 15.0
 QUIET_MAX_S: Final = 10.0
 QUIET_SHARE: Final = 0.04  # of a core
+MODEL_MAX_S: Final = 30.0
+SERVED_AFTER_S: Final = 1.0
 EXAMPLES_PARTITIONS: Final = 16
 
 UNTOUCHED: Final = "pass-through"
@@ -62,14 +64,17 @@ class Place:
 
     def topics(self) -> dict[str, str]:
         """Return our topics, by the names that the settings file has for them."""
-        ours = ("triggers", "held_out", "examples", "states", "models", "dead_letters")
+        ours = ("examples", "states", "models", "dead_letters")
         named = {key: f"{self.name}-{key.replace('_', '-')}" for key in ours}
         return {"events": self.events, "scores": self.scores, **named}
 
 
 def prepare(cluster: Cluster, place: Place, contestant: str) -> list[str]:
-    """Create the topics that a contestant writes to; return them."""
-    wanted: dict[str, tuple[int, dict[str, str]]] = {place.scores: (1, BROKER_STAMPS)}
+    """Create the topics that a contestant reads and writes; return them."""
+    wanted: dict[str, tuple[int, dict[str, str]]] = {
+        place.events: (1, {}),
+        place.scores: (1, BROKER_STAMPS),
+    }
     if contestant == OURS:
         for key, name in place.topics().items():
             if key in {"events", "scores"}:
@@ -148,6 +153,23 @@ class Worker:
             time.sleep(0.5)
             before, after = after, self.cpu_s()
         return after
+
+    def await_settled(self, cluster: Cluster, place: Place, contestant: str) -> None:
+        """Wait until it is idle; and ours until the models that it has learned are served."""
+        self.cpu_when_quiet_s()
+        if contestant == OURS:
+            self.await_outputs(cluster, place.topics()["models"], 1, MODEL_MAX_S)
+            time.sleep(SERVED_AFTER_S)
+            self.cpu_when_quiet_s()
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Keep it from running for a few seconds: shorter than a session with the broker."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def peak_mib(self) -> float:
         """Return the peak of resident memory (VmHWM)."""

@@ -56,6 +56,10 @@ class Workload:
     def __len__(self) -> int:
         return len(self.values)
 
+    def part(self, start: int, stop: int) -> Workload:
+        """Return the events `start`..`stop` - 1."""
+        return Workload(self.keys[start:stop], self.values[start:stop])
+
     def slices(self, rows: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Yield keys and values, `rows` at a time."""
         for start in range(0, len(self), rows):
