@@ -17,7 +17,8 @@ from schemas.times import DAY_MS, HOUR_MS
 
 WINDOWS_DAYS = (1, 7, 30, 90, 400)
 RECENCY_DAYS_MAX = 400.0
-VALUES_MAX = 40
+SHARE_MIN = 0.01  # Rarer values of `count_by` get no column: they only fit noise.
+COUNT_BY_DAYS = 90
 
 
 def hand_made_features(
@@ -28,13 +29,15 @@ def hand_made_features(
     scored = events.loc[order.loc[event_ids].to_numpy()]
     streams = {str(kind): events["type"] == kind for kind in sorted(events["type"].unique())}
     streams["goal"] = any_of(events, campaign.goal.clauses)
-    for count_by in campaign.features.count_by:
-        by = events[PROPERTY + count_by.by]
-        for value in sorted(by[events["type"] == count_by.event].dropna().unique())[:VALUES_MAX]:
-            streams[f"{count_by.by}={value}"] = (events["type"] == count_by.event) & (by == value)
     columns: list[NDArray[np.float64]] = []
-    for name, meant in streams.items():
-        columns += _stream(events[meant], scored, WINDOWS_DAYS if "=" not in name else (90,))
+    for meant in streams.values():
+        columns += _stream(events[meant], scored, WINDOWS_DAYS)
+    for count_by in campaign.features.count_by:
+        counted = events[events["type"] == count_by.event]
+        by = counted[PROPERTY + count_by.by]
+        shares = by.value_counts(normalize=True)
+        for value in sorted(shares[shares >= SHARE_MIN].index):
+            columns.append(_stream(counted[by == value], scored, (COUNT_BY_DAYS,))[0])
     first = events.groupby("customer_id")["at_ms"].min()
     tenure_ms = scored["at_ms"].to_numpy() - first.loc[scored["customer_id"]].to_numpy()
     columns.append(_log(tenure_ms / DAY_MS))

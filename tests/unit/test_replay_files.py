@@ -42,6 +42,7 @@ def row(campaign: str, offset: int, features: dict[str, float]) -> TrainingExamp
         expected_value=None,
         experts={"slow": 0.25},
         model=ModelRef("l", "champion", offset, "digest"),
+        status="ready",
     )
 
 
