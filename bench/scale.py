@@ -1,7 +1,7 @@
-"""What a scorer holds and costs as customers and campaigns grow, without a broker.
+"""What a scorer holds and costs as customers and campaigns grow, in one process each.
 
 Owns: the sizes, and a process of its own for each, so that nothing of one is left in the next.
-Never: a record's decoding left out: the scorer is given bytes.
+Never: a broker; an event's cost is from its bytes to the bytes of its scores.
 Source: none.
 """
 
@@ -46,7 +46,7 @@ class Scale:
 
     customers: int
     campaigns: int
-    cost_us: float  # CPU of one event: decoding, profile, features and all campaigns' scores
+    cost_us: float  # CPU of one event from its bytes to the bytes of its score record
     resident_mib: float
     peak_mib: float
     open_examples: int
@@ -117,12 +117,14 @@ class Feed:
 
 def measure(customers: int, campaigns: int) -> Scale:
     """Fill a scorer, then time events of customers drawn at random."""
-    from models.plan import compile_plan  # noqa: PLC0415 - see `main`
+    from consumer.encoding import ScoreEncoder  # noqa: PLC0415 - see `main`
+    from models.plan import compile_plan  # noqa: PLC0415
     from models.scorer import Scorer  # noqa: PLC0415
     from schemas.campaign_file import parse_campaigns  # noqa: PLC0415
 
     plan = compile_plan(parse_campaigns(campaign_file(campaigns)))
     scorer = Scorer(plan)
+    encoder = ScoreEncoder(plan, "customer-events", 0)
     for record in model_records(plan):
         assert scorer.install(record)
     feed = Feed()
@@ -139,8 +141,10 @@ def measure(customers: int, campaigns: int) -> Scale:
             batch = feed.batch(people, draw.integers(len(TYPES), size=BATCH).tolist())
             start_s = time.process_time()
             folded = scorer.fold(*batch)
+            _, values = encoder.encode(folded)
             spent_s += time.process_time() - start_s
-            assert folded.count == BATCH * campaigns
+            assert folded.score_count == BATCH * campaigns
+            assert len(values) == BATCH
         costs_us.append(spent_s / MEASURED * 1e6)
     assert scorer.counts.profiles == customers
     return Scale(
