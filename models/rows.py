@@ -8,6 +8,11 @@ Source: schemas.example is the shape of a row.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.batch import STATUSES
 from models.intake import Intake
@@ -37,68 +42,103 @@ class RowWriter:
         self._intake = intake
         self._partition = partition
         self._hash_key = hash_key
+        self._lineages = plan.lineages
+        self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
         self._known = -1
-        self._names: list[list[str]] = []
+        self._names: NDArray[np.object_] = np.zeros((0, 0), object)
 
     def write(
-        self, examples: Examples, place: int, customer: str, event_id: str
-    ) -> TrainingExample:
-        """The row of a closed example."""
-        index = -1 - int(examples.campaign[place])
-        campaign = list(self._plan.file.campaigns.values())[index]
-        value = campaign.predict == "value"
-        served = float(examples.served[place])
-        answer = float(examples.answer[place])
-        candidates = min(int(examples.candidates[place]), CANDIDATES_MAX)
-        experts = examples.experts[place].tolist()
-        return TrainingExample(
-            campaign=campaign.name,
-            lineage=self._plan.lineages[index],
-            customer=customer_hash(self._hash_key, customer),
-            event_id=event_id,
-            as_of=format_time(int(examples.at_ms[place])),
-            closed_at=format_time(int(examples.closed_ms[place])),
-            source=ExampleSource(self._partition, int(examples.offset[place])),
-            closed_by=ClosedBy(
-                int(examples.closed_offset[place]), int(examples.closed_index[place])
-            ),
-            label=answer if value else float(answer > 0.0),
-            weight=candidates * float(examples.weight[place]),
-            acted="none",
-            features=self._features(examples, place, index),
-            probability=None if value else served,
-            expected_value=served if value else None,
-            experts=dict(zip(EXPERTS, experts, strict=True)),
-            model=ModelRef(
-                self._plan.lineages[index],
-                CHAMPION,
-                int(examples.version[place]),
-                self._plan.features[index],
-            ),
-            status=STATUSES[examples.status[place]],
-        )
+        self,
+        examples: Examples,
+        places: NDArray[np.int32],
+        customers: Sequence[str],
+        event_ids: Sequence[str],
+    ) -> list[TrainingExample]:
+        """The rows of closed examples, in the order of closing."""
+        campaigns = -1 - examples.campaign[places]
+        dense = self._dense(examples.x[places], campaigns)
+        a, b = examples.category_a[places].tolist(), examples.category_b[places].tolist()
+        rows: list[TrainingExample] = []
+        for (
+            row, campaign, served, answer, candidates, weight, experts, version, status,
+            at_ms, closed_ms, offset, closed_offset, closed_index,
+        ) in zip(
+            range(len(places)),
+            campaigns.tolist(),
+            examples.served[places].tolist(),
+            examples.answer[places].tolist(),
+            np.minimum(examples.candidates[places], CANDIDATES_MAX).tolist(),
+            examples.weight[places].tolist(),
+            examples.experts[places].tolist(),
+            examples.version[places].tolist(),
+            examples.status[places].tolist(),
+            examples.at_ms[places].tolist(),
+            examples.closed_ms[places].tolist(),
+            examples.offset[places].tolist(),
+            examples.closed_offset[places].tolist(),
+            examples.closed_index[places].tolist(),
+            strict=True,
+        ):  # fmt: skip
+            lineage, value = self._lineages[campaign], self._values[campaign]
+            rows.append(
+                TrainingExample(
+                    campaign=self._plan.campaigns[campaign],
+                    lineage=lineage,
+                    customer=customer_hash(self._hash_key, customers[row]),
+                    event_id=event_ids[row],
+                    as_of=format_time(at_ms),
+                    closed_at=format_time(closed_ms),
+                    source=ExampleSource(self._partition, offset),
+                    closed_by=ClosedBy(closed_offset, closed_index),
+                    label=answer if value else float(answer > 0.0),
+                    weight=candidates * weight,
+                    acted="none",
+                    features=self._with_categories(campaign, dense[row], a[row], b[row]),
+                    probability=None if value else served,
+                    expected_value=served if value else None,
+                    experts=dict(zip(EXPERTS, experts, strict=True)),
+                    model=ModelRef(lineage, CHAMPION, version, self._plan.features[campaign]),
+                    status=STATUSES[status],
+                )
+            )
+        return rows
 
-    def _features(self, examples: Examples, place: int, index: int) -> dict[str, float]:
-        names = self._campaign_names(index)
-        x = examples.x[place].tolist()
-        features = {name: value for name, value in zip(names, x, strict=False) if value}
+    def _dense(
+        self, x: NDArray[np.float32], campaigns: NDArray[np.int16]
+    ) -> list[dict[str, float]]:
+        """The columns that are not 0, by name, of each row."""
+        row, column = np.nonzero(x)
+        names = self._names_by_campaign()[campaigns[row], column].tolist()
+        values = x[row, column].tolist()
+        edges = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        return [
+            dict(zip(names[first:stop], values[first:stop], strict=True))
+            for first, stop in pairwise(edges)
+        ]
+
+    def _with_categories(
+        self, campaign: int, features: dict[str, float], a: list[int], b: list[int]
+    ) -> dict[str, float]:
         texts = self._intake.vocabulary.texts
-        for position, category in enumerate(self._plan.layout.campaigns[index].categories):
-            a = int(examples.category_a[place, position])
-            if a:
+        categories = self._plan.layout.campaigns[campaign].categories
+        for category, first, second in zip(categories, a, b, strict=False):
+            if first:
                 parts = self._plan.layout.categories[category]
-                text = texts[a]
-                if len(parts) > 1:
-                    text = f"{text}×{texts[int(examples.category_b[place, position])]}"
+                text = texts[first] if len(parts) == 1 else f"{texts[first]}×{texts[second]}"
                 features[f"{'×'.join(parts)}={text}"] = 1.0
         return features
 
-    def _campaign_names(self, index: int) -> list[str]:
+    def _names_by_campaign(self) -> NDArray[np.object_]:
+        """The names of the columns, [campaign, column]; follows the values that were admitted."""
         known = sum(len(values.places) for values in self._intake.count_by)
         if known != self._known:
             self._known = known
-            self._names = [self._named(i) for i in range(len(self._plan.campaigns))]
-        return self._names[index]
+            campaigns = len(self._plan.campaigns)
+            self._names = np.full((campaigns, self._plan.arrays.columns.shape[1]), "", object)
+            for index in range(campaigns):
+                names = self._named(index)
+                self._names[index, : len(names)] = names
+        return self._names
 
     def _named(self, index: int) -> list[str]:
         columns = self._plan.layout.campaigns[index]

@@ -239,10 +239,13 @@ class Scorer:
         for place, event in zip(places[opened].tolist(), events[opened].tolist(), strict=True):
             self._event_ids[place] = batch.event_ids[event]
         closed = int(self._registers[CLOSED_COUNT])
-        for place in self._queues.closed[:closed].tolist():
-            customer = self._customers[self._examples.slot[place]]
-            event_id = self._event_ids[place]
-            rows.append(self._writer.write(self._examples, place, customer, event_id))
-            row_customers.append(customer)
+        if not closed:
+            return
+        gone = self._queues.closed[:closed]
+        leavers = [self._customers[slot] for slot in self._examples.slot[gone].tolist()]
+        event_ids = [self._event_ids[place] for place in gone.tolist()]
+        rows += self._writer.write(self._examples, gone, leavers, event_ids)
+        row_customers += leavers
+        for place in gone.tolist():
             self._event_ids[place] = ""
         free_closed(self._queues, self._registers, closed)

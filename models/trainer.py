@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.distinct_counts import DistinctCounts
-from models.layout import Hinge
+from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
+from models.layout import HINGE_KNOTS
 from models.learner import Learner, make_learner
 from models.plan import Plan
 from models.quality import make_quality, status
@@ -30,7 +31,6 @@ from schemas.times import DAY_MS
 
 MONTH_DAYS = 28
 UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
-NO_HINGES: list[tuple[float, str, list[int]]] = []
 
 
 class CampaignLearner:
@@ -53,7 +53,11 @@ class CampaignLearner:
         self._label_sum = 0.0
         self._weight_sum = 0.0
         self._hinges = _hinges(plan, index)
-        self._places: dict[str, tuple[int, list[tuple[float, str, list[int]]]]] = {}
+        self._names: list[str] = []  # of the features met so far, by place
+        self._places: dict[str, int] = {}
+        self._column = np.zeros(0, np.int64)
+        self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
+        self._knots = np.array(HINGE_KNOTS)
 
     def learn(self, row: TrainingExample) -> None:
         """Judge a row's prediction as it was served, then learn the row."""
@@ -76,26 +80,34 @@ class CampaignLearner:
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """The row as an array in the learner's columns, bias first, hinges added."""
-        found: list[tuple[int, float]] = []
-        for name, value in features.items():
-            known = self._places.get(name)
-            if known is None:
-                known = (self.learner.index(name), self._hinges.get(name, NO_HINGES))
-                self._places[name] = known
-            place, hinges = known
-            found.append((place, value))
-            for knot, hinge, places in hinges:
-                if value <= knot:
-                    break
-                if not places:
-                    places.append(self.learner.index(hinge))
-                found.append((places[0], value - knot))
-        values = np.zeros(len(self.learner.columns) + 1)
-        values[0] = 1.0
-        for place, value in found:
-            if place >= 0:
-                values[place + 1] = value
-        return values
+        try:
+            places = [self._places[name] for name in features]
+        except KeyError:
+            places = [self._admit(name) for name in features]
+        base = np.zeros(len(self._places) + 1)
+        base[places] = list(features.values())
+        while True:
+            values = np.zeros(len(self.learner.columns) + 1)
+            values[0] = 1.0
+            missing = expand_row(base, self._column, self._knots, self._hinge_column, values)
+            if missing < 0:
+                return values
+            place, knot = divmod(missing, len(HINGE_KNOTS))
+            name = self._hinges[self._names[place], knot]
+            self._hinge_column[place, knot] = self.learner.index(name)
+
+    def _admit(self, name: str) -> int:
+        """The place of a row's feature among those met so far, with the places of its hinges."""
+        place = self._places.get(name)
+        if place is None:
+            place = len(self._names)
+            self._names.append(name)
+            self._places[name] = place
+            self._column = np.append(self._column, self.learner.index(name))
+            hinged = [(name, knot) in self._hinges for knot in range(len(HINGE_KNOTS))]
+            wanted = np.where(hinged, NOT_ADMITTED, NO_COLUMN).reshape(1, -1)
+            self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
+        return place
 
     def record(self) -> ModelRecord:
         """What scorers need to serve this learner."""
@@ -233,14 +245,13 @@ class Trainer:
         return learner
 
 
-def _hinges(plan: Plan, index: int) -> dict[str, list[tuple[float, str, list[int]]]]:
-    """By the name of a column: its hinges' knots, names, and places once they are admitted."""
+def _hinges(plan: Plan, index: int) -> dict[tuple[str, int], str]:
+    """The name of each hinge by the column that it bends and the number of its knot."""
     columns = plan.layout.campaigns[index]
-    found: dict[str, list[tuple[float, str, list[int]]]] = {}
-    hinge: Hinge
-    for hinge in columns.hinges:
-        found.setdefault(columns.names[hinge.column], []).append((hinge.knot, hinge.name, []))
-    return found
+    return {
+        (columns.names[hinge.column], HINGE_KNOTS.index(hinge.knot)): hinge.name
+        for hinge in columns.hinges
+    }
 
 
 Part = dict[str, Any]
