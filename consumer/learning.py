@@ -42,6 +42,7 @@ class LearningPartition:
         self._waiting: deque[tuple[int, bytes | None]] = deque()
         self._trainer = Trainer(plan)
         self._counted: dict[tuple[str, str], int] = {}
+        self._published_offset = next_offset
 
     @property
     def waiting(self) -> int:
@@ -112,12 +113,13 @@ class LearningPartition:
         values = [encode_model_record(record) for record in records]
         outgoing.append(Outgoing(self._topics.models, 0, keys, values))
         self._trainer.changed.clear()
+        self._published_offset = self.next_offset
         return outgoing, records
 
     @property
     def position(self) -> Position:
-        """What to commit once what was learned has been published."""
-        return Position(self.next_offset)
+        """What to commit: the rows that published states cover."""
+        return Position(self._published_offset if self.changed else self.next_offset)
 
     def _count(self) -> None:
         for (outcome, campaign), amount in self._trainer.counts.items():

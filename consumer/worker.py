@@ -19,6 +19,7 @@ from consumer.logs import log
 from consumer.positions import first_start, later_start
 from consumer.scoring import ScoringPartition
 from consumer.telemetry import Telemetry
+from consumer.topic_fit import check_topics
 from consumer.transport import (
     Outgoing,
     OwnershipLostError,
@@ -78,6 +79,7 @@ class Worker:
         now_s = self._clock.monotonic_s()
         self._commit_at_s = self._publish_at_s = self._measure_at_s = now_s
         self._paused = False
+        self._assigned_once = False
 
     def start(self) -> None:
         """Check the topics, read the newest models and join the group.
@@ -88,16 +90,7 @@ class Worker:
         WorldError: the topics do not fit each other.
         """
         topics = self._settings.topics
-        inputs = self._transport.partition_count(topics.events)
-        scores = self._transport.partition_count(topics.scores)
-        if scores < inputs:
-            raise WorldError(
-                f"The topic {topics.scores} has {scores} partitions and {topics.events} {inputs}; "
-                "scores go to the partition number of their event",
-                f"Give {topics.scores} at least {inputs} partitions",
-            )
-        for topic in (topics.examples, topics.states, topics.models, topics.dead_letters):
-            self._transport.partition_count(topic)
+        check_topics(self._transport, topics)
         models = Partition(topics.models, 0)
         bounds = self._transport.bounds(models)
         for records in self._transport.read(models, bounds.low, bounds.high):
@@ -153,7 +146,7 @@ class Worker:
         for partition in self._dirty:
             if partition in self._scoring:
                 positions[partition] = self._scoring[partition].position
-            elif partition in self._learning and not self._learning[partition].changed:
+            elif partition in self._learning:
                 positions[partition] = self._learning[partition].position
         self._dirty.clear()
         if not positions:
@@ -172,6 +165,14 @@ class Worker:
         if self._learning and self._publish_by_time:
             self.publish()
         self.commit()
+        self._transport.close()
+
+    def abandon(self) -> None:
+        """Leave the group after an error, with nothing more published or committed.
+
+        A fold may have moved on without its output having left; the last commit is what holds.
+        """
+        self._drop([*self._scoring, *self._learning])
         self._transport.close()
 
     def newest_models(self) -> dict[str, ModelRecord]:
@@ -229,6 +230,7 @@ class Worker:
             self._publish_at_s = now_s + self._settings.times.learner_interval_ms / 1000.0
             self.publish()
         if now_s >= self._commit_at_s:
+            self._say_readiness()
             self.commit()
             self._commit_at_s = self._clock.monotonic_s() + (
                 self._settings.commit_interval_ms / 1000.0
@@ -236,7 +238,6 @@ class Worker:
         if now_s >= self._measure_at_s:
             self._measure_at_s = now_s + MEASURE_EVERY_S
             self._measure()
-            self._say_readiness()
 
     def _measure(self) -> None:
         for partition, scoring in self._scoring.items():
@@ -254,7 +255,7 @@ class Worker:
         rebuilding = self.rebuilding
         if rebuilding:
             self._health.waits(f"{len(rebuilding)} partitions to be rebuilt")
-        elif self._scoring or self._learning:
+        elif self._assigned_once:  # Perhaps nothing: a worker in reserve is ready too.
             self._health.ready()
 
     def _take_models(self, records: Records) -> None:
@@ -288,6 +289,7 @@ class Worker:
 
     def _assigned(self, partitions: list[Partition]) -> None:
         self._telemetry.rebalances.add()
+        self._assigned_once = True
         positions = self._transport.committed(partitions)
         topics = self._settings.topics
         for partition in partitions:
@@ -303,6 +305,7 @@ class Worker:
         bounds = self._transport.bounds(partition)
         if position is None:
             start = first_start(self._first_offset(partition), bounds, self._settings.publish_from)
+            self._dirty.add(partition)  # What comes while we are down is not history.
             log().info("a partition is read for the first time", partition=str(partition),
                        first=start.origin, published_from=start.publish)  # fmt: skip
         else:

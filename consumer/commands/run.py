@@ -26,15 +26,20 @@ from consumer.worker import Surroundings, Worker
 
 
 class StopFlag:
-    """Becomes true when the process is asked to stop."""
+    """Becomes true when the process is asked to stop.
+
+    Before `patient` is set there is nothing to finish, and after the first time nothing to wait
+    for: then the process ends at once.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.patient = False
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._ask)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked:  # The second time: at once.
+        if self.asked or not self.patient:
             raise KeyboardInterrupt
         self.asked = True
         log().info("stopping: the batch is finished and committed",
@@ -58,6 +63,7 @@ def command(options: GlobalOptions) -> int:
         health.waits("the first assignment")
         transport = KafkaTransport(settings.kafka, group=settings.group, instance=settings.instance)
         worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
+        end = worker.abandon
         try:
             worker.start()
             log().info("started", group=settings.group, instance=settings.instance,
@@ -65,10 +71,12 @@ def command(options: GlobalOptions) -> int:
                        http="http://{}:{}".format(*server.address))  # fmt: skip
             gc.collect()
             gc.freeze()  # What start-up made stays; the collector need not look at it again.
+            stop.patient = True
             while not stop.asked:
                 worker.tick()
+            end = worker.stop
         finally:
-            worker.stop()
+            end()
     finally:
         server.close()
     log().info("stopped")
