@@ -85,6 +85,11 @@ def in_words(error: NamedError, *, bootstrap: str, subject: str = "") -> Transpo
         return OwnershipLostError(f"The group refused the commit: {error.str()}{about}")
     if name in UNREACHABLE:
         return unreachable(bootstrap)
+    if name == "_MSG_TIMED_OUT":
+        return TransportError(
+            f"Kafka did not acknowledge in time what was produced{about}",
+            "Check that the brokers are up and that enough copies are in sync",
+        )
     if name in LOGIN_REFUSED:
         return TransportError(
             f"The broker at {bootstrap} refuses the login: {error.str()}",

@@ -45,7 +45,7 @@ from consumer.transport import (
     offset_gone,
 )
 
-COMMIT_MAX_S = 60.0
+COMMIT_MAX_S = 30.0
 # At the usual 50 ms between commits: after one second without an answer we wait for it.
 COMMITS_UNANSWERED_MAX = 20
 

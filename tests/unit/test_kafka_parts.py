@@ -176,6 +176,7 @@ def test_settings_reach_the_client_that_they_concern() -> None:
         ("ILLEGAL_GENERATION", OwnershipLostError, "refused the commit"),
         ("_AUTO_OFFSET_RESET", TransportError, "not in the log"),
         ("MSG_SIZE_TOO_LARGE", TransportError, "max.message.bytes"),
+        ("_MSG_TIMED_OUT", TransportError, "did not acknowledge"),
         ("SOMETHING_NEW", TransportError, "SOMETHING_NEW"),
     ],
 )
