@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models import kernels_quality as kernels
 from models.distinct_counts import DistinctCounts
+from schemas.model_record import ModelStatus
 
 DAY_MS = 86_400_000
 WINDOWS_DAYS = (1, 7, 28)
@@ -250,7 +251,7 @@ def make_quality(predict: str) -> Quality:
     raise ValueError(f"no quality of {predict!r}; there are conversion and value")
 
 
-def status(customers: DistinctCounts, month: Window) -> str:
+def status(customers: DistinctCounts, month: Window) -> ModelStatus:
     """Return `warming`, `ready` or `unreliable` from the customers seen and a window of 28 days.
 
     Warming until 100 converting and 100 other customers matured; unreliable while the scores are

@@ -8,9 +8,11 @@ Source: a model gathers its columns by name, so folds may number their values di
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.batch import QUANTILES, STATUSES, ServedModels
 from models.intake import Intake
@@ -20,6 +22,7 @@ from models.plan import Plan
 from schemas.model_record import ModelRecord
 
 CHAMPION = "champion"
+COUNT_BY_SUFFIX = " 90d"
 KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -35,6 +38,20 @@ class _Campaign:
     source_of_category: dict[int, int]
 
 
+@dataclass
+class _Places:
+    """Where the columns of a model record stand in a fold; `known` is the vocabulary's size."""
+
+    known: tuple[int, int]
+    columns: list[str]
+    column_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    column: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    hinge_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    hinge: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    source: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    categories: list[tuple[int, int]] = field(default_factory=list)
+
+
 class Serving:
     """The models that a fold serves; installs records and follows the fold's vocabulary."""
 
@@ -44,6 +61,7 @@ class Serving:
         self.records: dict[str, ModelRecord] = {}
         self._campaigns = [_campaign(plan, index) for index in range(len(plan.campaigns))]
         self._known = (0, 0)
+        self._places: dict[int, _Places] = {}
         self.models = self._empty()
 
     def install(self, record: ModelRecord) -> bool:
@@ -92,55 +110,68 @@ class Serving:
         )
 
     def _fill(self, index: int, record: ModelRecord) -> None:
-        models, shape = self.models, self._campaigns[index]
-        for array in (models.weights, models.hinge_weights, models.source_offset):
-            array[index] = 0.0
+        models, places = self.models, self._places_of(index, record)
+        weights = np.array(record.weights)
+        parts = weights * np.array(record.means)
         models.status[index] = STATUSES.index(record.status)
         models.version[index] = record.version
         models.rate[index] = record.rate
         models.bias[index] = record.bias
         models.quantiles[index] = record.quantiles or 0.0
-        categories: list[tuple[int, float]] = []
-        for name, weight, mean in zip(record.columns, record.weights, record.means, strict=True):
-            source = self._place(index, name, weight, shape, categories)
-            if source >= 0:
-                models.source_offset[index, source] -= weight * mean
+        models.weights[index] = 0.0
+        models.weights[index, places.column] = weights[places.column_of]
+        models.hinge_weights[index] = 0.0
+        models.hinge_weights[index, places.hinge] = weights[places.hinge_of]
+        known = places.source >= 0
+        models.source_offset[index] = -np.bincount(
+            places.source[known], weights=parts[known], minlength=models.source_offset.shape[1]
+        )
         models.baseline[index] = record.bias - float(np.cumsum(models.source_offset[index])[-1])
-        self._fill_categories(index, sorted(categories))
+        self._fill_categories(index, [(key, weights[place]) for key, place in places.categories])
 
-    def _place(
-        self,
-        index: int,
-        name: str,
-        weight: float,
-        shape: _Campaign,
-        categories: list[tuple[int, float]],
-    ) -> int:
-        """Put one weight where its column stands and give its source, or -1."""
-        if name in shape.places:
-            place = shape.places[name]
-            self.models.weights[index, place] = weight
-            return shape.source_of_place[place]
-        if name in shape.hinges:
-            hinge = shape.hinges[name]
-            self.models.hinge_weights[index, hinge] = weight
-            column = int(self._plan.arrays.hinge_column[index, hinge])
-            return shape.source_of_place[column]
-        family, _, text = name.partition("=")
-        if family in shape.groups:
-            group, start = shape.groups[family]
-            value = self._intake.vocabulary.codes.get(text.removesuffix(" 90d"), 0)
-            place = self._intake.count_by[group].places.get(value, -1)
-            if place >= 0:
-                self.models.weights[index, start + place] = weight
-            return shape.source_of_place[start]
-        if family in shape.categories:
-            category = shape.categories[family]
-            key = self._category_key(category, text)
-            if key is not None:
-                categories.append((key, weight))
-            return shape.source_of_category[category]
-        return -1
+    def _places_of(self, index: int, record: ModelRecord) -> _Places:
+        """Where each column of a record stands; looked up again only when something is new."""
+        cached = self._places.get(index)
+        if cached is None or cached.known != self._known or cached.columns != record.columns:
+            cached = self._look_up(index, record.columns)
+            self._places[index] = cached
+        return cached
+
+    def _look_up(self, index: int, columns: Sequence[str]) -> _Places:
+        shape = self._campaigns[index]
+        found = _Places(self._known, list(columns))
+        dense: list[tuple[int, int]] = []
+        hinges: list[tuple[int, int]] = []
+        sources: list[int] = []
+        for place, name in enumerate(columns):
+            family, _, text = name.partition("=")
+            source = -1
+            if name in shape.places:
+                dense.append((place, shape.places[name]))
+                source = shape.source_of_place[shape.places[name]]
+            elif name in shape.hinges:
+                hinges.append((place, shape.hinges[name]))
+                bent = int(self._plan.arrays.hinge_column[index, shape.hinges[name]])
+                source = shape.source_of_place[bent]
+            elif family in shape.groups:
+                group, start = shape.groups[family]
+                value = self._intake.vocabulary.codes.get(text.removesuffix(COUNT_BY_SUFFIX), 0)
+                counter = self._intake.count_by[group].places.get(value, -1)
+                if counter >= 0:
+                    dense.append((place, start + counter))
+                source = shape.source_of_place[start]
+            elif family in shape.categories:
+                category = shape.categories[family]
+                key = self._category_key(category, text)
+                if key is not None:
+                    found.categories.append((key, place))
+                source = shape.source_of_category[category]
+            sources.append(source)
+        found.categories.sort()
+        found.column_of, found.column = _pairs(dense)
+        found.hinge_of, found.hinge = _pairs(hinges)
+        found.source = np.array(sources, np.int64)
+        return found
 
     def _category_key(self, category: int, text: str) -> int | None:
         codes = self._intake.vocabulary.codes
@@ -166,6 +197,12 @@ class Serving:
         for place, (key, weight) in enumerate(categories):
             self.models.category_keys[index, place] = key
             self.models.category_weights[index, place] = weight
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and the second of each pair."""
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
 def _campaign(plan: Plan, index: int) -> _Campaign:

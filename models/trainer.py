@@ -26,10 +26,12 @@ from models.serving import CHAMPION
 from schemas.campaign import Campaign
 from schemas.example import TrainingExample
 from schemas.learner_state import LearnerState, pack_array, unpack_array
-from schemas.model_record import ExpertWeights, ModelRecord
+from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus
 from schemas.times import DAY_MS
 
 MONTH_DAYS = 28
+JUDGE_EVERY_ROWS_MAX = 100
+STATUSES_OF_MODELS: tuple[ModelStatus, ...] = ("warming", "ready", "unreliable", "paused")
 UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
 
 
@@ -50,6 +52,10 @@ class CampaignLearner:
         )
         self._features = plan.features[index]
         self._day = -1
+        self._judge_at = 1
+        self._status: ModelStatus = STATUSES_OF_MODELS[0]
+        self._quantiles = np.zeros(0)
+        self._summary: dict[str, float | None] = {}
         self._label_sum = 0.0
         self._weight_sum = 0.0
         self._hinges = _hinges(plan, index)
@@ -77,6 +83,8 @@ class CampaignLearner:
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
         self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
+        if self.version >= self._judge_at:
+            self._judge()
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """The row as an array in the learner's columns, bias first, hinges added."""
@@ -109,10 +117,19 @@ class CampaignLearner:
             self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
         return place
 
+    def _judge(self) -> None:
+        """Look at quality again: after every row at first, then whenever rows grew by 1 %.
+
+        The rule counts rows, so that records do not depend on when they are asked for.
+        """
+        self._judge_at = self.version + max(1, min(JUDGE_EVERY_ROWS_MAX, self.version // 100))
+        self._status = status(self.customers, self.quality.window(MONTH_DAYS))
+        self._quantiles = self.recent.quantiles()
+        self._summary = self.quality.summary()
+
     def record(self) -> ModelRecord:
         """What scorers need to serve this learner."""
         weights = self.learner.weights.tolist()
-        warm = len(self.recent) > 0
         mean = self._label_sum / self._weight_sum if self._weight_sum > 0.0 else 0.0
         return ModelRecord(
             campaign=self.campaign.name,
@@ -120,17 +137,17 @@ class CampaignLearner:
             learner=CHAMPION,
             version=self.version,
             features=self._features,
-            status=status(self.customers, self.quality.window(MONTH_DAYS)),  # type: ignore[arg-type]
+            status=self._status,
             rate=self.campaign.rate if self.campaign.predict == "conversion" else mean,
             predict=self.campaign.predict,
             bias=self.learner.bias,
             columns=list(self.learner.columns),
             weights=weights,
             means=self.learner.means.tolist(),
-            quantiles=self.recent.quantiles().tolist() if warm else [],
+            quantiles=self._quantiles.tolist(),
             experts={EXPERTS[0]: ExpertWeights(self.learner.bias, weights)},
             covered=self.covered,
-            quality=self.quality.summary(),
+            quality=dict(self._summary),
         )
 
     def state(self) -> LearnerState:
@@ -143,6 +160,12 @@ class CampaignLearner:
             numbers |= {f"{prefix}.{name}": number for name, number in more.items()}
             arrays |= {f"{prefix}.{name}": array for name, array in held.items()}
         numbers |= {
+            f"judged.{name}": found for name, found in self._summary.items() if found is not None
+        }
+        arrays["judgement"] = self._quantiles
+        numbers |= {
+            "judge_at": float(self._judge_at),
+            "status": float(STATUSES_OF_MODELS.index(self._status)),
             "day": float(self._day), "label_sum": self._label_sum, "weight_sum": self._weight_sum
         }  # fmt: skip
         return LearnerState(
@@ -170,6 +193,11 @@ class CampaignLearner:
         )
         for prefix, holder in self._holders().items():
             holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
+        self._judge_at = int(state.numbers["judge_at"])
+        self._status = STATUSES_OF_MODELS[int(state.numbers["status"])]
+        self._quantiles = arrays["judgement"]
+        judged = _part(state.numbers, "judged")
+        self._summary = {name: judged.get(name) for name in self.quality.summary()}
         self._day = int(state.numbers["day"])
         self._label_sum = state.numbers["label_sum"]
         self._weight_sum = state.numbers["weight_sum"]
