@@ -73,6 +73,14 @@ class LearningPartition:
                 ) from error
         self._trainer.restore(read)
 
+    def stands_at(self, offset: int) -> bool:
+        """Whether everything before this offset was learned and published, and nothing after."""
+        return self.next_offset == offset and not self.changed
+
+    def forget_waiting(self) -> None:
+        """Let go of rows that will be read again."""
+        self._waiting.clear()
+
     def add(self, records: Records) -> None:
         """Let rows wait to be learned."""
         self._waiting.extend(zip(records.offsets, records.values, strict=True))

@@ -8,6 +8,7 @@ Source: ARCHITECTURE.md, "One event, six hops".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,6 +71,11 @@ class ScoringPartition:
     def counts(self) -> Counts:
         """What the fold holds."""
         return self._scorer.counts
+
+    def go_on(self, committed: int) -> None:
+        """Take the partition up again, silently up to where others may have brought it."""
+        self.start = replace(self.start, committed=committed)
+        self._meters = self._telemetry.partition(self.partition.index)
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next batch on."""

@@ -16,6 +16,7 @@ from consumer.errors import WorldError
 from consumer.http import Health
 from consumer.learning import LearningPartition
 from consumer.logs import log
+from consumer.parked import Parked
 from consumer.positions import first_start, later_start
 from consumer.scoring import ScoringPartition
 from consumer.telemetry import Telemetry
@@ -73,6 +74,7 @@ class Worker:
         self._publish_by_time = publish_by_time
         self._scoring: dict[Partition, ScoringPartition] = {}
         self._learning: dict[Partition, LearningPartition] = {}
+        self._parked = Parked()
         self._dirty: set[Partition] = set()
         self.models: dict[str, ModelRecord] = {}
         self._shown: dict[str, ModelRecord] = {}
@@ -299,9 +301,23 @@ class Worker:
                 self._begin_scoring(partition, positions[partition])
             else:
                 self._begin_learning(partition, positions[partition])
+        self._parked.clear()
         self._tell_owned()
 
     def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
+        scoring = None if position is None else self._parked.scoring(partition, position)
+        if scoring is None or position is None:
+            scoring = self._new_scoring(partition, position)
+        else:
+            scoring.go_on(position.offset)
+        for record in self.models.values():
+            scoring.install(record)
+        self._scoring[partition] = scoring
+        self._transport.seek(partition, scoring.next_offset)
+        if scoring.rebuilds:
+            self._health.waits("partitions to be rebuilt")
+
+    def _new_scoring(self, partition: Partition, position: Position | None) -> ScoringPartition:
         bounds = self._transport.bounds(partition)
         if position is None:
             start = first_start(self._first_offset(partition), bounds, self._settings.publish_from)
@@ -314,15 +330,9 @@ class Worker:
                 log().info("a partition is read again before it goes on; nothing of that leaves",
                            partition=str(partition), first=start.origin,
                            goes_on_at=start.committed)  # fmt: skip
-        scoring = ScoringPartition(
+        return ScoringPartition(
             partition, start, self._plan, self._settings, self._telemetry, self._clock
         )
-        for record in self.models.values():
-            scoring.install(record)
-        self._scoring[partition] = scoring
-        self._transport.seek(partition, start.origin)
-        if scoring.rebuilds:
-            self._health.waits("partitions to be rebuilt")
 
     def _first_offset(self, partition: Partition) -> int:
         bounds = self._transport.bounds(partition)
@@ -334,6 +344,14 @@ class Worker:
     def _begin_learning(self, partition: Partition, position: Position | None) -> None:
         low = self._transport.bounds(partition).low
         offset = low if position is None else max(low, position.offset)
+        learning = self._parked.learning(partition, offset)
+        if learning is None:
+            learning = self._new_learning(partition, offset)
+        learning.forget_waiting()
+        self._learning[partition] = learning
+        self._transport.seek(partition, offset)
+
+    def _new_learning(self, partition: Partition, offset: int) -> LearningPartition:
         learning = LearningPartition(
             partition, offset, self._plan, self._settings.topics, self._telemetry
         )
@@ -344,17 +362,19 @@ class Worker:
             pairs = zip(records.keys, records.values, strict=True)
             states |= {k: v for k, v in pairs if k is not None and v is not None}
         learning.restore(states)
-        self._learning[partition] = learning
-        self._transport.seek(partition, offset)
+        return learning
 
     def _revoked(self, partitions: list[Partition]) -> None:
         for partition in partitions:
             if partition in self._learning and self._learning[partition].changed:
                 self.publish()
         self.commit()
+        scoring, learning = dict(self._scoring), dict(self._learning)
         self._drop(partitions)
+        self._parked.keep(scoring, learning)
 
     def _drop(self, partitions: list[Partition]) -> None:
+        self._parked.clear()
         for partition in partitions:
             self._dirty.discard(partition)
             if self._scoring.pop(partition, None) is not None:

@@ -1,0 +1,197 @@
+"""How rows reach a learner, states reach a restart, and models reach the scores.
+
+Owns: the learning half of the worker on the log in memory.
+Never: what a learner computes.
+Source: ARCHITECTURE.md, "Two folds".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from consumer.errors import WorldError
+from consumer.transport import Outgoing
+from consumer.worker import Worker
+from schemas.learner_state import encode_learner_state
+from schemas.times import DAY_MS
+from tests.world import CAMPAIGNS, World, event, plan, shopping
+
+EVENTS = shopping(4_000)
+END_MS = 1_764_000_000_000 + 10 * DAY_MS
+SMALL: dict[str, Any] = {"publish_from": "start", "limits": {"batch_max": 200}}
+
+
+def closed(world: World, *workers: Worker) -> None:
+    """Move the clock of every partition on, so that all that is open closes."""
+    for day in range(12):
+        world.send(
+            event(f"c{number}", "nothing", END_MS + day * DAY_MS, event_id=f"end{day}-{number}")
+            for number in range(40)
+        )
+    world.drain(*workers)
+
+
+def learned(world: World) -> dict[str, bytes]:
+    """The newest states, as bytes."""
+    return {name: encode_learner_state(state) for name, state in world.states().items()}
+
+
+def undisturbed() -> World:
+    """One worker learns all events."""
+    world = World(**SMALL)
+    world.send(EVENTS)
+    worker = world.start()
+    world.drain(worker)
+    closed(world, worker)
+    worker.stop()
+    return world
+
+
+def test_every_row_is_learned_once_and_every_state_published() -> None:
+    """Version = rows; the state covers them; models and states carry the same version."""
+    world = undisturbed()
+    rows = Counter(row.campaign for row in world.rows())
+    assert rows.keys() == world.states().keys() == world.models().keys()
+    assert min(rows.values()) > 400
+    for name, state in world.states().items():
+        assert state.version == rows[name] == world.models()[name].version
+        assert max(world.committed("training-examples").values()) >= state.covered
+    assert world.committed("training-examples") == {
+        index: high for index, high in world.high("training-examples").items() if high
+    }
+
+
+def test_models_come_back_through_their_topic() -> None:
+    """A scorer serves a model once it is in the topic, and every score names its version."""
+    world = World(**SMALL)
+    worker = world.start()
+    world.send(EVENTS[:3_000])
+    world.drain(worker)
+    closed(world, worker)
+    assert {entry.model.version for score in world.scores() for entry in score.scores} == {0}
+    before = len(world.scores())
+    world.settle(worker)  # Ten seconds pass.
+    versions = {name: record.version for name, record in world.models().items()}
+    later = [
+        event(f"c{number}", "page_view", END_MS + 11 * DAY_MS, event_id=f"l{number}")
+        for number in range(40)
+    ]
+    world.send(later)
+    world.drain(worker)
+    entries = [entry for score in world.scores() for entry in score.scores]
+    served = {(entry.campaign, entry.model.version) for entry in entries if entry.model.version}
+    assert served == set(versions.items())
+    assert len(world.scores()) == before + 40
+
+
+def test_a_second_worker_serves_what_the_first_learned() -> None:
+    """Models are read at the start, and followed, by workers that learn nothing."""
+    world = undisturbed()
+    second = world.start("two", group="others", **SMALL)
+    assert {name: record.version for name, record in second.models.items()} == {
+        name: record.version for name, record in world.models().items()
+    }
+
+
+@pytest.mark.parametrize("publishes", [False, True])
+def test_a_crash_changes_nothing_that_is_learned(publishes: bool) -> None:
+    """A learner restored equals, to the bit, one that never stopped; no row is learned twice.
+
+    first   fold ── learn ── (publish) ── learn ── crash
+    second                                         rebuild ── restore ── learn the rest
+    """
+    world = World(**SMALL)
+    world.send(EVENTS)
+    first = world.start()
+    for turn in range(14):
+        world.tick(first)
+        if publishes and turn == 7:
+            first.publish()
+    first.tick()  # Produced, and not committed.
+    world.crash(first)
+    second = world.start()
+    world.drain(second)
+    closed(world, second)
+    second.stop()
+    whole = undisturbed()
+    assert {n: s.version for n, s in world.states().items()} == {
+        n: s.version for n, s in whole.states().items()
+    }
+    for name, state in world.states().items():
+        expected = whole.states()[name]
+        assert state.columns == expected.columns
+        for part in ("learner.", "recent.", "customers."):
+            assert _part(state.arrays, part) == _part(expected.arrays, part)
+            assert _part(state.numbers, part) == _part(expected.numbers, part)
+        assert state.closed_by == expected.closed_by
+
+
+def test_repeated_rows_are_learned_once() -> None:
+    """Rows that were produced twice are dropped by what closed them, and counted."""
+    world = undisturbed()
+    before = world.states()
+    topic = world.settings.topics.examples
+    for index, log in enumerate(world.log.topics[topic]):
+        if log.values:
+            world.log.append(Outgoing(topic, index, log.keys[-300:], log.values[-300:]))
+    second = world.start()
+    world.settle(second)
+    second.stop()
+    for name, state in world.states().items():
+        assert state.version == before[name].version
+        assert state.arrays == before[name].arrays
+        assert state.closed_by == before[name].closed_by
+        assert state.covered > before[name].covered
+    meters = world.telemetry[id(second)].exposition()[0].decode()
+    repeated = [line for line in meters.splitlines() if 'reason="repeated"' in line]
+    assert sum(float(line.rpartition(" ")[2]) for line in repeated) == 600.0
+
+
+def test_rows_of_another_definition_are_left_out() -> None:
+    """When the campaign's goal changes, its old rows, states and models do not count."""
+    world = undisturbed()
+    changed = plan(CAMPAIGNS.replace("horizon: 1d", "horizon: 2d"))
+    topics = world.settings.topics
+    world.log.group("propensity").committed.clear()
+    second = world.start(given=changed)
+    assert set(second.models) == {"click-6h"}
+    world.drain(second)
+    closed(world, second)
+    second.stop()
+    lineages = dict(zip(changed.campaigns, changed.lineages, strict=True))
+    assert {n: s.lineage for n, s in world.states().items()} == lineages
+    rows = [row for row in world.rows() if row.lineage == lineages["buy-1d"]]
+    assert world.states()["buy-1d"].version == len(rows) > 0
+    assert topics.states in world.log.topics
+
+
+def test_rows_that_cannot_be_read_are_left_out() -> None:
+    """What somebody else wrote into the topic of examples stops nobody."""
+    world = World(**SMALL)
+    world.log.append(Outgoing("training-examples", 3, [b"x", None], [b"nonsense", None]))
+    worker = world.start()
+    world.drain(worker)
+    worker.stop()
+    assert world.committed("training-examples").get(3, 2) == 2
+
+
+@pytest.mark.parametrize("topic", ["campaign-models", "learner-states"])
+def test_a_state_or_model_that_cannot_be_read_stops_the_worker(topic: str) -> None:
+    """A record of another version is named; going on without it would start from nothing."""
+    world = World(**SMALL)
+    world.log.append(Outgoing(topic, 0, [b"buy-1d"], [b'{"format":2}']))
+    worker = world.worker()
+    with pytest.raises(WorldError, match=topic):
+        _start_and_tick(world, worker)
+
+
+def _start_and_tick(world: World, worker: Worker) -> None:
+    worker.start()
+    world.tick(worker)
+
+
+def _part(whole: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name: part for name, part in whole.items() if name.startswith(prefix)}
