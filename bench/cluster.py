@@ -86,7 +86,7 @@ class Cluster:
             messages = [{"key": k, "value": v} for k, v in zip(keys, values, strict=True)]
             sent = producer.produce_batch(topic, messages, partition=PARTITION)
             assert sent == len(messages), "the client's queue holds ten such slices"
-            producer.flush()
+            assert producer.flush(READ_TIMEOUT_S) == 0, "the broker did not take the log"
         assert self.end(topic) >= len(log)
 
     def end(self, topic: str) -> int:

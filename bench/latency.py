@@ -129,7 +129,7 @@ def _send(
             row += 1
         producer.poll(0)
         time.sleep(TICK_S)
-    producer.flush()
+    producer.flush(ANSWER_MAX_S)
 
 
 def _read(

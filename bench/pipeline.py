@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Broker and workers are stopped.
     log = make_workload(size.events)
     rounds = options.rounds or size.rounds
     with (
