@@ -147,7 +147,21 @@ class Scorer:
         `stamps_ms` are the log's own timestamps, -1 where there are none. Scores of records
         that are read again or as history say `catching_up`.
         """
-        batch = self._intake.read(offsets, stamps_ms, keys, values)
+        batch = self.read(offsets, stamps_ms, keys, values)
+        return self.fold_batch(batch, catching_up=catching_up)
+
+    def read(
+        self,
+        offsets: Sequence[int],
+        stamps_ms: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+    ) -> Batch:
+        """Turn records into columns; the first half of `fold`."""
+        return self._intake.read(offsets, stamps_ms, keys, values)
+
+    def fold_batch(self, batch: Batch, *, catching_up: bool = False) -> Folded:
+        """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
         count = len(batch.customers)
         campaigns = len(self.plan.campaigns)
