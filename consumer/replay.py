@@ -123,7 +123,6 @@ class Replay:
             while left:
                 left -= self._worker.tick(0.0)
             self._learn_step()
-            self._trim()
             if progress is not None:
                 progress(stop, int(self._events.times_ms[stop - 1]))
         self._files.close(self._report())
@@ -137,18 +136,19 @@ class Replay:
         return ((a, b) for a, b in pairwise(bounds) if b > a)
 
     def _learn_step(self) -> None:
+        """Learn what the step closed; its models serve from the next step on."""
         while self._worker.tick(0.0):
             pass
         self._worker.learn_all()
+        self._trim()
         self._worker.publish(states=False)
 
     def _trim(self) -> None:
         """Let go of what everybody has read."""
         topics = self._settings.topics
         for topic in (topics.events, topics.examples, topics.models):
-            for index, log in enumerate(self._log.topics[topic]):
-                if topic != topics.models or index:
-                    log.delete_before(log.high)
+            for log in self._log.topics[topic]:
+                log.delete_before(log.high)
 
     def _report(self) -> dict[str, object]:
         counts = [scoring.counts for scoring in self._worker.scoring]

@@ -14,6 +14,7 @@ import numpy as np
 
 from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
+from consumer.logs import log
 from consumer.positions import Start
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
@@ -83,9 +84,13 @@ class ScoringPartition:
 
     def fold(self, records: Records) -> list[Outgoing]:
         """Fold a batch, cut where the phase changes, and give what leaves."""
+        rebuilt = self.rebuilds
         outgoing: list[Outgoing] = []
         for piece in self._phases(records):
             outgoing += self._fold(piece)
+        if rebuilt and not self.rebuilds:
+            log().info("a partition goes on", partition=str(self.partition),
+                       offset=self.start.committed)  # fmt: skip
         return outgoing
 
     def _phases(self, records: Records) -> Iterable[Records]:

@@ -213,10 +213,11 @@ class Worker:
 
     def _learn(self) -> None:
         begun_s = self._clock.monotonic_s()
-        learned = 0
-        for learning in self._learning.values():
-            learned += learning.learn(ROWS_PER_TICK_MAX - learned)
-        if learned:
+        behind = [learning for learning in self._learning.values() if learning.waiting]
+        left = ROWS_PER_TICK_MAX
+        for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
+            left -= learning.learn(-(-left // (len(behind) - rank)))
+        if behind:
             self._telemetry.hops["learn"].observe(self._clock.monotonic_s() - begun_s)
         waiting = self._rows_waiting()
         if not self._paused and waiting > ROWS_WAITING_MAX:
@@ -282,8 +283,12 @@ class Worker:
             self._show_model(record)
 
     def _show_model(self, record: ModelRecord) -> None:
+        before = self._shown.get(record.campaign)
         self._shown[record.campaign] = record
         meters = self._telemetry.campaign(record.campaign, record.learner)
+        meters.version.set(record.version)
+        if before is not None and before.quality == record.quality:
+            return
         meters.model(record.version, record.lineage, record.features)
         meters.status(record.status)
         for window in ("1d", "7d", "28d"):

@@ -19,6 +19,7 @@ from consumer.kafka.reader import InWords
 from consumer.transport import Bounds, Partition, Position
 
 ANSWER_MAX_S = 10.0
+QUESTION_MAX_S = 2.0  # Asked again until ANSWER_MAX_S; in between, a signal is seen.
 RETRY_S = 0.02
 
 Answer = TypeVar("Answer")
@@ -52,20 +53,22 @@ class Asker:
     def bounds(self, partition: Partition) -> Bounds:
         """Ask for the first offset kept and the high watermark."""
         (asked,) = places([partition])
-        answer = ask(lambda: self.consumer.get_watermark_offsets(asked, ANSWER_MAX_S), self._clock)
+        answer = ask(
+            lambda: self.consumer.get_watermark_offsets(asked, QUESTION_MAX_S), self._clock
+        )
         return Bounds(*answer)
 
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         """Ask for the first offset stamped at or after this time; -1 if there is none."""
         asked = [place(partition, time_ms)]
-        (answer,) = ask(lambda: self.consumer.offsets_for_times(asked, ANSWER_MAX_S), self._clock)
+        (answer,) = ask(lambda: self.consumer.offsets_for_times(asked, QUESTION_MAX_S), self._clock)
         if answer.error is not None:
             raise self._in_words(answer.error, partition.topic)
         return answer.offset
 
     def partition_count(self, topic: str) -> int:
         """Ask how many partitions a topic has; a consumer's question never creates it."""
-        answer = ask(lambda: self.consumer.list_topics(topic, ANSWER_MAX_S), self._clock)
+        answer = ask(lambda: self.consumer.list_topics(topic, QUESTION_MAX_S), self._clock)
         found = answer.topics[topic]
         if found.error is not None:
             raise self._in_words(found.error, topic)
@@ -78,7 +81,7 @@ class Asker:
         asked = places(partitions)
         client = member or self.consumer
         positions: dict[Partition, Position | None] = {}
-        for answer in ask(lambda: client.committed(asked, ANSWER_MAX_S), self._clock):
+        for answer in ask(lambda: client.committed(asked, QUESTION_MAX_S), self._clock):
             if answer.error is not None:
                 raise self._in_words(answer.error, answer.topic)
             partition = Partition(answer.topic, answer.partition)

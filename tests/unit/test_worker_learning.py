@@ -129,6 +129,21 @@ def test_a_crash_changes_nothing_that_is_learned(publishes: bool) -> None:
         assert state.closed_by == expected.closed_by
 
 
+def test_no_campaign_waits_until_another_is_done() -> None:
+    """Where rows have piled up, every learner gets its share of each turn."""
+    world = undisturbed()
+    states = world.log.topics["learner-states"]
+    world.log.topics["learner-states"] = [type(states[0])() for _ in states]
+    world.log.group("propensity").committed.clear()
+    worker = world.start()
+    for _ in range(6):
+        world.tick(worker)
+    worker.publish()
+    learned = {name: record.version for name, record in worker.newest_models().items()}
+    assert min(learned.values()) > 64
+    assert sum(learned.values()) < len(world.rows())
+
+
 def test_repeated_rows_are_learned_once() -> None:
     """Rows that were produced twice are dropped by what closed them, and counted."""
     world = undisturbed()
