@@ -120,7 +120,7 @@ class Replay:
             keys: list[bytes | None] = [None] * (stop - first)
             self._log.append(Outgoing(self._input.topic, 0, keys, self._events.values[first:stop]))
             left = stop - first
-            while left:
+            while left > 0:  # A tick counts the rows that it takes, too.
                 left -= self._worker.tick(0.0)
             self._learn_step()
             if progress is not None:
