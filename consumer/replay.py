@@ -137,9 +137,9 @@ class Replay:
 
     def _learn_step(self) -> None:
         """Learn what the step closed; its models serve from the next step on."""
-        while self._worker.tick(0.0):
-            pass
         self._worker.learn_all()
+        while self._worker.tick(0.0):  # Rows are held back while many wait: learn, then ask again.
+            self._worker.learn_all()
         self._trim()
         self._worker.publish(states=False)
 
