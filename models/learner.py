@@ -13,7 +13,6 @@ from models.bayesian_logistic import BayesianLogisticRegression
 from models.columns import COLUMNS_MAX
 from models.kernels_learner import Floats
 from models.linear_learner import StateError, StateParts
-from models.river_logistic import RiverLogistic
 
 __all__ = ["KINDS", "Learner", "StateError", "StateParts", "make_learner"]
 
@@ -104,5 +103,8 @@ def make_learner(
     if kind == "bayesian_linear":
         return BayesianLinearRegression(prior_variances=prior_variances, columns_max=columns_max)
     if kind == "river_logistic":
+        # River's linear models come with scipy: 66 MiB that only those who ask for them pay.
+        from models.river_logistic import RiverLogistic  # noqa: PLC0415
+
         return RiverLogistic(rate=rate, columns_max=columns_max)
     raise ValueError(f"no learner {kind!r}; there are {', '.join(KINDS)}")

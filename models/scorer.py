@@ -24,6 +24,7 @@ from models.serving import Serving
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
+    HEAP_COUNT,
     NEVER_MS,
     OPEN_COUNT,
     OPENED,
@@ -43,6 +44,7 @@ from schemas.example import TrainingExample
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
+SWEEP_FROM = 10_000
 
 
 class Folded(NamedTuple):
@@ -167,6 +169,7 @@ class Scorer:
         campaigns = len(self.plan.campaigns)
         out = score_columns(count, campaigns)
         self._registers[SCORES] = 0
+        self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
         self._event_ids += [""] * (self._examples.at_ms.shape[0] - len(self._event_ids))
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
@@ -202,6 +205,22 @@ class Scorer:
             chosen.append(slot)
         slots[first:] = chosen
         self._run(batch, first, len(batch.customers), out, catching_up, rows, row_customers)
+
+    def _sweep_heap(self, more: int) -> None:
+        """Rather than grow the heap, take out what replaced examples left in it, if that is a third.
+
+        A sorted heap is a heap: what it gives, and when, stays the same.
+        """
+        queues, count = self._queues, int(self._registers[HEAP_COUNT])
+        opened = int(self._registers[OPEN_COUNT])
+        if count + more <= len(queues.heap_due) or count < SWEEP_FROM or 2 * count < 3 * opened:
+            return
+        places, sequences = queues.heap_place[:count], queues.heap_sequence[:count]
+        valid = np.flatnonzero(self._examples.sequence[places] == sequences)
+        order = valid[np.lexsort((sequences[valid], queues.heap_due[valid]))]
+        for column in (queues.heap_due, queues.heap_sequence, queues.heap_place):
+            column[: len(order)] = column[order]
+        self._registers[HEAP_COUNT] = len(order)
 
     def _evict(self) -> int | None:
         slot = int(choose_victim(self._profiles, self._registers))
