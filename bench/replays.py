@@ -7,6 +7,7 @@ Source: the contract, commands and files.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,13 @@ ENVELOPE = (
 )
 
 
-def replay(events: Path, campaigns: Path, out: Path, *flags: str) -> None:
+def replay(
+    events: Path, campaigns: Path, out: Path, *flags: str, model_refresh: str = "1m"
+) -> None:
     """Run a replay in a process of its own; its words go where ours go.
+
+    `model_refresh` is the step of event time after which new models serve; `1m` is the default
+    of the program, and what takes the time in a year of events.
 
     Raises
     ------
@@ -36,7 +42,8 @@ def replay(events: Path, campaigns: Path, out: Path, *flags: str) -> None:
     """
     command = [sys.executable, "-m", "consumer", "--campaigns", str(campaigns)]
     command += ["replay", str(events), "--out", str(out), *flags]
-    subprocess.run(command, check=True)
+    environment = {**os.environ, "PROPENSITY_TIMES__MODEL_REFRESH": model_refresh}
+    subprocess.run(command, check=True, env=environment)
 
 
 def read_examples(out: Path, campaign: str) -> pd.DataFrame:

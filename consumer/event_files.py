@@ -188,7 +188,7 @@ def _csv(path: Path, mapping: InputMapping) -> Iterator[_Record]:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
         rows = csv.reader(text)
         header = [name.removeprefix("\ufeff").strip() for name in next(rows, [])]
-        encoder = RowEncoder(header, mapping)
+        encoder = RowEncoder(header, mapping, untyped=True)
         _check_columns(path, header, mapping)
         line = rows.line_num + 1
         while True:

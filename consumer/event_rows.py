@@ -25,6 +25,8 @@ from schemas.times import datetime_ms, format_time
 _FIELDS = ("event_id", "customer_id", "type", "occurred_at", "value")
 _TEXT_FIELDS = frozenset({"event_id", "customer_id", "type"})
 _ROWS_PER_BATCH = 16_384
+_BOOLEANS = {"true": True, "false": False}
+_BOOLEAN_CHARACTERS_MAX = 5
 
 
 class InvalidRowError(ValueError):
@@ -32,9 +34,16 @@ class InvalidRowError(ValueError):
 
 
 class RowEncoder:
-    """Encodes rows of one table; a field's column keeps the name that `input` gives it."""
+    """Encodes rows of one table; a field's column keeps the name that `input` gives it.
 
-    def __init__(self, header: Sequence[str], mapping: InputMapping) -> None:
+    `untyped` tables have only texts: a property `true` or `False` is a boolean then. Numbers stay
+    texts, which are read as numbers where one is declared; so a code like 007 stays what it is.
+    """
+
+    def __init__(
+        self, header: Sequence[str], mapping: InputMapping, *, untyped: bool = False
+    ) -> None:
+        self._untyped = untyped
         self._columns = len(header)
         self._properties = mapping.properties or "properties"
         named = {getattr(mapping, field): field for field in _FIELDS}
@@ -61,6 +70,8 @@ class RowEncoder:
                 record[name] = str(value) if is_text and not isinstance(value, str) else value
             elif name == self._properties and isinstance(value, dict):
                 properties.update(value)
+            elif self._untyped and len(value) <= _BOOLEAN_CHARACTERS_MAX:
+                properties[name] = _BOOLEANS.get(value.lower(), value)
             else:
                 properties[name] = value
         if properties:

@@ -94,16 +94,16 @@ def test_a_csv_row_is_an_event_under_the_mapping(tmp_path: Path) -> None:
     """Mapped columns are fields, the others properties, empty cells absent."""
     path = write(
         tmp_path / "a.csv",
-        b"userId,event,timestamp,properties.revenue,channel,note",
-        b'17,order,2026-11-23T12:00:00Z,12.5,app,"two\nlines"',
-        b"18,visit,2026-11-23T12:00:01Z,,,",
+        b"userId,event,timestamp,properties.revenue,channel,new,note",
+        b'17,order,2026-11-23T12:00:00Z,12.5,007,True,"two\nlines"',
+        b"18,visit,2026-11-23T12:00:01Z,,,,",
     )
     read = read_event_files([path], CSV_MAPPING)
     explain = EventDecoder(CSV_MAPPING).explain
     order, visit = (explain(value) for value in read.values)
     assert (order.customer_id, order.type, order.occurred_at_ms) == ("17", "order", NOON_MS)
     assert order.value == 12.5
-    assert order.properties == {"channel": "app", "note": "two\nlines"}
+    assert order.properties == {"channel": "007", "new": True, "note": "two\nlines"}
     assert visit.value != visit.value
     assert visit.properties == {}
     assert [read.origin(index).line for index in range(2)] == [2, 4]
