@@ -87,7 +87,7 @@ def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
     jars = kafka_jars()
     with tempfile.TemporaryDirectory(prefix="propensity-kafka-") as name:
         folder = Path(name)
-        port, controller_port = _free_ports(2)
+        port, controller_port = free_ports(2)
         properties = folder / "server.properties"
         text = PROPERTIES.format(port=port, controller_port=controller_port, folder=folder)
         properties.write_text(text, encoding="utf-8")
@@ -152,7 +152,8 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(message)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens at now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
