@@ -207,7 +207,7 @@ class Scorer:
         self._run(batch, first, len(batch.customers), out, catching_up, rows, row_customers)
 
     def _sweep_heap(self, more: int) -> None:
-        """Rather than grow the heap, take out what replaced examples left in it, if that is a third.
+        """Take out what replaced examples left in the heap, if a third, rather than grow it.
 
         A sorted heap is a heap: what it gives, and when, stays the same.
         """
