@@ -1,109 +1,195 @@
-"""What the demo shows: a live screen in a terminal, plain lines elsewhere.
+"""How the demo looks: a screen that redraws itself, or plain lines where nobody could see it.
 
-Owns: layout and wording.
-Never: a measurement; `consumer.demo` has them.
+Owns: layout, colours, and how often something is said.
+Never: computes what it shows.
 Source: https://rich.readthedocs.io/en/stable/live.html
 """
 
 from __future__ import annotations
 
-from math import isnan
+from collections.abc import Sequence
+from typing import Final, Protocol, Self
 
-from rich.console import Group, RenderableType
-from rich.panel import Panel
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from consumer.demo import Seen
-from consumer.plain_words import percent, score_words
-from schemas.model_record import ModelRecord
+from consumer.demo import CampaignView, View
+from consumer.score_words import CAVEAT
 from schemas.times import format_time
 
-NEXT = """\
-What to try next
-  your own events, without a broker:
-    propensity replay EVENTS.ndjson --campaigns CAMPAIGNS.yaml --out answers
-  what a campaign file says:
-    propensity check CAMPAIGNS.yaml
-  your own Kafka:
-    propensity topics create && propensity run
-docs/campaigns.md has the grammar of campaigns."""
+SCREEN_EVERY_S: Final = 0.25
+LINES_EVERY_S: Final = 2.0
+TREND_MAX: Final = 12
+NOTHING: Final = "–"
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_GAIN_FULL: Final = 0.3  # The highest bar: so much below the base rate's log-loss, and more.
+_COLOURS: Final = {"ready": "green", "warming": "yellow", "unreliable": "red"}
 
 
-def _milliseconds(duration_s: float) -> str:
-    return "…" if isnan(duration_s) else f"{1000.0 * duration_s:.0f} ms"
+class Display(Protocol):
+    """Where views are shown."""
+
+    every_s: float
+
+    def show(self, view: View) -> None:
+        """Show one moment."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *details: object) -> None: ...
 
 
-def _figure(record: ModelRecord, name: str, digits: int = 3) -> str:
-    figure = record.quality.get(f"{name}_7d")
-    return "…" if figure is None else f"{figure:.{digits}f}"
+def display(console: Console, where: str) -> Display:
+    """The display that fits the console; `where` is said at its foot."""
+    return Screen(console, where) if console.is_terminal else Lines(console)
 
 
-def _gain(record: ModelRecord) -> str:
-    """By how much the scores beat knowing only the rate."""
-    skill = record.quality.get("normalised_entropy_7d")
-    if skill is None:
-        return "…"
-    better = 1.0 - skill
-    return f"{percent(better)} better" if better > 0 else f"{percent(-better)} worse"
+class Screen:
+    """Redraws itself in a terminal; the last picture stays."""
+
+    every_s = SCREEN_EVERY_S
+
+    def __init__(self, console: Console, where: str) -> None:
+        self._console = console
+        self._where = where
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+
+    def show(self, view: View) -> None:
+        self._live.update(self.picture(view), refresh=True)
+
+    def picture(self, view: View) -> RenderableType:
+        """One moment, in as many lines as the terminal has."""
+        head: list[RenderableType] = [_heading(view), _figures(view), _table(view.campaigns)]
+        used = 7 + len(view.campaigns)
+        room = max(1, (self._console.height - used - 3) // 2)
+        scores = [_score_lines(words.headline, words.reasons) for words in view.recent[-room:]]
+        foot = Text(f"{self._where} · Ctrl-C ends", style="dim", no_wrap=True, overflow="ellipsis")
+        title = Text.assemble(("Scores just read", "bold"), (f"  reasons are {CAVEAT}", "dim"))
+        return Group(*head, title, *scores, Text(), foot)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._live.stop()
 
 
-def head_line(seen: Seen) -> str:
-    """The figures of the stream in one line."""
+class Lines:
+    """A few lines every two seconds: for files, pipes and logs."""
+
+    every_s = LINES_EVERY_S
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = 0
+
+    def show(self, view: View) -> None:
+        lines = [f"[{view.elapsed_s:5.1f} s] {_plain_figures(view)}"]
+        lines += [f"  {_plain_campaign(campaign)}" for campaign in view.campaigns]
+        for words in view.recent[-len(view.campaigns) :]:
+            lines += [f"  {words.headline}", f"      {words.reasons} ({CAVEAT})"]
+        for line in lines:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        """Nothing is to be put back."""
+
+
+def date_of(at_ms: int) -> str:
+    """The shoppers' date and hour."""
+    return f"{format_time(at_ms)[:10]} {format_time(at_ms)[11:16]}"
+
+
+def trend(history: Sequence[float]) -> str:
+    """The last gains over the base rate as bars; below the base rate the lowest.
+
+    Examples
+    --------
+    >>> trend([-0.1, 0.0, 0.1, 0.2, 0.5])
+    '▁▁▃▆█'
+    """
+    top = len(_BARS) - 1
+    heights = [min(top, max(0, round(gain / _GAIN_FULL * top))) for gain in history[-TREND_MAX:]]
+    return "".join(_BARS[height] for height in heights)
+
+
+def _heading(view: View) -> Text:
+    return Text.assemble(
+        ("propensity demo", "bold"),
+        (f"  the shoppers' time: {date_of(view.at_ms)}", "cyan"),
+        (f"  {view.events:,} events, {view.scores:,} scores", "dim"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def _figures(view: View) -> Text:
+    said = Text(no_wrap=True, overflow="ellipsis")
+    for number, unit in _rates(view):
+        said.append(number, "bold")
+        said.append(f" {unit}   ")
+    return said
+
+
+def _rates(view: View) -> list[tuple[str, str]]:
+    rates = [(f"{view.events_per_s:,.0f}", "events/s"), (f"{view.scores_per_s:,.0f}", "scores/s")]
+    if view.latency_ms is not None:
+        p50, p99 = view.latency_ms
+        rates.append((f"{p50:.0f} ms", f"from event to score (99 %: {p99:.0f} ms)"))
+    return rates
+
+
+def _table(campaigns: Sequence[CampaignView]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name, justify in (
+        ("campaign", "left"), ("learned", "right"), ("status", "left"), ("log-loss", "right"),
+        ("base rate's", "right"), ("better by", "left"), ("AUC", "right"), ("pred/act", "right"),
+    ):  # fmt: skip
+        right = justify == "right"
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for campaign in campaigns:
+        gain = campaign.gain
+        bars = f"{'' if gain is None else f'{gain:4.0%}'} {trend(campaign.history)}"
+        table.add_row(
+            campaign.name,
+            f"{campaign.version:,}",
+            Text(campaign.status, _COLOURS.get(campaign.status, "")),
+            _number(campaign.figure("log_loss"), 3),
+            _number(campaign.figure("base_log_loss"), 3),
+            Text(bars.ljust(TREND_MAX + 5), "green"),
+            _number(campaign.figure("auc"), 2),
+            _number(campaign.figure("predicted_to_actual"), 2),
+        )
+    return table
+
+
+def _score_lines(headline: str, reasons: str) -> Text:
+    return Text.assemble(headline, (f"\n    {reasons}", "dim"), no_wrap=True, overflow="ellipsis")
+
+
+def _plain_figures(view: View) -> str:
+    rates = ", ".join(" ".join(pair) for pair in _rates(view))
+    return f"{date_of(view.at_ms)}  {rates}"
+
+
+def _plain_campaign(campaign: CampaignView) -> str:
     return (
-        f"{format_time(seen.simulated_ms)[:16].replace('T', ' ')}  "
-        f"{seen.events:,} events ({seen.events_per_s:,.0f}/s)  "
-        f"{seen.scores:,} scores ({seen.scores_per_s:,.0f}/s)  "
-        f"event to score {_milliseconds(seen.latency_p50_s)} (99 %: "
-        f"{_milliseconds(seen.latency_p99_s)})"
+        f"{campaign.name}: {campaign.status}, {campaign.version:,} outcomes learned, "
+        f"log-loss {_number(campaign.figure('log_loss'), 3)} "
+        f"(base rate {_number(campaign.figure('base_log_loss'), 3)}), "
+        f"AUC {_number(campaign.figure('auc'), 2)}, "
+        f"predicted/actual {_number(campaign.figure('predicted_to_actual'), 2)}"
     )
 
 
-def plain_lines(seen: Seen) -> list[str]:
-    """The screen as lines, for a log or a pipe."""
-    lines = [head_line(seen)]
-    for name, record in sorted(seen.models.items()):
-        lines.append(
-            f"  {name}: {record.status}, {record.version:,} outcomes learned, "
-            f"log-loss {_figure(record, 'log_loss')} against {_figure(record, 'base_log_loss')} "
-            f"of the base rate ({_gain(record)}), AUC {_figure(record, 'auc', 2)}"
-        )
-    for score in seen.recent[-1:]:
-        lines += [f"  {score.customer_id} · {score_words(entry)}" for entry in score.scores]
-    return lines
-
-
-def screen(seen: Seen, page: str) -> RenderableType:
-    """The live screen."""
-    models = Table(expand=True, box=None, pad_edge=False)
-    for title in ("campaign", "status", "learned", "log-loss", "base rate", "gain", "AUC",
-                  "predicted / actual"):  # fmt: skip
-        models.add_column(title, justify="left" if title in ("campaign", "status") else "right")
-    for name, record in sorted(seen.models.items()):
-        models.add_row(
-            Text(name, style="bold"),
-            Text(record.status, style="green" if record.status == "ready" else "yellow"),
-            f"{record.version:,}",
-            _figure(record, "log_loss"),
-            _figure(record, "base_log_loss"),
-            Text(_gain(record), style="bold"),
-            _figure(record, "auc", 2),
-            _figure(record, "predicted_to_actual", 2),
-        )
-    scores = Table(expand=True, box=None, show_header=False, pad_edge=False)
-    scores.add_column(no_wrap=True, style="cyan")
-    scores.add_column()
-    for score in reversed(seen.recent):
-        for entry in score.scores:
-            scores.add_row(score.customer_id, Text(score_words(entry)))
-    note = Text(
-        "Reasons say what goes together with the goal, not what causes it. "
-        f"Metrics: {page}/metrics  ·  Ctrl-C ends the demo",
-        style="dim",
-    )
-    return Group(
-        Panel(Text(head_line(seen)), title="invented shoppers", border_style="blue"),
-        Panel(models, title="how good the scores were, last 7 simulated days", border_style="blue"),
-        Panel(scores, title="latest scores", border_style="blue"),
-        note,
-    )
+def _number(figure: float | None, digits: int) -> str:
+    return NOTHING if figure is None else f"{figure:.{digits}f}"
