@@ -287,3 +287,9 @@ def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
         seen += count
         buckets.append(("+Inf" if bound == float("inf") else repr(bound), seen))
     return buckets
+
+
+def window_figures(quality: dict[str, float | None], window: str) -> dict[str, float | None]:
+    """The figures of one window of a record's quality, by the names that metrics use."""
+    end = f"_{window}"
+    return {name.removesuffix(end): v for name, v in quality.items() if name.endswith(end)}

@@ -19,7 +19,7 @@ from consumer.logs import log
 from consumer.parked import Parked
 from consumer.positions import first_start, later_start
 from consumer.scoring import ScoringPartition
-from consumer.telemetry import Telemetry
+from consumer.telemetry import Telemetry, window_figures
 from consumer.topic_fit import check_topics
 from consumer.transport import (
     Outgoing,
@@ -243,16 +243,13 @@ class Worker:
             self._measure()
 
     def _measure(self) -> None:
-        for partition, scoring in self._scoring.items():
+        for scoring in self._scoring.values():
             scoring.measure()
-            high = self._transport.bounds(partition).high
-            lag = max(0, high - scoring.next_offset)
-            self._telemetry.lag(partition.topic, partition.index).set(lag)
-        for partition, learning in self._learning.items():
-            high = self._transport.bounds(partition).high
-            self._telemetry.lag(partition.topic, partition.index).set(
-                max(0, high - learning.next_offset)
-            )
+        both: list[ScoringPartition | LearningPartition] = [*self._scoring.values()]
+        for held in [*both, *self._learning.values()]:
+            high = self._transport.bounds(held.partition).high
+            lag = max(0, high - held.next_offset)
+            self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
 
     def _say_readiness(self) -> None:
         rebuilding = self.rebuilding
@@ -287,7 +284,8 @@ class Worker:
         self._shown[record.campaign] = record
         meters = self._telemetry.campaign(record.campaign, record.learner)
         meters.version.set(record.version)
-        if before is not None and before.quality == record.quality:
+        shown = before and (before.lineage, before.status, before.quality)
+        if shown == (record.lineage, record.status, record.quality):
             return
         meters.model(record.version, record.lineage, record.features)
         meters.status(record.status)
@@ -393,9 +391,3 @@ class Worker:
         topics = self._settings.topics
         self._telemetry.owned(topics.events, len(self._scoring))
         self._telemetry.owned(topics.examples, len(self._learning))
-
-
-def window_figures(quality: dict[str, float | None], window: str) -> dict[str, float | None]:
-    """The figures of one window of a record's quality, by the names that metrics use."""
-    end = f"_{window}"
-    return {name.removesuffix(end): v for name, v in quality.items() if name.endswith(end)}
