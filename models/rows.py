@@ -43,6 +43,7 @@ class RowWriter:
         self._partition = partition
         self._hash_key = hash_key
         self._lineages = plan.lineages
+        self._widths = np.array([len(columns.names) for columns in plan.layout.campaigns])
         self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
         self._known = -1
         self._names: NDArray[np.object_] = np.zeros((0, 0), object)
@@ -107,7 +108,9 @@ class RowWriter:
         self, x: NDArray[np.float32], campaigns: NDArray[np.int16]
     ) -> list[dict[str, float]]:
         """The columns that are not 0, by name, of each row."""
-        row, column = np.nonzero(x)
+        # A place keeps what a wider campaign left in it beyond the columns of this one.
+        own = np.arange(x.shape[1]) < self._widths[campaigns][:, np.newaxis]
+        row, column = np.nonzero((x != 0.0) & own)
         names = self._names_by_campaign()[campaigns[row], column].tolist()
         values = x[row, column].tolist()
         edges = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
