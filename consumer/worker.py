@@ -35,7 +35,9 @@ from schemas.settings import Settings
 
 POLL_MAX_S = 0.1
 MEASURE_EVERY_S = 5.0
-ROWS_PER_TICK_MAX = 64  # A few milliseconds of learning between two polls.
+ROWS_PER_TICK_MIN = 8  # Half a millisecond of learning between two polls: scores come first.
+ROWS_PER_IDLE_TICK = 64
+RECORDS_PER_ROW = 4  # Under load learning has its share: rows come with one record in five or so.
 ROWS_WAITING_MAX = 20_000
 
 
@@ -120,7 +122,9 @@ class Worker:
             self._telemetry.batch_size.observe(count)
         for records in batches:
             self._take(records)
-        self._learn()
+        self._learn(
+            max(ROWS_PER_TICK_MIN, count // RECORDS_PER_ROW) if count else ROWS_PER_IDLE_TICK
+        )
         self._keep_up()
         self._telemetry.turned()
         self._health.turned()
@@ -129,7 +133,7 @@ class Worker:
     def learn_all(self) -> None:
         """Learn every row that waits."""
         while self._rows_waiting():
-            self._learn()
+            self._learn(ROWS_PER_IDLE_TICK)
 
     def publish(self, *, states: bool = True) -> None:
         """Produce the states and models of what was learned since the last time."""
@@ -211,10 +215,10 @@ class Worker:
     def _rows_waiting(self) -> int:
         return sum(learning.waiting for learning in self._learning.values())
 
-    def _learn(self) -> None:
+    def _learn(self, rows_max: int) -> None:
         begun_s = self._clock.monotonic_s()
         behind = [learning for learning in self._learning.values() if learning.waiting]
-        left = ROWS_PER_TICK_MAX
+        left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
         if behind:
