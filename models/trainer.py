@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.columns import COLUMNS_MAX
 from models.distinct_counts import DistinctCounts
 from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
 from models.layout import HINGE_KNOTS
@@ -59,11 +60,14 @@ class CampaignLearner:
         self._label_sum = 0.0
         self._weight_sum = 0.0
         self._hinges = _hinges(plan, index)
-        self._names: list[str] = []  # of the features met so far, by place
+        self._knots = np.array(HINGE_KNOTS)
+        self._forget_places()
+
+    def _forget_places(self) -> None:
+        self._names: list[str] = []  # of the features that have a column, in their order
         self._places: dict[str, int] = {}
         self._column = np.zeros(0, np.int64)
         self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
-        self._knots = np.array(HINGE_KNOTS)
 
     def learn(self, row: TrainingExample) -> None:
         """Judge a row's prediction as it was served, then learn the row."""
@@ -92,7 +96,7 @@ class CampaignLearner:
             places = [self._places[name] for name in features]
         except KeyError:
             places = [self._admit(name) for name in features]
-        base = np.zeros(len(self._places) + 1)
+        base = np.zeros(len(self._places) + 1)  # The last takes what has no column.
         base[places] = list(features.values())
         while True:
             values = np.zeros(len(self.learner.columns) + 1)
@@ -102,16 +106,21 @@ class CampaignLearner:
                 return values
             place, knot = divmod(missing, len(HINGE_KNOTS))
             name = self._hinges[self._names[place], knot]
-            self._hinge_column[place, knot] = self.learner.index(name)
+            has_room = len(self.learner.columns) < COLUMNS_MAX or name in self.learner.columns
+            self._hinge_column[place, knot] = self.learner.index(name) if has_room else NO_COLUMN
 
     def _admit(self, name: str) -> int:
-        """The place of a row's feature among those met so far, with the places of its hinges."""
-        place = self._places.get(name)
-        if place is None:
+        """The place of a row's feature among those that have a column, or -1.
+
+        A feature without a column is not remembered: nothing grows with what rows may name, and
+        a restored learner knows the same places, in the order of its columns.
+        """
+        place = self._places.get(name, -1)
+        if place < 0 and (column := self.learner.index(name)) >= 0:
             place = len(self._names)
             self._names.append(name)
             self._places[name] = place
-            self._column = np.append(self._column, self.learner.index(name))
+            self._column = np.append(self._column, column)
             hinged = [(name, knot) in self._hinges for knot in range(len(HINGE_KNOTS))]
             wanted = np.where(hinged, NOT_ADMITTED, NO_COLUMN).reshape(1, -1)
             self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
@@ -191,6 +200,11 @@ class CampaignLearner:
         self.learner.from_state(
             state.columns, _part(state.numbers, "learner"), _part(arrays, "learner")
         )
+        self._forget_places()
+        hinges = set(self._hinges.values())
+        for name in state.columns:
+            if name not in hinges:
+                self._admit(name)
         for prefix, holder in self._holders().items():
             holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
         self._judge_at = int(state.numbers["judge_at"])
