@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
 from models.plan import Limits, Plan
-from models.scorer import Folded, Scorer
+from models.scorer import Scorer
 from schemas.campaign import Campaign, CampaignFile, CountBy, Events, Features, Predict
 from schemas.clauses import Clause, Condition, Goal
 from schemas.example import TrainingExample, encode_example
@@ -118,15 +118,15 @@ def fold_records(
     return scorer, out
 
 
-def fold_events(plan: Plan, events: Sequence[LoggedEvent]) -> Folded:
-    """Fold a log as one batch."""
-    records = records_of(events)
-    return Scorer(plan).fold(records.offsets, records.timestamps_ms, records.keys, records.values)
-
-
-def rows_of(plan: Plan, events: Sequence[LoggedEvent]) -> list[TrainingExample]:
-    """The rows that a log closes."""
-    return fold_events(plan, events).rows
+def rows_of(plan: Plan, events: Sequence[LoggedEvent], batch_max: int = 7) -> list[TrainingExample]:
+    """The rows that a log closes; places of closed examples are used again in later batches."""
+    records, scorer = records_of(events), Scorer(plan)
+    rows: list[TrainingExample] = []
+    for first in range(0, len(events), batch_max):
+        piece = cut(records, first, first + batch_max)
+        folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
+        rows += folded.rows
+    return rows
 
 
 PROPERTIES: dict[str, tuple[str | float | bool, ...]] = {
