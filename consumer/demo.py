@@ -1,7 +1,7 @@
-"""The demo: a broker in this process, a stream of shoppers, and the worker of `run`.
+"""The demo: shoppers, the real worker and a reader of its scores, turn by turn in one loop.
 
-Owns: the pace of simulated time, and what is measured for the screen.
-Never: anything that the worker would do differently for a real Kafka.
+Owns: the order of a turn, when the shoppers wait for the worker, and what there is to see.
+Never: prints; never scores or learns otherwise than `propensity run` does.
 Source: README.md, "See it".
 """
 
@@ -9,184 +9,203 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-
-import msgspec
-import numpy as np
+from typing import Final
 
 from consumer.clock import Clock
-from consumer.http import Health
-from consumer.kafka import KafkaTransport, MockCluster
-from consumer.shoppers import DAY_MS, START_MS, encoded_shopper_events
-from consumer.telemetry import Telemetry
-from consumer.transport import Outgoing, Partition
-from consumer.worker import Surroundings, Worker
+from consumer.demo_scores import WINDOW_S, Pick, ScoreReader
+from consumer.demo_stream import EVENTS_PER_DAY, Pace, ShopperStream
+from consumer.score_words import ScoreWords, goal_in_words, score_in_words
+from consumer.telemetry import CampaignMeters, Telemetry
+from consumer.transport import Transport
+from consumer.worker import Worker
 from models.plan import Plan
 from schemas.model_record import ModelRecord
-from schemas.score import ScoreRecord, decode_score
 from schemas.settings import Settings
+from schemas.times import parse_time
 
-BACKLOG_MAX = 4_000  # The cluster keeps 5 MiB a partition: the stream waits for the worker.
-EVENTS_PER_TURN_MAX = 500
-TIMED_EVERY = 20
-LATENCIES_MAX = 2_000
-SCORES_SHOWN = 5
-LEARNER_INTERVAL_MS = 1_000
-FETCH_WAIT_MS = 5
-
-
-@dataclass
-class Seen:
-    """What the screen shows; all durations are of the wall clock, in seconds."""
-
-    elapsed_s: float = 0.0
-    simulated_ms: int = START_MS
-    events: int = 0
-    scores: int = 0
-    events_per_s: float = 0.0
-    scores_per_s: float = 0.0
-    latency_p50_s: float = float("nan")
-    latency_p99_s: float = float("nan")
-    first_score_s: float | None = None
-    models: dict[str, ModelRecord] = field(default_factory=dict)
-    recent: list[ScoreRecord] = field(default_factory=list)
+TICK_MAX_S: Final = 0.002
+EVENTS_UNDERWAY_MAX: Final = 2_000
+# The broker keeps 5 MiB of rows per partition; this is a fifth of that.
+ROWS_UNDERWAY_MAX: Final = 500
+SCORES_SHOWN: Final = 6
+SCORE_EVERY_S: Final = 1.0
+HISTORY_EVERY_S: Final = 1.0
+HISTORY_MAX: Final = 60
+QUALITY_WINDOW: Final = "7d"
 
 
-class _EventId(msgspec.Struct):
-    event_id: str
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """What there is to see of a campaign: quality of the scores as they were served."""
+
+    name: str
+    goal: str
+    model: ModelRecord | None
+    history: tuple[float, ...]
+
+    @property
+    def version(self) -> int:
+        """How many outcomes were learned."""
+        return 0 if self.model is None else self.model.version
+
+    @property
+    def status(self) -> str:
+        """The status of the model that serves."""
+        return "warming" if self.model is None else self.model.status
+
+    def figure(self, name: str) -> float | None:
+        """A figure of the last seven days, None while there is none."""
+        return None if self.model is None else self.model.quality.get(f"{name}_{QUALITY_WINDOW}")
+
+    @property
+    def gain(self) -> float | None:
+        """By how much the log-loss is below that of the base rate, as a share of it."""
+        return _gain(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see at one moment."""
+
+    elapsed_s: float
+    at_ms: int
+    events: int
+    scores: int
+    events_per_s: float
+    scores_per_s: float
+    latency_ms: tuple[float, float] | None
+    campaigns: tuple[CampaignView, ...]
+    recent: tuple[ScoreWords, ...]
+
+
+@dataclass(slots=True)
+class _Rates:
+    """Two counters over the last seconds."""
+
+    seen: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def per_s(self, now_s: float, events: int, scores: int) -> tuple[float, float]:
+        self.seen.append((now_s, events, scores))
+        while len(self.seen) > 2 and self.seen[1][0] <= now_s - WINDOW_S:
+            self.seen.popleft()
+        then_s, events_then, scores_then = self.seen[0]
+        passed_s = now_s - then_s
+        if passed_s <= 0.0:
+            return 0.0, 0.0
+        return (events - events_then) / passed_s, (scores - scores_then) / passed_s
 
 
 class Demo:
-    """Everything of the demo but its screen.
+    """Everything but the terminal.
 
     Parameters
     ----------
-    days_per_s: simulated days in a second of the wall clock.
+    worker: started, on its own transport.
+    outside: another client of the same broker: it produces events and reads scores.
+    days_per_s: how fast the shoppers' time runs.
     """
 
     def __init__(
         self,
-        cluster: MockCluster,
-        around: Surroundings,
+        worker: Worker,
+        outside: Transport,
+        settings: Settings,
+        plan: Plan,
+        telemetry: Telemetry,
+        clock: Clock,
         *,
         seed: int,
         days_per_s: float,
     ) -> None:
-        settings = around.settings
-        self._clock: Clock = around.clock
-        self._days_per_s = days_per_s
-        self._topics = settings.topics
-        for topic in _names(settings):
-            cluster.create_topic(topic)
-        self._transport = KafkaTransport(settings.kafka, group="demo", instance="demo")
-        self._reader = KafkaTransport(settings.kafka, group="demo-screen", instance="screen")
-        for index in range(MockCluster.PARTITIONS):
-            self._reader.follow(Partition(self._topics.scores, index), 0)
-        self._worker = Worker(self._transport, around)
-        self._stream = encoded_shopper_events(seed)
-        self._next = next(self._stream)
-        self._timed: dict[str, float] = {}
-        self._latencies: deque[float] = deque(maxlen=LATENCIES_MAX)
-        self._recent: deque[ScoreRecord] = deque(maxlen=SCORES_SHOWN)
-        self._event_id = msgspec.json.Decoder(_EventId).decode
-        self._begun_s = self._clock.monotonic_s()
-        self._shown_at = (self._begun_s, 0, 0)
-        self.seen = Seen()
-
-    def start(self) -> None:
-        """Let the worker join; the stream begins with the first turn."""
-        self._worker.start()
-        while not self._worker.scoring:
-            self._worker.tick()
-        self._begun_s = self._clock.monotonic_s()
-        self._shown_at = (self._begun_s, 0, 0)
+        self._worker = worker
+        self._clock = clock
+        self._campaigns = plan.file.campaigns
+        self._meters = {name: telemetry.campaign(name) for name in plan.campaigns}
+        topics = settings.topics
+        partitions = outside.partition_count(topics.events)
+        self._stream = ShopperStream(outside, topics.events, partitions, seed=seed, clock=clock)
+        self._reader = ScoreReader(outside, topics.scores, partitions, self._stream, clock)
+        self._begun_s = clock.monotonic_s()
+        self._pace = Pace(days_per_s * EVENTS_PER_DAY, self._begun_s)
+        self._rates = _Rates()
+        self._history: dict[str, deque[float]] = {
+            name: deque(maxlen=HISTORY_MAX) for name in plan.campaigns
+        }
+        self._history_at_s = self._pick_at_s = self._begun_s
+        self._recent: deque[ScoreWords] = deque(maxlen=SCORES_SHOWN)
+        self.first_score_s: float | None = None
 
     def turn(self) -> None:
-        """Shop a little, score it, learn from it."""
-        self._shop()
-        self._worker.tick(0.002)
-        self._read_scores()
-
-    def look(self) -> Seen:
-        """Bring what is seen up to date."""
+        """Send what is due, let the worker do a batch, read what it answered."""
+        self._stream.send(self._pace.due(self._clock.monotonic_s(), held=self._held()))
+        self._worker.tick(TICK_MAX_S)
+        self._reader.read()
         now_s = self._clock.monotonic_s()
-        then_s, events, scores = self._shown_at
-        seen, passed_s = self.seen, max(1e-9, now_s - then_s)
-        seen.elapsed_s = now_s - self._begun_s
-        seen.events_per_s = (seen.events - events) / passed_s
-        seen.scores_per_s = (seen.scores - scores) / passed_s
-        self._shown_at = (now_s, seen.events, seen.scores)
-        if self._latencies:
-            p50, p99 = np.percentile(np.array(self._latencies), [50, 99]).tolist()
-            seen.latency_p50_s, seen.latency_p99_s = p50, p99
-        seen.models = self._worker.newest_models()
-        seen.recent = list(self._recent)
-        return seen
+        if self.first_score_s is None and self._reader.count:
+            self.first_score_s = now_s
+        if now_s >= self._pick_at_s:
+            self._pick(now_s)
+        if now_s >= self._history_at_s:
+            self._history_at_s = now_s + HISTORY_EVERY_S
+            for name, model in self._worker.newest_models().items():
+                gain = _gain(model)
+                if gain is not None:
+                    self._history[name].append(gain)
 
-    def stop(self) -> None:
-        """Commit and leave."""
-        self._worker.stop()
-        self._reader.close()
-
-    def _shop(self) -> None:
-        """Produce what simulated time has brought, unless the worker is behind."""
-        elapsed_s = self._clock.monotonic_s() - self._begun_s
-        until_ms = START_MS + int(elapsed_s * self._days_per_s * DAY_MS)
-        done = sum(scoring.next_offset for scoring in self._worker.scoring)
-        room = min(EVENTS_PER_TURN_MAX, BACKLOG_MAX - (self.seen.events - done))
-        keys: list[bytes | None] = []
-        values: list[bytes | None] = []
-        times: list[int] = []
-        while len(keys) < room and self._next[0] <= until_ms:
-            at_ms, key, value = self._next
-            keys.append(key)
-            values.append(value)
-            times.append(at_ms)
-            if (self.seen.events + len(keys)) % TIMED_EVERY == 0:
-                self._timed[self._event_id(value).event_id] = self._clock.monotonic_s()
-            self._next = next(self._stream)
-        if keys:
-            self._transport.produce(
-                Outgoing(self._topics.events, None, keys, values, timestamps_ms=times)
-            )
-            self.seen.events += len(keys)
-            self.seen.simulated_ms = times[-1]
-
-    def _read_scores(self) -> None:
+    def view(self) -> View:
+        """What there is to see now."""
         now_s = self._clock.monotonic_s()
-        for records in self._reader.poll_followed():
-            for value in records.values:
-                assert value is not None
-                score = decode_score(value)
-                self.seen.scores += 1
-                if self.seen.first_score_s is None:
-                    self.seen.first_score_s = now_s - self._begun_s
-                produced_s = self._timed.pop(score.event_id or "", None)
-                if produced_s is not None:
-                    self._latencies.append(now_s - produced_s)
-                    self._recent.append(score)
-        if len(self._timed) > LATENCIES_MAX:
-            self._timed.clear()  # Those of events that nobody asked a score for.
+        done, scores = self._done(), self._reader.count
+        events_per_s, scores_per_s = self._rates.per_s(now_s, done, scores)
+        models = self._worker.newest_models()
+        return View(
+            elapsed_s=now_s - self._begun_s,
+            at_ms=self._stream.at_ms,
+            events=done,
+            scores=scores,
+            events_per_s=events_per_s,
+            scores_per_s=scores_per_s,
+            latency_ms=self._reader.latency_ms(),
+            campaigns=tuple(
+                CampaignView(
+                    name, goal_in_words(campaign), models.get(name), tuple(self._history[name])
+                )
+                for name, campaign in self._campaigns.items()
+            ),
+            recent=tuple(self._recent),
+        )
+
+    def _held(self) -> bool:
+        """Whether the shoppers wait: for partitions to be assigned, or for the worker."""
+        if not self._worker.scoring:
+            return True
+        rows = sum(_rows_underway(meters) for meters in self._meters.values())
+        return self._stream.sent - self._done() > EVENTS_UNDERWAY_MAX or rows > ROWS_UNDERWAY_MAX
+
+    def _done(self) -> int:
+        return sum(scoring.next_offset for scoring in self._worker.scoring)
+
+    def _pick(self, now_s: float) -> None:
+        pick = self._reader.pick()
+        if pick is not None:
+            self._pick_at_s = now_s + SCORE_EVERY_S
+            self._recent.append(self._in_words(pick))
+
+    def _in_words(self, pick: Pick) -> ScoreWords:
+        record, entry = pick
+        known = self._stream.circumstances(
+            record.customer_id, record.event_id, parse_time(record.as_of)
+        )
+        return score_in_words(record, entry, self._campaigns[entry.campaign], known)
 
 
-def demo_settings(bootstrap: str, listen: str) -> Settings:
-    """The settings of `run`, with the demo's broker and its faster clock."""
-    return Settings.model_validate(
-        {
-            # The mock cluster answers a fetch only when its wait is over.
-            "kafka": {"bootstrap.servers": bootstrap, "fetch.wait.max.ms": FETCH_WAIT_MS},
-            "group": "demo",
-            "instance": "demo",
-            "publish_from": "start",
-            "times": {"learner_interval": f"{LEARNER_INTERVAL_MS}ms"},
-            "http": {"listen": listen},
-        }
-    )
+def _rows_underway(meters: CampaignMeters) -> int:
+    closed = meters.converted.value + meters.not_converted.value
+    return int(closed - meters.examples_learned.value)
 
 
-def surroundings(settings: Settings, plan: Plan, clock: Clock) -> Surroundings:
-    """What the worker needs besides its transport."""
-    return Surroundings(settings, plan, clock, Telemetry(clock), Health(clock))
-
-
-def _names(settings: Settings) -> list[str]:
-    return [str(name) for name in settings.topics.model_dump().values()]
+def _gain(model: ModelRecord | None) -> float | None:
+    if model is None:
+        return None
+    relative = model.quality.get(f"normalised_entropy_{QUALITY_WINDOW}")
+    return None if relative is None else 1.0 - relative

@@ -7,12 +7,102 @@ Source: a contribution c to the logit multiplies the odds by exp(c).
 
 from __future__ import annotations
 
-from math import exp
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from models.layout import OTHER
-from schemas.score import Reason, ScoreEntry
+from schemas.campaign import Campaign
+from schemas.durations import format_duration
+from schemas.score import Reason, ScoreEntry, ScoreRecord
 
-ODDS_SAID_MIN = 0.05  # What moves the odds by less than 5 % is not worth a word.
+CAVEAT: Final = "associations, not causes"
+
+# What moves the odds by less than 5 % is not worth a word; by a fifth is little, twofold a lot.
+WORTH_MIN: Final = 0.05
+LITTLE_MAX: Final = 0.2
+MUCH_MIN: Final = 0.7
+
+_ENDINGS_WITH_ES: Final = ("s", "x", "z", "ch", "sh")
+_VOWELS: Final = "aeiou"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What was known when a score was made.
+
+    `counts` has every event type that there is, with how many the customer had in the last
+    `days`; `properties` are those of the event that was scored.
+    """
+
+    event_type: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    days: int = 7
+    properties: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreWords:
+    """What is said of one score."""
+
+    headline: str
+    reasons: str
+
+
+def score_in_words(
+    record: ScoreRecord, entry: ScoreEntry, campaign: Campaign, known: Circumstances
+) -> ScoreWords:
+    """One campaign's score of one customer, as two lines."""
+    who = f"{record.customer_id} · {_spaced(known.event_type)}"
+    rank = ""
+    if entry.percentile is not None:
+        rank = f", above {entry.percentile:.0f} % of the recent ones"
+    headline = f"{who} · {_answer(entry, campaign)}{rank}"
+    if entry.status == "warming":
+        return ScoreWords(headline, "nothing learned yet: this is the rate the campaign began with")
+    value = entry.probability is None
+    told = [
+        reason_in_words(reason, known, measured=not value)
+        for reason in entry.reasons
+        if value or abs(reason.contribution) >= WORTH_MIN
+    ]
+    return ScoreWords(headline, "; ".join(told) or "nothing stands out")
+
+
+def reason_in_words(reason: Reason, known: Circumstances, *, measured: bool = True) -> str:
+    """What one source did to the score, and how much if that is a logit (`measured`).
+
+    Examples
+    --------
+    >>> known = Circumstances("page_view", {"cart_add": 3, "purchase": 0})
+    >>> reason_in_words(Reason("cart_add", 0.9), known)
+    '3 cart adds in 7 days raise it a lot'
+    >>> reason_in_words(Reason("purchase", -0.3), known)
+    'no purchase in 7 days lowers it'
+    """
+    subject, several = _subject(reason.source, known)
+    verb = "raise" if reason.contribution > 0.0 else "lower"
+    strength = _strength(abs(reason.contribution)) if measured else ""
+    return f"{subject} {verb}{'' if several else 's'} it{strength}"
+
+
+def counted(name: str, count: int) -> str:
+    """So many events of a type.
+
+    Examples
+    --------
+    >>> counted("search", 2), counted("email_sent", 3), counted("purchase", 0)
+    ('2 searches', '3 emails sent', 'no purchase')
+    """
+    if count == 0:
+        return f"no {_spaced(name)}"
+    if count == 1:
+        return f"1 {_spaced(name)}"
+    words = _spaced(name).split()
+    # "email sent": the noun comes first.
+    place = 0 if words[-1].endswith(("ed", "sent")) else -1
+    words[place] = _plural(words[place])
+    return f"{count} {' '.join(words)}"
 
 
 def percent(share: float) -> str:
@@ -29,41 +119,60 @@ def percent(share: float) -> str:
     return f"{hundred:.1f} %" if hundred >= 1.0 else f"{hundred:.2g} %"
 
 
-def reason_words(reason: Reason) -> str:
-    """One reason: what it does to the odds.
-
-    Examples
-    --------
-    >>> reason_words(Reason("cart_add", 0.7)), reason_words(Reason("tenure", -0.7))
-    ('cart_add (odds ×2.0)', 'tenure (odds ÷2.0)')
-    """
-    factor = exp(min(abs(reason.contribution), 20.0))
-    source = "other events" if reason.source == OTHER else reason.source
-    return f"{source} (odds {'×' if reason.contribution > 0 else '÷'}{factor:.1f})"
+def goal_in_words(campaign: Campaign) -> str:
+    """What the campaign asks for: `purchase within 1d`."""
+    events = dict.fromkeys(_spaced(clause.event) for clause in campaign.goal.clauses)
+    return f"{' or '.join(events)} within {format_duration(campaign.horizon_ms)}"
 
 
-def score_words(entry: ScoreEntry) -> str:
-    """One campaign's score as a sentence.
+def _answer(entry: ScoreEntry, campaign: Campaign) -> str:
+    goal = goal_in_words(campaign)
+    if entry.expected_value is not None:
+        return f"{entry.expected_value:,.2f} to be expected of {goal}"
+    return f"{percent(entry.probability or 0.0)} for {goal}"
 
-    Examples
-    --------
-    >>> from schemas.score import ModelRef
-    >>> model = ModelRef("l", "champion", 9, "f")
-    >>> reasons = [Reason("cart_add", 0.7), Reason("tenure", -0.7)]
-    >>> score_words(
-    ...     ScoreEntry("buy", 1, 0.25, 91.0, "high", None, "ready", reasons, 0.0, -1.1, model)
-    ... )
-    'buy: 25 % (high): for it cart_add (odds ×2.0); against it tenure (odds ÷2.0)'
-    """
-    if entry.probability is None:
-        said = "no value yet" if entry.expected_value is None else f"{entry.expected_value:.2f}"
-    else:
-        said = percent(entry.probability)
-    if entry.status == "warming":
-        return f"{entry.campaign}: {said}, the usual rate: too little is known yet"
-    worth = [r for r in entry.reasons if abs(r.contribution) >= ODDS_SAID_MIN]
-    up = ", ".join(reason_words(r) for r in worth if r.contribution > 0)
-    down = ", ".join(reason_words(r) for r in worth if r.contribution < 0)
-    parts = [text for text in (up and f"for it {up}", down and f"against it {down}") if text]
-    band = f" ({entry.band})" if entry.band else ""
-    return f"{entry.campaign}: {said}{band}: {'; '.join(parts) or 'nothing stands out'}"
+
+def _subject(source: str, known: Circumstances) -> tuple[str, bool]:
+    """What is named, and whether it is several."""
+    if source in known.counts:
+        count = known.counts[source]
+        return f"{counted(source, count)} in {known.days} days", count > 1
+    if source in _SUBJECTS:
+        return _SUBJECTS[source]
+    parts = source.split("×")
+    values = [known.properties.get(part) for part in parts]
+    said = [
+        f"no {_spaced(part)}" if value is None else f"{_spaced(part)} {_written(value)}"
+        for part, value in zip(parts, values, strict=True)
+    ]
+    return " with ".join(said), False
+
+
+_SUBJECTS: Final[Mapping[str, tuple[str, bool]]] = {
+    OTHER: ("other events", True),
+    "tenure": ("how long we know them", False),
+    "time of day": ("the time of day", False),
+    "answers": ("how it ended before", False),
+}
+
+
+def _strength(size: float) -> str:
+    if size >= MUCH_MIN:
+        return " a lot"
+    return "" if size > LITTLE_MAX else " a little"
+
+
+def _written(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ")
+
+
+def _plural(word: str) -> str:
+    if word.endswith(_ENDINGS_WITH_ES):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in _VOWELS:
+        return f"{word[:-1]}ies"
+    return f"{word}s"

@@ -1,109 +1,184 @@
-"""Shoppers, a broker inside the process and the worker; nothing to install.
+"""Watch invented shoppers being scored while models learn, with a broker inside the process.
 
-Owns: the options of the demo, and how it begins and ends.
-Never: the shoppers, the worker or the screen.
+Owns: the demo's settings, the order of starting and stopping, and what is said around it.
+Never: needs a Kafka, a file or a network beyond this machine.
 Source: README.md, "See it".
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import gc
+from contextlib import ExitStack
+from typing import Final
 
 import click
 from rich.console import Console
-from rich.live import Live
 
-from consumer.cli import EXIT_DONE
-from consumer.clock import SystemClock
+from consumer.cli import EXIT_DONE, GlobalOptions
+from consumer.clock import Clock, SystemClock
 from consumer.commands.run import StopFlag
-from consumer.demo import Demo, Seen, demo_settings, surroundings
-from consumer.demo_screen import NEXT, plain_lines, screen
+from consumer.configuration import read_campaigns, read_settings
+from consumer.demo import Demo, View
+from consumer.demo_screen import Display, display
 from consumer.errors import WorldError
-from consumer.http import HttpServer
-from consumer.kafka import MockCluster
+from consumer.http import Health, HttpServer
+from consumer.kafka import KafkaTransport, MockCluster
+from consumer.kafka.version import librdkafka_version
 from consumer.logs import configure_logs
 from consumer.shoppers import DEMO_CAMPAIGNS
+from consumer.telemetry import Telemetry
+from consumer.topics import topic_specs
 from consumer.warm_up import compile_kernels, plan_of
-from consumer.worker import Surroundings
-from schemas.campaign_file import parse_campaigns
+from consumer.worker import Surroundings, Worker
+from models.compiled import is_cached
+from schemas.campaign_file import CampaignFile, parse_campaigns
+from schemas.settings import Settings, Times
 
-LISTEN = "127.0.0.1:8080"
-ANY_PORT = "127.0.0.1:0"
-SECONDS_IN_A_PIPE = 30.0
-LINES_EVERY_S = 2.0
-SCREEN_EVERY_S = 0.5
+DAYS_PER_S: Final = 0.75
+SECONDS_UNSEEN: Final = 30.0  # Where nobody sees it, it ends by itself.
+LEARNER_INTERVAL_MS: Final = 1_000
+# A laptop that was closed for a while goes on where it was.
+PATIENCE_MS: Final = 1_800_000
+# The broker inside lets a fetch that finds nothing wait so long, whatever comes meanwhile.
+FETCH_WAIT_MS: Final = 5
 
 
 @click.command("demo")
-@click.option("--seconds", type=click.FloatRange(min=0), help="How long; 0 is until Ctrl-C.")
-@click.option("--seed", default=7, show_default=True, help="Another seed, other shoppers.")
 @click.option(
-    "--days-per-second",
-    default=0.5,
-    show_default=True,
-    type=click.FloatRange(0.01, 5.0),
-    help="Simulated days in a second.",
+    "--seconds",
+    type=click.FloatRange(min=0.0),
+    help="End after so long; 0: with Ctrl-C. Default: 0 in a terminal, else 30.",
 )
-def command(seconds: float | None, seed: int, days_per_second: float) -> int:
-    """Watch invented shoppers being scored while models learn from what they do."""
-    live = sys.stdout.isatty()
+@click.option("--seed", type=int, default=1, show_default=True, help="Other shoppers.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.001, max=100.0),
+    default=DAYS_PER_S,
+    show_default=True,
+    help="Days of the shoppers' time per second; a day has about 7,000 events.",
+)
+@click.pass_obj
+def command(options: GlobalOptions, seconds: float | None, seed: int, speed: float) -> int:
+    """Watch shoppers being scored while models learn; needs no Kafka and no file.
+
+    A broker inside this process, a stream of invented shoppers, and the same worker as in
+    `propensity run`. `--campaigns` asks these shoppers something else.
+    """
     configure_logs("warning")
     stop = StopFlag()
-    click.echo("Preparing: the first time, compiling for this machine takes about half a minute.")
     clock = SystemClock()
-    with MockCluster() as cluster:
-        settings = demo_settings(cluster.bootstrap, LISTEN)
-        plan = plan_of(parse_campaigns(DEMO_CAMPAIGNS, "demo"), settings)
+    console = Console(highlight=False)
+    if seconds is None:
+        seconds = 0.0 if console.is_terminal else SECONDS_UNSEEN
+    given = read_settings(options)
+    file = _campaigns(options)
+    begun_s = clock.monotonic_s()
+    with ExitStack() as stack:
+        cluster = stack.enter_context(MockCluster())
+        settings = _settings(given, cluster)
+        for spec in topic_specs(settings, events_partitions=cluster.PARTITIONS):
+            cluster.create_topic(spec.name)
+        plan = plan_of(file, settings)
+        telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
+        server = _listen(settings.http.listen, telemetry, health)
+        stack.callback(server.close)
+        _say_start(console)
         compile_kernels(plan)
-        around = surroundings(settings, plan, clock)
-        server = _serve(around)
-        page = "http://{}:{}".format(*server.address)
-        demo = Demo(cluster, around, seed=seed, days_per_s=days_per_second)
-        stop.patient = True
+        outside = KafkaTransport(settings.kafka, group="demo-shop", instance="shop")
+        stack.callback(outside.close)
+        transport = KafkaTransport(settings.kafka, group=settings.group, instance="demo")
+        worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
+        end = worker.abandon
         try:
-            demo.start()
-            limit_s = seconds if seconds is not None else 0.0 if live else SECONDS_IN_A_PIPE
-            ended = _ends(stop, limit_s)
-            if live:
-                _show_live(demo, page, ended)
-            else:
-                _show_lines(demo, ended)
+            worker.start()
+            demo = Demo(
+                worker, outside, settings, plan, telemetry, clock, seed=seed, days_per_s=speed
+            )
+            gc.collect()
+            gc.freeze()
+            stop.patient = True
+            where = "metrics: http://{}:{}/metrics".format(*server.address)
+            with display(console, where) as shown:
+                _watch(demo, shown, stop, clock, seconds)
+            last = demo.view()
+            end = worker.stop
         finally:
-            demo.stop()
-            server.close()
-    click.echo(f"\n{NEXT}")
+            end()
+        first_s = None if demo.first_score_s is None else demo.first_score_s - begun_s
+        _say_end(console, last, first_s)
     return EXIT_DONE
 
 
-def _serve(around: Surroundings) -> HttpServer:
-    try:
-        return HttpServer(LISTEN, around.telemetry, around.health)
-    except WorldError:  # Somebody else is there: a demo takes any port.
-        return HttpServer(ANY_PORT, around.telemetry, around.health)
-
-
-def _ends(stop: StopFlag, limit_s: float) -> Callable[[Seen], bool]:
-    return lambda seen: stop.asked or 0.0 < limit_s <= seen.elapsed_s
-
-
-def _show_live(demo: Demo, page: str, ended: Callable[[Seen], bool]) -> None:
-    clock = SystemClock()
-    with Live(console=Console(), auto_refresh=False, screen=False) as view:
-        due_s = clock.monotonic_s()
-        while not ended(demo.seen):
-            demo.turn()
-            if clock.monotonic_s() >= due_s:
-                due_s += SCREEN_EVERY_S
-                view.update(screen(demo.look(), page), refresh=True)
-
-
-def _show_lines(demo: Demo, ended: Callable[[Seen], bool]) -> None:
-    clock = SystemClock()
-    due_s = clock.monotonic_s() + LINES_EVERY_S
-    while not ended(demo.seen):
+def _watch(demo: Demo, shown: Display, stop: StopFlag, clock: Clock, seconds: float) -> None:
+    """Turn until asked to stop, or until the time is over."""
+    begun_s = clock.monotonic_s()
+    show_at_s = begun_s
+    while not stop.asked:
         demo.turn()
-        if clock.monotonic_s() >= due_s:
-            due_s += LINES_EVERY_S
-            click.echo("\n".join(plain_lines(demo.look())))
-    click.echo("\n".join(plain_lines(demo.look())))
+        now_s = clock.monotonic_s()
+        if now_s >= show_at_s:
+            show_at_s = now_s + shown.every_s
+            shown.show(demo.view())
+        if seconds and now_s >= begun_s + seconds:
+            break
+    shown.show(demo.view())
+
+
+def _campaigns(options: GlobalOptions) -> CampaignFile:
+    """The demo's own questions, unless somebody brings others."""
+    if options.campaigns is None:
+        return parse_campaigns(DEMO_CAMPAIGNS)
+    return read_campaigns(read_settings(options))
+
+
+def _settings(given: Settings, cluster: MockCluster) -> Settings:
+    """The defaults, whatever a file or the environment say of a real Kafka; only `http` counts."""
+    return Settings.model_construct(
+        kafka={
+            "bootstrap.servers": cluster.bootstrap,
+            "session.timeout.ms": PATIENCE_MS,
+            "max.poll.interval.ms": PATIENCE_MS,
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
+        },
+        group="demo",
+        instance="demo",
+        http=given.http,
+        times=Times.model_construct(learner_interval=LEARNER_INTERVAL_MS),
+    )
+
+
+def _listen(listen: str, telemetry: Telemetry, health: Health) -> HttpServer:
+    """The address of the settings, or a free port where somebody else has that one."""
+    try:
+        return HttpServer(listen, telemetry, health)
+    except WorldError:
+        return HttpServer("127.0.0.1:0", telemetry, health)
+
+
+def _say_start(console: Console) -> None:
+    if not is_cached():
+        console.print("Compiling the worker's loops for this machine, once: about half a minute …")
+    else:
+        console.print("Starting a broker inside this process, the worker, and the shoppers …")
+
+
+def _say_end(console: Console, view: View, first_s: float | None) -> None:
+    first = "no score yet" if first_s is None else f"the first score after {first_s:.1f} s"
+    console.print(
+        f"\n{view.events:,} events, {view.scores:,} scores in {view.elapsed_s:.0f} s; {first}."
+    )
+    for line in NEXT:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+NEXT: Final = (
+    "",
+    "What to try next",
+    "  your own events, without a broker:",
+    "    propensity --campaigns CAMPAIGNS.yaml replay EVENTS.ndjson --out answers",
+    "  what is wrong with a campaign file, or will disappoint:",
+    "    propensity check CAMPAIGNS.yaml",
+    "  your own Kafka:",
+    "    propensity topics create && propensity --campaigns CAMPAIGNS.yaml run",
+    "docs/campaigns.md has the grammar of campaign files.",
+)
