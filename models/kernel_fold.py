@@ -26,7 +26,7 @@ from models.kernel_examples import (
     open_example,
 )
 from models.kernel_profile import apply_event, read_features
-from models.kernel_queues import list_newest, see
+from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign
 from models.plan import PlanArrays
 from models.state import CLOCK_MS, CLOSED_COUNT, FREE_COUNT, I8, Examples, Profiles, Queues
@@ -101,6 +101,8 @@ def fold_events(
         closed = close_due(profiles, examples, queues, registers, plan, offset)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
+            if profiles.newer[slot] == UNLISTED and profiles.first_example[slot] < 0:
+                list_oldest(profiles, registers, slot)  # A new profile, of a repeat only.
             out.outcome[row] = DUPLICATE
             continue
         answer_examples(
