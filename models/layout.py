@@ -143,7 +143,8 @@ def named_types(file: CampaignFile) -> tuple[str, ...]:
 
 def _streams(file: CampaignFile) -> tuple[Stream, ...]:
     streams = {name: Stream(name, (Clause(event=name),)) for name in named_types(file)}
-    streams[OTHER] = Stream(OTHER, ())
+    rest = _free(OTHER, set(streams))
+    streams[rest] = Stream(rest, ())
     for campaign in file.campaigns.values():
         name = goal_stream_name(campaign)
         streams.setdefault(name, Stream(name, tuple(campaign.goal.clauses)))
@@ -154,17 +155,25 @@ def _union(lists: Iterable[Sequence[Item]]) -> tuple[Item, ...]:
     return tuple(dict.fromkeys(item for items in lists for item in items))
 
 
+def _free(name: str, taken: set[str]) -> str:
+    """The name, primed where a type or a property of the sender would share it; it is taken now."""
+    while name in taken:
+        name += "'"
+    taken.add(name)
+    return name
+
+
 def _columns(layout: Layout, campaigns: Sequence[Campaign]) -> tuple[Column, ...]:
     ages = [half_life_name(age) for age in layout.half_lives_ms]
+    tails = [*ages, *(f"value {age}" for age in ages), "recency", "seen", "gap"]
+    taken = {*CONTEXT, *ANSWERS}
     columns: list[Column] = []
     for stream in layout.streams:
         name = stream.name
-        columns += [Column(f"{name} {age}", name) for age in ages]
-        columns += [Column(f"{name} value {age}", name) for age in ages]
-        columns += [Column(f"{name} {tail}", name) for tail in ("recency", "seen", "gap")]
+        columns += [Column(_free(f"{name} {tail}", taken), name) for tail in tails]
     columns += [Column(name, "tenure" if name == "tenure" else "time of day") for name in CONTEXT]
     for name in layout.numbers:
-        columns += [Column(name, name), Column(f"{name} absent", name)]
+        columns += [Column(_free(own, taken), name) for own in (name, f"{name} absent")]
     for event, by in layout.count_by:
         columns += [Column(f"{event} by {by}", by)] * COUNT_BY_VALUES_MAX
     columns += [Column(name, "answers") for _ in campaigns for name in ANSWERS]
@@ -188,7 +197,7 @@ def _campaign_columns(layout: Layout, index: int, campaign: Campaign) -> Campaig
     own = {goal_stream_name(campaign)}
     chosen: list[int] = []
     for position, stream in enumerate(layout.streams):
-        bare = stream.name == OTHER or not stream.clauses[0].where
+        bare = not stream.clauses or not stream.clauses[0].where
         if not (bare and stream.name in types) and stream.name not in own:
             continue
         start = position * layout.stream_width
