@@ -151,7 +151,8 @@ class Reader:
             return ()
         if not count_min <= len(node.sequence) <= count_max:
             found = f"a list of {len(node.sequence)}"
-            self.wrong(node, key, f"a list of {count_min} to {count_max} {what}", found=found)
+            least = "" if count_min == count_max else f"{count_min} to "
+            self.wrong(node, key, f"a list of {least}{count_max} {what}", found=found)
             return ()
         items: list[Item] = []
         for index, child in enumerate(node.sequence):
@@ -243,14 +244,14 @@ class Reader:
         return None if event is None or by is None else CountBy(event, by)
 
     def cross(self, node: Located, key: str) -> tuple[str, ...] | None:
-        """Two or three categories that count together."""
+        """Two categories that count together."""
         names = self.sequence(
             node,
             key,
             self.property_name,
             what="property names",
-            count_min=2,
-            count_max=grammar.CROSS_MAX,
+            count_min=grammar.CROSSED,
+            count_max=grammar.CROSSED,
         )
         return names or None
 
