@@ -104,7 +104,7 @@ def make_learner(
         return BayesianLinearRegression(prior_variances=prior_variances, columns_max=columns_max)
     if kind == "river_logistic":
         # River's linear models come with scipy: 66 MiB that only those who ask for them pay.
-        from models.river_logistic import RiverLogistic  # noqa: PLC0415
+        from models.river_logistic import RiverLogistic  # noqa: PLC0415 - loaded only when it is asked for
 
         return RiverLogistic(rate=rate, columns_max=columns_max)
     raise ValueError(f"no learner {kind!r}; there are {', '.join(KINDS)}")

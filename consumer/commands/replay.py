@@ -2,7 +2,7 @@
 
 Owns: the arguments of a replay and its progress bar.
 Never: what happens to an event.
-Source: README.md, "Replay".
+Source: README.md, "Ask your own events".
 """
 
 from __future__ import annotations
