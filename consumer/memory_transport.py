@@ -111,6 +111,10 @@ class MemoryTransport:
         """Return the first offset kept and the high watermark."""
         return self._log.bounds(partition)
 
+    def high_seen(self, partition: Partition) -> int | None:
+        """Return the high watermark; a log in memory is always up to date."""
+        return self._log.bounds(partition).high
+
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         """Return the first offset stamped at or after this time."""
         log = self._log.partition(partition)

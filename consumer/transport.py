@@ -196,6 +196,13 @@ class Transport(Protocol):
         """Ask the broker for the first offset kept and the high watermark."""
         ...
 
+    def high_seen(self, partition: Partition) -> int | None:
+        """Return the high watermark as the last fetch brought it, without asking anybody.
+
+        None before the first fetch. For measuring: it costs nothing and cannot fail.
+        """
+        ...
+
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         """Return the first offset stamped at or after this time; the high watermark if none."""
         ...

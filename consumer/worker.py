@@ -251,7 +251,7 @@ class Worker:
             scoring.measure()
         both: list[ScoringPartition | LearningPartition] = [*self._scoring.values()]
         for held in [*both, *self._learning.values()]:
-            high = self._transport.bounds(held.partition).high
+            high = self._transport.high_seen(held.partition) or 0
             lag = max(0, high - held.next_offset)
             self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
 

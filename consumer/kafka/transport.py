@@ -155,6 +155,12 @@ class KafkaTransport:
         with self._in_words(partition.topic):
             return self._asker.bounds(partition)
 
+    def high_seen(self, partition: Partition) -> int | None:
+        asked = place(partition, OFFSET_END)
+        with self._in_words(partition.topic):
+            _, high = self._joined().get_watermark_offsets(asked, cached=True)
+        return high if high >= 0 else None
+
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         high = self.bounds(partition).high
         with self._in_words(partition.topic):

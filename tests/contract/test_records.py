@@ -46,6 +46,21 @@ def joined(batches: list[Records]) -> list[bytes | None]:
     return [value for records in batches for value in records.values]
 
 
+def test_the_end_is_known_from_reading(log: Log) -> None:
+    """Whoever reads a partition knows its high watermark without asking; before that, perhaps."""
+    topic = log.topic()
+    transport = log.member("ends", "one")
+    put(transport, numbered(topic, 1, 0, 30))
+    reader = Reader(transport, [topic])
+    partition = Partition(topic, 1)
+    turn_until(lambda: len(reader.values) == 30, reader)
+    assert transport.high_seen(partition) == transport.bounds(partition).high == 30
+    assert transport.high_seen(Partition(topic, 2)) in {None, 0}
+    put(transport, numbered(topic, 1, 30, 40))
+    turn_until(lambda: len(reader.values) == 40, reader)
+    assert transport.high_seen(partition) == 40
+
+
 def test_order_is_kept_within_a_partition(log: Log) -> None:
     """Records of one partition arrive in the order in which they were produced."""
     topic = log.topic()
