@@ -30,7 +30,7 @@ def _demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_the_demo_scores_learns_and_says_what_to_try_next(tmp_path: Path) -> None:
     """Scores with reasons come, more and more outcomes are learned, and it ends by itself."""
-    out, err = _demo(tmp_path, "--seconds", "14").communicate(timeout=READY_MAX_S)
+    out, err = _demo(tmp_path, "--seconds", "40").communicate(timeout=READY_MAX_S)
     assert "Traceback" not in err
     learned = [
         int(number.replace(",", ""))
