@@ -1,7 +1,7 @@
 """Where a partition starts: its committed position, or the rules of a first start.
 
 Owns: what is remembered in the note of a commit, and the three phases of a partition.
-Never: reads or commits; the transport does.
+Never: reads a record or commits.
 Source: ARCHITECTURE.md, "Where a partition starts".
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from consumer.transport import Bounds, Position
+from consumer.transport import Bounds, Partition, Position, Transport
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -50,6 +50,17 @@ class Start:
     def sends_scores(self, offset: int) -> bool:
         """Whether scores of this offset leave."""
         return offset >= self.committed and offset >= self.publish
+
+
+def first_offset(transport: Transport, partition: Partition, start_from: str | int) -> int:
+    """Where the history of a partition begins that was never committed.
+
+    `start_from` is `earliest`, `latest` or a time in milliseconds since the epoch.
+    """
+    if isinstance(start_from, int):
+        return transport.offset_at(partition, start_from)
+    bounds = transport.bounds(partition)
+    return bounds.low if start_from == "earliest" else bounds.high
 
 
 def first_start(origin: int, bounds: Bounds, publish_from: str) -> Start:

@@ -17,7 +17,7 @@ from consumer.http import Health
 from consumer.learning import LearningPartition
 from consumer.logs import log
 from consumer.parked import Parked
-from consumer.positions import first_start, later_start
+from consumer.positions import first_offset, first_start, later_start
 from consumer.scoring import ScoringPartition
 from consumer.telemetry import Telemetry, window_figures
 from consumer.topic_fit import check_topics
@@ -83,7 +83,7 @@ class Worker:
         now_s = self._clock.monotonic_s()
         self._commit_at_s = self._publish_at_s = self._measure_at_s = now_s
         self._paused = False
-        self._assigned_once = False
+        self._has_joined = False
 
     def start(self) -> None:
         """Check the topics, read the newest models and join the group.
@@ -104,7 +104,7 @@ class Worker:
             [topics.events, topics.examples],
             assigned=self._assigned,
             revoked=self._revoked,
-            lost=self._drop,
+            lost=self._lost,
         )
 
     def tick(self, timeout_s: float = POLL_MAX_S) -> int:
@@ -259,7 +259,7 @@ class Worker:
         rebuilding = self.rebuilding
         if rebuilding:
             self._health.waits(f"{len(rebuilding)} partitions to be rebuilt")
-        elif self._assigned_once:  # Perhaps nothing: a worker in reserve is ready too.
+        elif self._has_joined:  # Perhaps nothing: a worker in reserve is ready too.
             self._health.ready()
 
     def _take_models(self, records: Records) -> None:
@@ -298,7 +298,7 @@ class Worker:
 
     def _assigned(self, partitions: list[Partition]) -> None:
         self._telemetry.rebalances.add()
-        self._assigned_once = True
+        self._has_joined = True
         positions = self._transport.committed(partitions)
         topics = self._settings.topics
         for partition in partitions:
@@ -309,6 +309,8 @@ class Worker:
             else:
                 self._begin_learning(partition, positions[partition])
         self._parked.clear()
+        log().info("partitions were assigned", events=len(self._scoring),
+                   examples=len(self._learning))  # fmt: skip
         self._tell_owned()
 
     def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
@@ -327,7 +329,8 @@ class Worker:
     def _new_scoring(self, partition: Partition, position: Position | None) -> ScoringPartition:
         bounds = self._transport.bounds(partition)
         if position is None:
-            start = first_start(self._first_offset(partition), bounds, self._settings.publish_from)
+            origin = first_offset(self._transport, partition, self._settings.start_from)
+            start = first_start(origin, bounds, self._settings.publish_from)
             self._dirty.add(partition)  # What comes while we are down is not history.
             log().info("a partition is read for the first time", partition=str(partition),
                        first=start.origin, published_from=start.publish)  # fmt: skip
@@ -340,13 +343,6 @@ class Worker:
         return ScoringPartition(
             partition, start, self._plan, self._settings, self._telemetry, self._clock
         )
-
-    def _first_offset(self, partition: Partition) -> int:
-        bounds = self._transport.bounds(partition)
-        start_from = self._settings.start_from
-        if isinstance(start_from, int):
-            return self._transport.offset_at(partition, start_from)
-        return bounds.low if start_from == "earliest" else bounds.high
 
     def _begin_learning(self, partition: Partition, position: Position | None) -> None:
         low = self._transport.bounds(partition).low
@@ -380,7 +376,14 @@ class Worker:
         self._drop(partitions)
         self._parked.keep(scoring, learning)
 
+    def _lost(self, partitions: list[Partition]) -> None:
+        log().warning("the group gave our partitions away; we join it again", problem="We were not "
+                      "heard of for longer than kafka: {session.timeout.ms}")  # fmt: skip
+        self._drop(partitions)
+
     def _drop(self, partitions: list[Partition]) -> None:
+        self._has_joined = False
+        self._health.waits("an assignment")
         self._parked.clear()
         for partition in partitions:
             self._dirty.discard(partition)

@@ -137,7 +137,7 @@ def test_what_stays_is_not_rebuilt() -> None:
 
 
 def test_partitions_that_were_lost_are_built_anew() -> None:
-    """A worker whose session expired keeps nothing of what it held."""
+    """A worker whose session expired keeps nothing of what it held, and is not ready."""
     world = world_of_four()
     first = world.start("one")
     world.send(EVENTS[:2_000])
@@ -145,8 +145,15 @@ def test_partitions_that_were_lost_are_built_anew() -> None:
     before = first.scoring
     assert first.tick() == 0
     world.log.expel("propensity", "one")
+    health = world.health[id(first)]
+    assert health.readiness() == (True, "ok\n")
+    world.log.group("propensity").rebalancing = False  # The group takes its time.
+    world.tick(first)
+    assert health.readiness()[0] is False
+    world.log.group("propensity").rebalancing = True
     world.send(EVENTS[2_000:])
     world.drain(first)
+    assert health.readiness()[0] is True
     assert not set(map(id, before)) & set(map(id, first.scoring))
     assert answered(world) == answered_by_one()
     assert len(world.scores()) == scored(EVENTS)
