@@ -23,7 +23,7 @@ from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 from schemas.times import parse_time
 
-TICK_MAX_S: Final = 0.002
+TICK_MAX_S: Final = 0.005
 EVENTS_UNDERWAY_MAX: Final = 2_000
 # The broker keeps 5 MiB of rows per partition; this is a fifth of that.
 ROWS_UNDERWAY_MAX: Final = 500

@@ -80,7 +80,7 @@ class ScoreReader:
         return p50, p99
 
     def pick(self) -> Pick | None:
-        """A score that came since the last one of its campaign, the campaigns taking turns."""
+        """The newest score of a campaign, if one came since its last; campaigns take turns."""
         if not self._candidates:
             return None
         campaign = min(self._candidates, key=lambda name: self._shown.get(name, 0))
@@ -88,12 +88,5 @@ class ScoreReader:
         return self._candidates.pop(campaign)
 
     def _consider(self, record: ScoreRecord) -> None:
-        """Keep the record with the strongest reason: there is more to tell."""
         for entry in record.scores:
-            held = self._candidates.get(entry.campaign)
-            if held is None or _strongest(held.entry) <= _strongest(entry):
-                self._candidates[entry.campaign] = Pick(record, entry)
-
-
-def _strongest(entry: ScoreEntry) -> float:
-    return max((abs(reason.contribution) for reason in entry.reasons), default=0.0)
+            self._candidates[entry.campaign] = Pick(record, entry)

@@ -22,7 +22,9 @@ from schemas.times import format_time
 
 SCREEN_EVERY_S: Final = 0.25
 LINES_EVERY_S: Final = 2.0
-TREND_MAX: Final = 12
+TREND_MAX: Final = 8
+TREND_WIDE_MAX: Final = 24
+WIDE_MIN: Final = 100  # Columns of the terminal from which there is room.
 NOTHING: Final = "–"
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -64,12 +66,17 @@ class Screen:
 
     def picture(self, view: View) -> RenderableType:
         """One moment, in as many lines as the terminal has."""
-        head: list[RenderableType] = [_heading(view), _figures(view), _table(view.campaigns)]
+        wide = self._console.width >= WIDE_MIN
+        table = _table(view.campaigns, wide=wide)
+        head: list[RenderableType] = [_heading(view), _figures(view), table]
+        # Above the scores: heading, figures, a table with four lines of its own, a title.
         used = 7 + len(view.campaigns)
         room = max(1, (self._console.height - used - 3) // 2)
         scores = [_score_lines(words.headline, words.reasons) for words in view.recent[-room:]]
+        if not scores:
+            scores = [Text("the worker joins its group; in a few seconds there are some", "dim")]
         foot = Text(f"{self._where} · Ctrl-C ends", style="dim", no_wrap=True, overflow="ellipsis")
-        title = Text.assemble(("Scores just read", "bold"), (f"  reasons are {CAVEAT}", "dim"))
+        title = Text.assemble(("Scores just read", "bold"), (f"  {CAVEAT}", "dim"))
         return Group(*head, title, *scores, Text(), foot)
 
     def __enter__(self) -> Self:
@@ -93,7 +100,9 @@ class Lines:
         lines = [f"[{view.elapsed_s:5.1f} s] {_plain_figures(view)}"]
         lines += [f"  {_plain_campaign(campaign)}" for campaign in view.campaigns]
         for words in view.recent[-len(view.campaigns) :]:
-            lines += [f"  {words.headline}", f"      {words.reasons} ({CAVEAT})"]
+            lines += [f"  {words.headline}", f"      {words.reasons}"]
+        if view.recent:
+            lines.append(f"  ({CAVEAT})")
         for line in lines:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -109,7 +118,7 @@ def date_of(at_ms: int) -> str:
     return f"{format_time(at_ms)[:10]} {format_time(at_ms)[11:16]}"
 
 
-def trend(history: Sequence[float]) -> str:
+def trend(history: Sequence[float], bars_max: int = TREND_MAX) -> str:
     """The last gains over the base rate as bars; below the base rate the lowest.
 
     Examples
@@ -118,14 +127,14 @@ def trend(history: Sequence[float]) -> str:
     '▁▁▃▆█'
     """
     top = len(_BARS) - 1
-    heights = [min(top, max(0, round(gain / _GAIN_FULL * top))) for gain in history[-TREND_MAX:]]
+    heights = [min(top, max(0, round(gain / _GAIN_FULL * top))) for gain in history[-bars_max:]]
     return "".join(_BARS[height] for height in heights)
 
 
 def _heading(view: View) -> Text:
     return Text.assemble(
         ("propensity demo", "bold"),
-        (f"  the shoppers' time: {date_of(view.at_ms)}", "cyan"),
+        (f"  {date_of(view.at_ms)}", "cyan"),
         (f"  {view.events:,} events, {view.scores:,} scores", "dim"),
         no_wrap=True,
         overflow="ellipsis",
@@ -148,24 +157,25 @@ def _rates(view: View) -> list[tuple[str, str]]:
     return rates
 
 
-def _table(campaigns: Sequence[CampaignView]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def _table(campaigns: Sequence[CampaignView], *, wide: bool) -> Table:
+    bars_max = TREND_WIDE_MAX if wide else TREND_MAX
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(wide), 0, 0), pad_edge=False)
     for name, justify in (
         ("campaign", "left"), ("learned", "right"), ("status", "left"), ("log-loss", "right"),
-        ("base rate's", "right"), ("better by", "left"), ("AUC", "right"), ("pred/act", "right"),
+        ("base rate", "right"), ("better by", "left"), ("AUC", "right"), ("pred/act", "right"),
     ):  # fmt: skip
         right = justify == "right"
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for campaign in campaigns:
         gain = campaign.gain
-        bars = f"{'' if gain is None else f'{gain:4.0%}'} {trend(campaign.history)}"
+        bars = f"{'' if gain is None else f'{gain:4.0%}':4} {trend(campaign.history, bars_max)}"
         table.add_row(
             campaign.name,
             f"{campaign.version:,}",
             Text(campaign.status, _COLOURS.get(campaign.status, "")),
             _number(campaign.figure("log_loss"), 3),
             _number(campaign.figure("base_log_loss"), 3),
-            Text(bars.ljust(TREND_MAX + 5), "green"),
+            Text(bars.ljust(bars_max + 5), "green"),
             _number(campaign.figure("auc"), 2),
             _number(campaign.figure("predicted_to_actual"), 2),
         )

@@ -15,12 +15,12 @@ import msgspec
 
 from consumer.clock import Clock
 from consumer.partitioner import partition_of
-from consumer.score_words import Circumstances
+from consumer.score_words import LATELY_DAYS, Circumstances
 from consumer.shoppers import DAY_MS, START_MS, Properties, shopper_events
 from consumer.transport import Outgoing, Transport
 
 EVENTS_PER_DAY: Final = 7_000
-REMEMBERED_DAYS: Final = 7
+SEND_EVERY_S: Final = 0.01  # The broker of the demo works harder on many small batches.
 TURN_MAX_S: Final = 0.05  # After a longer turn nothing is made up for: no bursts.
 
 
@@ -34,7 +34,10 @@ class Pace:
 
     def due(self, now_s: float, *, held: bool) -> int:
         """Give how many events to send now."""
-        passed_s = min(now_s - self._turned_s, TURN_MAX_S)
+        passed_s = now_s - self._turned_s
+        if passed_s < SEND_EVERY_S:
+            return 0
+        passed_s = min(passed_s, TURN_MAX_S)
         self._turned_s = now_s
         if held:
             return 0
@@ -116,21 +119,21 @@ class ShopperStream:
 
     def circumstances(self, customer: str, event_id: str | None, as_of_ms: int) -> Circumstances:
         """What the sender knew of a shopper when one of the last days' events happened."""
-        begin_ms = as_of_ms - REMEMBERED_DAYS * DAY_MS
+        begin_ms = as_of_ms - LATELY_DAYS * DAY_MS
         acts = [act for act in self._acts[customer] if begin_ms < act.at_ms <= as_of_ms]
         counts = Counter(dict.fromkeys(self._types, 0))
         counts.update(act.event_type for act in acts)
         for act in reversed(acts):
             if act.event_id == event_id:
-                return Circumstances(act.event_type, counts, REMEMBERED_DAYS, act.properties)
-        return Circumstances("event", counts, REMEMBERED_DAYS)
+                return Circumstances(act.event_type, counts, act.properties)
+        return Circumstances("event", counts)
 
     def _remember(self, customer: str, act: _Act) -> None:
         acts = self._acts[customer]
         acts.append(act)
         self._types[act.event_type] = None
         # A day longer than is told, for the scores that are still on their way.
-        while acts[0].at_ms < act.at_ms - (REMEMBERED_DAYS + 1) * DAY_MS:
+        while acts[0].at_ms < act.at_ms - (LATELY_DAYS + 1) * DAY_MS:
             acts.popleft()
 
     def _partition(self, customer: str) -> int:

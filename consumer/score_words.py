@@ -16,7 +16,8 @@ from schemas.campaign import Campaign
 from schemas.durations import format_duration
 from schemas.score import Reason, ScoreEntry, ScoreRecord
 
-CAVEAT: Final = "associations, not causes"
+LATELY_DAYS: Final = 7
+CAVEAT: Final = f"counts are of {LATELY_DAYS} days; reasons are associations, not causes"
 
 # What moves the odds by less than 5 % is not worth a word; by a fifth is little, twofold a lot.
 WORTH_MIN: Final = 0.05
@@ -32,12 +33,11 @@ class Circumstances:
     """What was known when a score was made.
 
     `counts` has every event type that there is, with how many the customer had in the last
-    `days`; `properties` are those of the event that was scored.
+    `LATELY_DAYS`; `properties` are those of the event that was scored.
     """
 
     event_type: str
     counts: Mapping[str, int] = field(default_factory=dict)
-    days: int = 7
     properties: Mapping[str, str | float] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ def score_in_words(
     who = f"{record.customer_id} · {_spaced(known.event_type)}"
     rank = ""
     if entry.percentile is not None:
-        rank = f", above {entry.percentile:.0f} % of the recent ones"
+        rank = f", above {min(99, int(entry.percentile))} % of recent ones"
     headline = f"{who} · {_answer(entry, campaign)}{rank}"
     if entry.status == "warming":
         return ScoreWords(headline, "nothing learned yet: this is the rate the campaign began with")
@@ -76,9 +76,9 @@ def reason_in_words(reason: Reason, known: Circumstances, *, measured: bool = Tr
     --------
     >>> known = Circumstances("page_view", {"cart_add": 3, "purchase": 0})
     >>> reason_in_words(Reason("cart_add", 0.9), known)
-    '3 cart adds in 7 days raise it a lot'
+    '3 cart adds raise it a lot'
     >>> reason_in_words(Reason("purchase", -0.3), known)
-    'no purchase in 7 days lowers it'
+    'no purchase lowers it'
     """
     subject, several = _subject(reason.source, known)
     verb = "raise" if reason.contribution > 0.0 else "lower"
@@ -136,7 +136,7 @@ def _subject(source: str, known: Circumstances) -> tuple[str, bool]:
     """What is named, and whether it is several."""
     if source in known.counts:
         count = known.counts[source]
-        return f"{counted(source, count)} in {known.days} days", count > 1
+        return counted(source, count), count > 1
     if source in _SUBJECTS:
         return _SUBJECTS[source]
     parts = source.split("×")

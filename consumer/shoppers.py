@@ -133,7 +133,7 @@ class Shop:
         return event
 
     def _open_day(self, at_ms: int, nobody: Shopper, day: int) -> None:
-        """Draw the day's visits and send a mailing to every third shopper."""
+        """Draw the day's visits and send every third shopper one of the day's mailings."""
         uniform = self._draw.random
         for index, shopper in enumerate(self._shoppers):
             chance = shopper.visits_per_day
@@ -143,7 +143,8 @@ class Shop:
                 self._later(at_ms + int((hour + uniform()) * HOUR_MS), self._visit, shopper, 0)
             if index % 3 == day % 3:
                 sent_ms = at_ms + 8 * HOUR_MS + int(uniform() * HOUR_MS)
-                self._later(sent_ms, self._send, shopper, day)
+                kind = (day + index // 3) % len(_MAILINGS)
+                self._later(sent_ms, self._send, shopper, day * len(_MAILINGS) + kind)
         self._later(at_ms + DAY_MS, self._open_day, nobody, day + 1)
 
     def _visit(self, at_ms: int, shopper: Shopper, _extra: int) -> ShopEvent:
@@ -211,34 +212,34 @@ class Shop:
         """1 just after an e-mail's click, fading within a day."""
         return exp(-(at_ms - shopper.clicked_ms) / (0.5 * DAY_MS))
 
-    def _mail(self, at_ms: int, shopper: Shopper, name: str, day: int) -> ShopEvent:
-        kind, discount = _MAILINGS[day % len(_MAILINGS)]
+    def _mail(self, at_ms: int, shopper: Shopper, name: str, mailing: int) -> ShopEvent:
+        kind, discount = _MAILINGS[mailing % len(_MAILINGS)]
         return self._event(
-            at_ms, shopper, name, None, mailing_id=f"m{day}", kind=kind, discount=discount
+            at_ms, shopper, name, None, mailing_id=f"m{mailing}", kind=kind, discount=discount
         )
 
-    def _send(self, at_ms: int, shopper: Shopper, day: int) -> ShopEvent:
+    def _send(self, at_ms: int, shopper: Shopper, mailing: int) -> ShopEvent:
         """Send a mailing; liking mailings opens it, a pile of unread ones does not."""
         shopper.unanswered += 1
         if self._happens(-0.6 + 1.3 * shopper.affinity - 0.15 * min(shopper.unanswered, 8)):
             hours = self._draw.lognormvariate(0.9, 0.9)
-            self._later(at_ms + int(hours * HOUR_MS), self._open, shopper, day)
-        return self._mail(at_ms, shopper, "email_sent", day)
+            self._later(at_ms + int(hours * HOUR_MS), self._open, shopper, mailing)
+        return self._mail(at_ms, shopper, "email_sent", mailing)
 
-    def _open(self, at_ms: int, shopper: Shopper, day: int) -> ShopEvent:
+    def _open(self, at_ms: int, shopper: Shopper, mailing: int) -> ShopEvent:
         """Open a mailing; the thrifty click on discounts."""
         shopper.unanswered = 0
-        discount = _MAILINGS[day % len(_MAILINGS)][1]
+        discount = _MAILINGS[mailing % len(_MAILINGS)][1]
         if self._happens(-2.0 + 0.9 * shopper.affinity + 9.0 * shopper.thrift * discount):
-            self._later(at_ms + self._pause_ms(), self._click, shopper, day)
-        return self._mail(at_ms, shopper, "email_open", day)
+            self._later(at_ms + self._pause_ms(), self._click, shopper, mailing)
+        return self._mail(at_ms, shopper, "email_open", mailing)
 
-    def _click(self, at_ms: int, shopper: Shopper, day: int) -> ShopEvent:
+    def _click(self, at_ms: int, shopper: Shopper, mailing: int) -> ShopEvent:
         """Click: the shop opens with the mailing's discount in mind."""
         shopper.clicked_ms = at_ms
-        shopper.discount = _MAILINGS[day % len(_MAILINGS)][1]
+        shopper.discount = _MAILINGS[mailing % len(_MAILINGS)][1]
         self._later(at_ms + self._pause_ms(), self._visit, shopper, 0)
-        return self._mail(at_ms, shopper, "email_click", day)
+        return self._mail(at_ms, shopper, "email_click", mailing)
 
 
 def shopper_events(

@@ -82,7 +82,8 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
         telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
         server = _listen(settings.http.listen, telemetry, health)
         stack.callback(server.close)
-        _say_start(console)
+        where = "http://{}:{}/metrics".format(*server.address)
+        _say_start(console, where)
         compile_kernels(plan)
         outside = KafkaTransport(settings.kafka, group="demo-shop", instance="shop")
         stack.callback(outside.close)
@@ -97,15 +98,14 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
             gc.collect()
             gc.freeze()
             stop.patient = True
-            where = "metrics: http://{}:{}/metrics".format(*server.address)
-            with display(console, where) as shown:
+            with display(console, f"metrics: {where}") as shown:
                 _watch(demo, shown, stop, clock, seconds)
             last = demo.view()
             end = worker.stop
         finally:
             end()
         first_s = None if demo.first_score_s is None else demo.first_score_s - begun_s
-        _say_end(console, last, first_s)
+        _say_end(console, last, first_s, where)
     return EXIT_DONE
 
 
@@ -139,6 +139,8 @@ def _settings(given: Settings, cluster: MockCluster) -> Settings:
             "session.timeout.ms": PATIENCE_MS,
             "max.poll.interval.ms": PATIENCE_MS,
             "fetch.wait.max.ms": FETCH_WAIT_MS,
+            # It looks for an offset from the first batch it keeps: fewer and larger ones, please.
+            "compression.type": "none",
         },
         group="demo",
         instance="demo",
@@ -155,30 +157,30 @@ def _listen(listen: str, telemetry: Telemetry, health: Health) -> HttpServer:
         return HttpServer("127.0.0.1:0", telemetry, health)
 
 
-def _say_start(console: Console) -> None:
+def _say_start(console: Console, where: str) -> None:
     if not is_cached():
         console.print("Compiling the worker's loops for this machine, once: about half a minute …")
-    else:
-        console.print("Starting a broker inside this process, the worker, and the shoppers …")
+    console.print(f"Starting a broker inside this process, the worker ({where}) and the shoppers …")
 
 
-def _say_end(console: Console, view: View, first_s: float | None) -> None:
+def _say_end(console: Console, view: View, first_s: float | None, where: str) -> None:
     first = "no score yet" if first_s is None else f"the first score after {first_s:.1f} s"
     console.print(
-        f"\n{view.events:,} events, {view.scores:,} scores in {view.elapsed_s:.0f} s; {first}."
+        f"\n{view.events:,} events, {view.scores:,} scores in {view.elapsed_s:.0f} s; {first}.\n"
     )
-    for line in NEXT:
-        console.print(line, markup=False, soft_wrap=True)
+    console.print(NEXT.format(where=where), markup=False, soft_wrap=True)
 
 
-NEXT: Final = (
-    "",
-    "What to try next",
-    "  your own events, without a broker:",
-    "    propensity --campaigns CAMPAIGNS.yaml replay EVENTS.ndjson --out answers",
-    "  what is wrong with a campaign file, or will disappoint:",
-    "    propensity check CAMPAIGNS.yaml",
-    "  your own Kafka:",
-    "    propensity topics create && propensity --campaigns CAMPAIGNS.yaml run",
-    "docs/campaigns.md has the grammar of campaign files.",
-)
+NEXT: Final = """\
+What to try next
+  other questions to these shoppers, from a campaign file of yours:
+    propensity --campaigns CAMPAIGNS.yaml demo
+  what is wrong with a campaign file, or will disappoint:
+    propensity check CAMPAIGNS.yaml
+  your own events, without a broker:
+    propensity --campaigns CAMPAIGNS.yaml replay EVENTS.ndjson --out answers
+  your own Kafka:
+    propensity topics create && propensity --campaigns CAMPAIGNS.yaml run
+  what the worker measures, while it runs:
+    curl {where}
+docs/campaigns.md has the grammar of campaign files."""
