@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol, Self
 
+import click
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -104,7 +105,8 @@ class Lines:
         if view.recent:
             lines.append(f"  ({CAVEAT})")
         for line in lines:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            # Rich would turn a closed pipe into exit code 1; to us it is no news.
+            click.echo(line, file=self._console.file)
 
     def __enter__(self) -> Self:
         return self

@@ -83,7 +83,7 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
         server = _listen(settings.http.listen, telemetry, health)
         stack.callback(server.close)
         where = "http://{}:{}/metrics".format(*server.address)
-        _say_start(console, where)
+        _say_start(where)
         compile_kernels(plan)
         outside = KafkaTransport(settings.kafka, group="demo-shop", instance="shop")
         stack.callback(outside.close)
@@ -105,7 +105,7 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
         finally:
             end()
         first_s = None if demo.first_score_s is None else demo.first_score_s - begun_s
-        _say_end(console, last, first_s, where)
+        _say_end(last, first_s, where)
     return EXIT_DONE
 
 
@@ -157,18 +157,18 @@ def _listen(listen: str, telemetry: Telemetry, health: Health) -> HttpServer:
         return HttpServer("127.0.0.1:0", telemetry, health)
 
 
-def _say_start(console: Console, where: str) -> None:
+def _say_start(where: str) -> None:
     if not is_cached():
-        console.print("Compiling the worker's loops for this machine, once: about half a minute …")
-    console.print(f"Starting a broker inside this process, the worker ({where}) and the shoppers …")
+        click.echo("Compiling the worker's loops for this machine, once: about half a minute …")
+    click.echo(f"Starting a broker inside this process, the worker ({where}) and the shoppers …")
 
 
-def _say_end(console: Console, view: View, first_s: float | None, where: str) -> None:
+def _say_end(view: View, first_s: float | None, where: str) -> None:
     first = "no score yet" if first_s is None else f"the first score after {first_s:.1f} s"
-    console.print(
+    click.echo(
         f"\n{view.events:,} events, {view.scores:,} scores in {view.elapsed_s:.0f} s; {first}.\n"
     )
-    console.print(NEXT.format(where=where), markup=False, soft_wrap=True)
+    click.echo(NEXT.format(where=where))
 
 
 NEXT: Final = """\
