@@ -7,6 +7,7 @@ Source: ARCHITECTURE.md, "One event, six hops".
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -99,8 +100,8 @@ class ScoringPartition:
             edge = self.start.boundary_after(records.offsets[first])
             stop = len(records)
             if edge is not None:
-                stop = int(np.searchsorted(np.array(records.offsets), edge))
-            yield records if (first, stop) == (0, len(records)) else _cut(records, first, stop)
+                stop = bisect_left(records.offsets, edge)
+            yield records.cut(first, stop)
             first = stop
 
     def _fold(self, records: Records) -> list[Outgoing]:
@@ -203,14 +204,3 @@ def _count_scores(folded: Folded, campaigns: list[CampaignMeters]) -> None:
     for campaign, amount in enumerate(np.bincount(opened).tolist()):
         if amount:
             campaigns[campaign].examples_opened.add(amount)
-
-
-def _cut(records: Records, first: int, stop: int) -> Records:
-    return Records(
-        records.partition,
-        records.offsets[first:stop],
-        records.timestamps_ms[first:stop],
-        records.keys[first:stop],
-        records.values[first:stop],
-        records.headers[first:stop],
-    )

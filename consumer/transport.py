@@ -68,16 +68,19 @@ class Records:
 
     def below(self, offset: int) -> Records:
         """Return the records before an offset."""
-        count = bisect_left(self.offsets, offset)
-        if count == len(self):
+        return self.cut(0, bisect_left(self.offsets, offset))
+
+    def cut(self, first: int, stop: int) -> Records:
+        """Return the records from one row up to another; all of them are the batch itself."""
+        if (first, stop) == (0, len(self)):
             return self
         return Records(
             partition=self.partition,
-            offsets=self.offsets[:count],
-            timestamps_ms=self.timestamps_ms[:count],
-            keys=self.keys[:count],
-            values=self.values[:count],
-            headers=self.headers[:count],
+            offsets=self.offsets[first:stop],
+            timestamps_ms=self.timestamps_ms[first:stop],
+            keys=self.keys[first:stop],
+            values=self.values[first:stop],
+            headers=self.headers[first:stop],
         )
 
 

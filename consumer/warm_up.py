@@ -10,9 +10,15 @@ from __future__ import annotations
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.plan import Limits, Plan, compile_plan
+from models.rows import EXPERTS
 from models.scorer import Scorer
+from models.serving import CHAMPION
+from models.trainer import CampaignLearner
 from schemas.campaign import CampaignFile
+from schemas.example import ClosedBy, ExampleSource, TrainingExample
+from schemas.score import ModelRef
 from schemas.settings import Settings
+from schemas.times import DAY_MS, format_time
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -39,3 +45,31 @@ def compile_kernels(plan: Plan) -> None:
         log().info("compiling for this machine, once: this takes half a minute",
                    folder=str(cache_folder()))  # fmt: skip
     Scorer(plan).fold([], [], [], [])
+    for index in range(len(plan.campaigns)):
+        learner = CampaignLearner(plan, index)
+        for day in (1, 2):  # The second day compiles what forgets.
+            learner.learn(_row(plan, index, day))
+
+
+def _row(plan: Plan, index: int, day: int) -> TrainingExample:
+    """A row of nobody, for a learner that is thrown away."""
+    at = format_time(day * DAY_MS)
+    return TrainingExample(
+        campaign=plan.campaigns[index],
+        lineage=plan.lineages[index],
+        customer="0",
+        event_id=None,
+        as_of=at,
+        closed_at=at,
+        source=ExampleSource(0, day),
+        closed_by=ClosedBy(day, 0),
+        label=0.0,
+        weight=1.0,
+        acted="none",
+        features={"tenure": 2.0},
+        probability=0.5,
+        expected_value=0.5,
+        experts={EXPERTS[0]: 0.5},
+        model=ModelRef(plan.lineages[index], CHAMPION, 0, plan.features[index]),
+        status="ready",
+    )

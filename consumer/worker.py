@@ -368,9 +368,7 @@ class Worker:
         return learning
 
     def _revoked(self, partitions: list[Partition]) -> None:
-        for partition in partitions:
-            if partition in self._learning and self._learning[partition].changed:
-                self.publish()
+        self.publish()
         self.commit()
         scoring, learning = dict(self._scoring), dict(self._learning)
         self._drop(partitions)

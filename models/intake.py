@@ -28,7 +28,6 @@ from schemas.event import (
 )
 from schemas.times import parse_time
 
-SECOND_SIGHTING = 2
 NO_RULE = EventRule(mask=0, clauses=(), count_by=())
 REST = "~rest"
 

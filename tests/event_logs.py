@@ -72,18 +72,6 @@ def records_of(events: Sequence[LoggedEvent], first: int = 0) -> Records:
     )
 
 
-def cut(records: Records, first: int, stop: int) -> Records:
-    """A part of a batch."""
-    return Records(
-        records.partition,
-        records.offsets[first:stop],
-        records.timestamps_ms[first:stop],
-        records.keys[first:stop],
-        records.values[first:stop],
-        records.headers[first:stop],
-    )
-
-
 @dataclass
 class Bytes:
     """Everything that left a fold, as it would be produced."""
@@ -108,7 +96,7 @@ def fold_records(
     for first, stop in zip(edges, [*edges[1:], len(records)], strict=True):
         for model in installs.get(first, ()):
             assert scorer.install(model)
-        piece = cut(records, first, stop)
+        piece = records.cut(first, stop)
         folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
         keys, values = encoder.encode(folded)
         out.scores += [key + b" " + value for key, value in zip(keys, values, strict=True)]
@@ -124,7 +112,7 @@ def rows_of(plan: Plan, events: Sequence[LoggedEvent], batch_max: int = 7) -> li
     records, scorer = records_of(events), Scorer(plan)
     rows: list[TrainingExample] = []
     for first in range(0, len(events), batch_max):
-        piece = cut(records, first, first + batch_max)
+        piece = records.cut(first, first + batch_max)
         folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
         rows += folded.rows
     return rows

@@ -23,7 +23,7 @@ from schemas.campaign import CampaignFile, LearnerName, Predict
 from schemas.example import TrainingExample, decode_example, encode_example
 from schemas.learner_state import decode_learner_state, encode_learner_state, unpack_array
 from schemas.model_record import decode_model_record, encode_model_record
-from tests.event_logs import LoggedEvent, campaign_files, cut, logs, records_of
+from tests.event_logs import LoggedEvent, campaign_files, logs, records_of
 
 LEARNERS: dict[Predict, tuple[LearnerName, ...]] = {
     "conversion": ("bayesian_logistic", "river_logistic"),
@@ -71,7 +71,7 @@ def test_served_is_what_the_restored_learner_predicts(
     plan = compile_plan(replace(file, campaigns=campaigns))
     log, middle = records_of(events), len(events) // 2
     scorer, trainer = Scorer(plan), Trainer(plan)
-    first, second = cut(log, 0, middle), cut(log, middle, len(log))
+    first, second = log.cut(0, middle), log.cut(middle, len(log))
     folded = scorer.fold(first.offsets, first.timestamps_ms, first.keys, first.values)
     assume(folded.rows)
     rows = [decode_example(encode_example(row)) for row in folded.rows]
