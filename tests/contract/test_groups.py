@@ -129,8 +129,10 @@ def test_two_members_share_and_every_record_has_one_reader(log: Log) -> None:
     # Ordered names, ordered shares, except in the mock cluster.
     if log.name != "mock":
         assert one.transport.assigned() == [Partition(topic, index) for index in range(half)]
-    if log.name != "mock":  # The mock cluster may rebalance more than once.
-        assert one.events == ["assigned", "revoked", "assigned"]
+    rebalances = one.events.count("revoked")
+    assert one.events == ["assigned", *["revoked", "assigned"] * rebalances]
+    # On a busy machine the mock cluster has been seen to rebalance again by itself.
+    assert rebalances == 1 or (log.name == "mock" and rebalances > 1)
 
     one.transport.close()
     turn_until(lambda: len(two.transport.assigned()) == PARTITIONS, two)
