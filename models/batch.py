@@ -92,7 +92,8 @@ class ScoreColumns(NamedTuple):
 class Scratch(NamedTuple):
     """Room for one event's computation."""
 
-    x: F8  # the layout's columns
+    x: F8  # the layout's columns, on the grid of features
+    units: I4  # the same as whole numbers of grid steps
     source: F8  # sums by source
     experts: F8
     a: I4  # categories of the event
@@ -124,6 +125,7 @@ def scratch(plan: Plan) -> Scratch:
     categories = max(1, len(plan.layout.categories))
     return Scratch(
         x=np.zeros(len(plan.layout.columns)),
+        units=np.zeros(len(plan.layout.columns), np.int32),
         source=np.zeros(len(plan.layout.sources)),
         experts=np.zeros(EXPERTS_MAX),
         a=np.zeros(categories, np.int32),

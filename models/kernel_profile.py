@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from models.compiled import compiled
-from models.layout import COUNT_BY_VALUES_MAX
+from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
 from models.plan import COUNT_BY_HALF_LIFE_MS, F8, PlanArrays
 from models.state import I4, NEVER_MS, Profiles
 
@@ -172,8 +172,17 @@ def read_streams(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x:
 
 
 @compiled
+def settle(x: F8, units: I4) -> None:
+    """Move features onto their grid, so that a few decimals say exactly what was scored."""
+    for column in range(x.shape[0]):
+        steps = np.rint(x[column] * UNITS_PER_ONE)
+        units[column] = np.int32(steps)
+        x[column] = steps / UNITS_PER_ONE
+
+
+@compiled
 def read_features(
-    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, numbers: F8, x: F8
+    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, numbers: F8, x: F8, units: I4
 ) -> None:
     """Fill the dense vector of a customer at a moment, all campaigns' columns together."""
     read_streams(profiles, plan, slot, at_ms, x)
@@ -205,3 +214,4 @@ def read_features(
             count = float(profiles.answers[slot, campaign, which])
             faded = count * fade if which >= 2 else count
             x[plan.answers_start + 4 * campaign + which] = math.log1p(faded)
+    settle(x, units)

@@ -82,7 +82,7 @@ def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scr
     for place in range(columns.shape[0]):
         if columns[place] < 0:
             break
-        x = float(np.float32(room.x[columns[place]]))
+        x = room.x[columns[place]]
         if x != 0.0:
             source = plan.column_source[campaign, place]
             room.source[source] += models.weights[campaign, place] * x
@@ -90,7 +90,7 @@ def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scr
         place = plan.hinge_column[campaign, hinge]
         if place < 0:
             break
-        over = float(np.float32(room.x[columns[place]])) - plan.hinge_knot[campaign, hinge]
+        over = room.x[columns[place]] - plan.hinge_knot[campaign, hinge]
         if over > 0.0:
             source = plan.column_source[campaign, place]
             room.source[source] += models.hinge_weights[campaign, hinge] * over
@@ -196,7 +196,7 @@ def keep_features(
     for index in range(columns.shape[0]):
         if columns[index] < 0:
             break
-        examples.x[place, index] = np.float32(room.x[columns[index]])
+        examples.units[place, index] = room.units[columns[index]]
     for index in range(plan.categories.shape[1]):
         category = plan.categories[campaign, index]
         if category < 0:

@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 OTHER = "other"
 DAY_MS = 86_400_000
 COUNT_BY_VALUES_MAX = 64
+UNITS_PER_ONE = 100_000.0  # Features lie on this grid: five decimals say one exactly.
 HINGE_KNOTS = (1.0, 2.0, 3.0, 4.0)
 DENSE_COLUMNS_MAX = 256
 SPARE_COLUMNS = 33  # Left for the bias and for values that are only known once they are seen.

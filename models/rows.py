@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.batch import STATUSES
 from models.intake import Intake
-from models.layout import COUNT_BY_VALUES_MAX
+from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
 from models.plan import Plan
 from models.serving import CHAMPION
 from models.state import Examples
@@ -57,7 +57,7 @@ class RowWriter:
     ) -> list[TrainingExample]:
         """The rows of closed examples, in the order of closing."""
         campaigns = -1 - examples.campaign[places]
-        dense = self._dense(examples.x[places], campaigns)
+        dense = self._dense(examples.units[places], campaigns)
         a, b = examples.category_a[places].tolist(), examples.category_b[places].tolist()
         rows: list[TrainingExample] = []
         for (
@@ -105,15 +105,15 @@ class RowWriter:
         return rows
 
     def _dense(
-        self, x: NDArray[np.float32], campaigns: NDArray[np.int16]
+        self, units: NDArray[np.int32], campaigns: NDArray[np.int16]
     ) -> list[dict[str, float]]:
         """The columns that are not 0, by name, of each row."""
         # A place keeps what a wider campaign left in it beyond the columns of this one.
-        own = np.arange(x.shape[1]) < self._widths[campaigns][:, np.newaxis]
-        row, column = np.nonzero((x != 0.0) & own)
+        own = np.arange(units.shape[1]) < self._widths[campaigns][:, np.newaxis]
+        row, column = np.nonzero((units != 0) & own)
         names = self._names_by_campaign()[campaigns[row], column].tolist()
-        values = x[row, column].tolist()
-        edges = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        values = (units[row, column] / UNITS_PER_ONE).tolist()
+        edges = np.searchsorted(row, np.arange(len(units) + 1)).tolist()
         return [
             dict(zip(names[first:stop], values[first:stop], strict=True))
             for first, stop in pairwise(edges)

@@ -57,7 +57,7 @@ class Profiles(NamedTuple):
 class Examples(NamedTuple):
     """One row per open example."""
 
-    x: F4  # [place, N] the campaign's columns as scored
+    units: I4  # [place, N] the campaign's columns as scored, in steps of the features' grid
     category_a: I4  # [place, K] codes of the campaign's categories as scored
     category_b: I4
     experts: F8  # [place, EXPERTS_MAX] probability (or value) of each expert as scored
@@ -143,7 +143,7 @@ def new_examples(plan: Plan) -> Examples:
     columns = plan.arrays.columns.shape[1]
     categories = plan.arrays.categories.shape[1]
     wide = {
-        "x": (columns, np.float32),
+        "units": (columns, np.int32),
         "category_a": (categories, np.int32),
         "category_b": (categories, np.int32),
         "experts": (EXPERTS_MAX, np.float64),
