@@ -94,6 +94,7 @@ class Scratch(NamedTuple):
 
     x: F8  # the layout's columns, on the grid of features
     units: I4  # the same as whole numbers of grid steps
+    fades: F8  # [stream, half-life] what is left of each counter
     source: F8  # sums by source
     experts: F8
     a: I4  # categories of the event
@@ -126,6 +127,7 @@ def scratch(plan: Plan) -> Scratch:
     return Scratch(
         x=np.zeros(len(plan.layout.columns)),
         units=np.zeros(len(plan.layout.columns), np.int32),
+        fades=np.zeros(len(plan.layout.streams) * len(plan.layout.half_lives_ms)),
         source=np.zeros(len(plan.layout.sources)),
         experts=np.zeros(EXPERTS_MAX),
         a=np.zeros(categories, np.int32),

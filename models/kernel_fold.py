@@ -54,7 +54,7 @@ def score_event(
         if not learns and (plan.score_mask[campaign] & mask) == 0:
             continue
         if not read:
-            read_features(profiles, plan, slot, at_ms, events.numbers[row], room.x, room.units)
+            read_features(profiles, plan, slot, at_ms, events.numbers[row], room)
             read_categories(profiles, plan, events, row, slot, room)
             read = True
         m = score_campaign(plan, models, campaign, row, catching_up, room, out, registers)

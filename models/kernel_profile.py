@@ -11,7 +11,9 @@ import math
 
 import numpy as np
 
+from models.batch import Scratch
 from models.compiled import compiled
+from models.kernel_math import half_power, log_above, sine_and_cosine
 from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
 from models.plan import COUNT_BY_HALF_LIFE_MS, F8, PlanArrays
 from models.state import I4, NEVER_MS, Profiles
@@ -21,22 +23,8 @@ ANSWER_DECAY_PER_MS = 1.0 / (30.0 * DAY_MS)
 COUNT_BY_DECAY_PER_MS = 1.0 / COUNT_BY_HALF_LIFE_MS
 DAYS_MAX = 400.0
 FEATURE_MAX = 20.0
+UNITS_OF_ONE = int(UNITS_PER_ONE)
 NO_GAP = -1.0  # Fewer than two events.
-
-
-@compiled
-def decay(elapsed_ms: float, per_ms: float) -> float:
-    """`2 ** -(elapsed / half-life)`, 1 for a counter that keeps for ever."""
-    if per_ms == 0.0:
-        return 1.0
-    return float(np.exp2(-elapsed_ms * per_ms))
-
-
-@compiled
-def signed_log(value: float) -> float:
-    """`sign(x) log(1 + |x|)`, within ±20."""
-    size = min(math.log1p(abs(value)), FEATURE_MAX)
-    return size if value >= 0.0 else -size
 
 
 @compiled
@@ -76,11 +64,11 @@ def count_in_stream(
         count = float(profiles.counts[slot, stream, age])
         total = float(profiles.values[slot, stream, age])
         if seen and elapsed < 0.0:
-            fade = decay(-elapsed, per_ms)
+            fade = half_power(-elapsed * per_ms)
             count += fade
             total += value * fade
         else:
-            fade = decay(elapsed, per_ms) if seen else 0.0
+            fade = half_power(elapsed * per_ms) if seen else 0.0
             count = count * fade + 1.0
             total = total * fade + value
         profiles.counts[slot, stream, age] = count
@@ -95,11 +83,11 @@ def count_by_value(profiles: Profiles, slot: int, group: int, place: int, at_ms:
     last = profiles.by_at[slot, group]
     start = group * COUNT_BY_VALUES_MAX
     if last != NEVER_MS and at_ms < last:
-        fade = decay(float(last - at_ms), COUNT_BY_DECAY_PER_MS)
+        fade = half_power(float(last - at_ms) * COUNT_BY_DECAY_PER_MS)
         profiles.by[slot, start + place] += np.float32(fade)
         return
     if last != NEVER_MS:
-        fade = decay(float(at_ms - last), COUNT_BY_DECAY_PER_MS)
+        fade = half_power(float(at_ms - last) * COUNT_BY_DECAY_PER_MS)
         for value in range(start, start + COUNT_BY_VALUES_MAX):
             profiles.by[slot, value] = np.float32(float(profiles.by[slot, value]) * fade)
     profiles.by[slot, start + place] += np.float32(1.0)
@@ -138,7 +126,9 @@ def apply_event(
 def count_answer(profiles: Profiles, slot: int, campaign: int, hit: bool, at_ms: int) -> None:
     """Add a matured answer to what is known of a customer in a campaign."""
     last = profiles.answers_at[slot, campaign]
-    fade = decay(float(max(0, at_ms - last)), ANSWER_DECAY_PER_MS) if last != NEVER_MS else 0.0
+    fade = 0.0
+    if last != NEVER_MS:
+        fade = half_power(float(max(0, at_ms - last)) * ANSWER_DECAY_PER_MS)
     answers = profiles.answers[slot, campaign]
     answers[2] = np.float32(float(answers[2]) * fade)
     answers[3] = np.float32(float(answers[3]) * fade)
@@ -149,69 +139,113 @@ def count_answer(profiles: Profiles, slot: int, campaign: int, hit: bool, at_ms:
 
 
 @compiled
-def read_streams(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x: F8) -> None:
-    """Fill the columns of all streams; those of a stream never seen are 0."""
+def read_streams(
+    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, room: Scratch
+) -> None:
+    """Fill the columns of all streams with what `settle` takes the logarithm of.
+
+    A stream never seen has empty counters, and the greatest age.
+    """
     ages = plan.decay_per_ms.shape[0]
-    width = 2 * ages + 3
-    for stream in range(plan.stream_mask.shape[0]):
-        start = stream * width
+    streams = plan.stream_mask.shape[0]
+    x, fades = room.x, room.fades
+    counters = streams * ages
+    rest = 2 * counters
+    for stream in range(streams):
         last = profiles.last_at[slot, stream]
-        if last == NEVER_MS:
-            x[start : start + width] = 0.0
-            continue
         elapsed = float(max(0, at_ms - last))
         for age in range(ages):
-            fade = decay(elapsed, plan.decay_per_ms[age])
-            x[start + age] = signed_log(float(profiles.counts[slot, stream, age]) * fade)
-            total = float(profiles.values[slot, stream, age])
-            x[start + ages + age] = 0.0 if total == 0.0 else signed_log(total * fade)
-        x[start + 2 * ages] = math.log1p(min(elapsed / DAY_MS, DAYS_MAX))
-        x[start + 2 * ages + 1] = 1.0
+            fades[stream * ages + age] = elapsed * plan.decay_per_ms[age]
+        x[rest + stream] = min(elapsed / DAY_MS, DAYS_MAX) if last != NEVER_MS else 0.0
         gap = float(profiles.gap_days[slot, stream])
-        x[start + 2 * ages + 2] = math.log1p(min(max(gap, 0.0), DAYS_MAX))
+        x[rest + 2 * streams + stream] = min(max(gap, 0.0), DAYS_MAX)
+    counts = profiles.counts[slot].reshape(counters)
+    values = profiles.values[slot].reshape(counters)
+    for place in range(counters):
+        fades[place] = half_power(fades[place])
+    for place in range(counters):
+        x[place] = float(counts[place]) * fades[place]
+    for place in range(counters):
+        x[counters + place] = float(values[place]) * fades[place]
 
 
 @compiled
 def settle(x: F8, units: I4) -> None:
-    """Move features onto their grid, so that a few decimals say exactly what was scored."""
+    """Turn sizes into features: `sign(size) log(1 + |size|)` within ±20, on the features' grid.
+
+    The grid lets a few decimals say exactly what was scored. The loop knows no exceptions, so that
+    it takes several columns at a time; columns that are no logarithms are put there after it.
+    """
     for column in range(x.shape[0]):
-        steps = np.rint(x[column] * UNITS_PER_ONE)
+        size = min(log_above(abs(x[column])), FEATURE_MAX)
+        steps = np.rint((size if x[column] >= 0.0 else -size) * UNITS_PER_ONE)
         units[column] = np.int32(steps)
         x[column] = steps / UNITS_PER_ONE
 
 
 @compiled
-def read_features(
-    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, numbers: F8, x: F8, units: I4
-) -> None:
-    """Fill the dense vector of a customer at a moment, all campaigns' columns together."""
-    read_streams(profiles, plan, slot, at_ms, x)
-    start = plan.context_start
-    tenure = float(max(0, at_ms - profiles.first_at[slot])) / DAY_MS
-    day = float(at_ms % 86_400_000) / DAY_MS
-    week = float((at_ms // 86_400_000 + 3) % 7) / 7.0  # The epoch began on a Thursday.
-    x[start] = math.log1p(tenure)
-    x[start + 1] = math.sin(2.0 * math.pi * day)
-    x[start + 2] = math.cos(2.0 * math.pi * day)
-    x[start + 3] = math.sin(2.0 * math.pi * week)
-    x[start + 4] = math.cos(2.0 * math.pi * week)
-    for place in range(numbers.shape[0]):
-        column = plan.numbers_start + 2 * place
-        absent = math.isnan(numbers[place])
-        x[column] = 0.0 if absent else signed_log(numbers[place])
-        x[column + 1] = 1.0 if absent else 0.0
+def put(room: Scratch, column: int, value: float) -> None:
+    """Set a column that is no logarithm, on the grid of the others."""
+    steps = np.rint(value * UNITS_PER_ONE)
+    room.units[column] = np.int32(steps)
+    room.x[column] = steps / UNITS_PER_ONE
+
+
+@compiled
+def put_flag(room: Scratch, column: int, up: bool) -> None:
+    """Set a column that is 1 or 0."""
+    room.units[column] = UNITS_OF_ONE if up else 0
+    room.x[column] = 1.0 if up else 0.0
+
+
+@compiled
+def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
+    """Set the hour of the day and the day of the week as points on a circle."""
+    sine, cosine = sine_and_cosine(float(at_ms % 86_400_000) / DAY_MS)
+    put(room, start, sine)
+    put(room, start + 1, cosine)
+    # The epoch began on a Thursday.
+    sine, cosine = sine_and_cosine(float((at_ms // 86_400_000 + 3) % 7) / 7.0)
+    put(room, start + 2, sine)
+    put(room, start + 3, cosine)
+
+
+@compiled
+def read_counters(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x: F8) -> None:
+    """Fill the columns of values counted by property, and of answers, as `read_streams` does."""
     for group in range(profiles.by_at.shape[1]):
         last = profiles.by_at[slot, group]
-        fade = decay(float(max(0, at_ms - last)), COUNT_BY_DECAY_PER_MS)
+        fade = half_power(float(max(0, at_ms - last)) * COUNT_BY_DECAY_PER_MS)
         first = group * COUNT_BY_VALUES_MAX
         for place in range(first, first + COUNT_BY_VALUES_MAX):
-            count = float(profiles.by[slot, place])
-            x[plan.count_by_start + place] = 0.0 if count == 0.0 else math.log1p(count * fade)
+            x[plan.count_by_start + place] = float(profiles.by[slot, place]) * fade
     for campaign in range(profiles.answers.shape[1]):
         last = profiles.answers_at[slot, campaign]
-        fade = decay(float(max(0, at_ms - last)), ANSWER_DECAY_PER_MS)
-        for which in range(4):
-            count = float(profiles.answers[slot, campaign, which])
-            faded = count * fade if which >= 2 else count
-            x[plan.answers_start + 4 * campaign + which] = math.log1p(faded)
-    settle(x, units)
+        fade = half_power(float(max(0, at_ms - last)) * ANSWER_DECAY_PER_MS)
+        start = plan.answers_start + 4 * campaign
+        x[start] = float(profiles.answers[slot, campaign, 0])
+        x[start + 1] = float(profiles.answers[slot, campaign, 1])
+        x[start + 2] = float(profiles.answers[slot, campaign, 2]) * fade
+        x[start + 3] = float(profiles.answers[slot, campaign, 3]) * fade
+
+
+@compiled
+def read_features(
+    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, numbers: F8, room: Scratch
+) -> None:
+    """Fill the dense vector of a customer at a moment, all campaigns' columns together."""
+    x = room.x
+    read_streams(profiles, plan, slot, at_ms, room)
+    read_counters(profiles, plan, slot, at_ms, x)
+    x[plan.context_start] = float(max(0, at_ms - profiles.first_at[slot])) / DAY_MS
+    for place in range(numbers.shape[0]):
+        absent = math.isnan(numbers[place])
+        x[plan.numbers_start + 2 * place] = 0.0 if absent else numbers[place]
+    settle(x, room.units)
+    streams = plan.stream_mask.shape[0]
+    seen = (2 * plan.decay_per_ms.shape[0] + 1) * streams
+    for stream in range(streams):
+        put_flag(room, seen + stream, profiles.last_at[slot, stream] != NEVER_MS)
+    put_calendar(room, plan.context_start + 1, at_ms)
+    for place in range(numbers.shape[0]):
+        put_flag(room, plan.numbers_start + 2 * place + 1, math.isnan(numbers[place]))

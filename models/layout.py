@@ -84,6 +84,18 @@ class Layout:
         """Columns of one stream: counts and values by half-life, recency, seen, gap."""
         return 2 * len(self.half_lives_ms) + 3
 
+    def stream_column(self, stream: int, tail: int) -> int:
+        """The column of one number of a stream.
+
+        All streams' counts come first, then all their values, recencies, seen flags and gaps: as
+        profiles hold them, so that the loop over events fills each kind in one sweep.
+        """
+        streams, ages = len(self.streams), len(self.half_lives_ms)
+        if tail < 2 * ages:
+            kind, age = divmod(tail, ages)
+            return (kind * streams + stream) * ages + age
+        return tail * streams + stream
+
     @property
     def context_start(self) -> int:
         """The first context column."""
@@ -168,10 +180,11 @@ def _columns(layout: Layout, campaigns: Sequence[Campaign]) -> tuple[Column, ...
     ages = [half_life_name(age) for age in layout.half_lives_ms]
     tails = [*ages, *(f"value {age}" for age in ages), "recency", "seen", "gap"]
     taken = {*CONTEXT, *ANSWERS}
-    columns: list[Column] = []
-    for stream in layout.streams:
-        name = stream.name
-        columns += [Column(_free(f"{name} {tail}", taken), name) for tail in tails]
+    columns: list[Column] = [Column("", "")] * layout.context_start
+    for position, stream in enumerate(layout.streams):
+        for place, tail in enumerate(tails):
+            column = Column(_free(f"{stream.name} {tail}", taken), stream.name)
+            columns[layout.stream_column(position, place)] = column
     columns += [Column(name, "tenure" if name == "tenure" else "time of day") for name in CONTEXT]
     for name in layout.numbers:
         columns += [Column(_free(own, taken), name) for own in (name, f"{name} absent")]
@@ -187,8 +200,8 @@ def _hinge_bases(layout: Layout, campaign: Campaign) -> list[int]:
     names = [goal_stream_name(campaign), *(clause.event for clause in campaign.score_on)]
     width = layout.stream_width
     kept = [column for column in range(width) if column != width - 2]  # All but the seen flag.
-    starts = [position[name] * width for name in dict.fromkeys(names)]
-    return [start + column for start in starts for column in kept]
+    streams = [position[name] for name in dict.fromkeys(names)]
+    return [layout.stream_column(stream, column) for stream in streams for column in kept]
 
 
 def _campaign_columns(layout: Layout, index: int, campaign: Campaign) -> CampaignColumns:
@@ -201,10 +214,9 @@ def _campaign_columns(layout: Layout, index: int, campaign: Campaign) -> Campaig
         bare = not stream.clauses or not stream.clauses[0].where
         if not (bare and stream.name in types) and stream.name not in own:
             continue
-        start = position * layout.stream_width
-        chosen += [start + age for age in ages]
-        chosen += [start + half_lives + age for age in ages]
-        chosen += range(start + 2 * half_lives, start + layout.stream_width)
+        tails = [*ages, *(half_lives + age for age in ages)]
+        tails += range(2 * half_lives, layout.stream_width)
+        chosen += [layout.stream_column(position, tail) for tail in tails]
     chosen += range(layout.context_start, layout.context_start + len(CONTEXT))
     for name in campaign.features.numbers:
         start = layout.numbers_start + 2 * layout.numbers.index(name)
