@@ -63,7 +63,8 @@ class ServedModels(NamedTuple):
     rate: F8  # what is served while warming
     bias: F8
     weights: F8  # [campaign, column]
-    hinge_weights: F8  # [campaign, hinge]
+    bend_slope: F8  # [campaign, bend, knots passed] Σ weight of the hinges that are passed
+    bend_offset: F8  # [campaign, bend, knots passed] -Σ weight · knot
     baseline: F8  # logit of a customer whose features are the means
     source_offset: F8  # [campaign, source] -Σ weight · mean of its columns
     quantiles: F8  # [campaign, QUANTILES]

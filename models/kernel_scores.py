@@ -23,10 +23,14 @@ from models.batch import (
     ServedModels,
 )
 from models.compiled import compiled
+from models.kernel_math import LOG_2, half_power
+from models.layout import HINGE_KNOTS
 from models.plan import F8, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
 
 LOGIT_MAX = 35.0
+HALVINGS_PER_UNIT = 1.0 / LOG_2
+KNOTS = len(HINGE_KNOTS)
 
 
 @compiled
@@ -75,25 +79,40 @@ def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> floa
 
 
 @compiled
+def sum_columns(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> None:
+    """Add the terms of the columns to their sources, a run of columns of one source at a time."""
+    columns, weights, runs = plan.columns[campaign], models.weights[campaign], plan.column_runs
+    for run in range(runs.shape[1]):
+        part = 0.0
+        for place in range(runs[campaign, run, 0], runs[campaign, run, 1]):
+            part += weights[place] * room.x[np.uint32(columns[place])]
+        room.source[runs[campaign, run, 2]] += part
+
+
+@compiled
+def sum_bends(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> None:
+    """Add the hinges to the sources of their columns.
+
+    Between two knots all hinges of a column together are one straight line.
+    """
+    columns, runs = plan.bend_column[campaign], plan.bend_runs
+    slopes, offsets = models.bend_slope[campaign], models.bend_offset[campaign]
+    for run in range(runs.shape[1]):
+        part = 0.0
+        for bend in range(runs[campaign, run, 0], runs[campaign, run, 1]):
+            x = room.x[np.uint32(columns[bend])]
+            passed = np.uint32(min(max(int(x), 0), KNOTS))
+            part += slopes[bend, passed] * x + offsets[bend, passed]
+        room.source[runs[campaign, run, 2]] += part
+
+
+@compiled
 def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> float:
     """The linear sum of a model, its parts left by source in `room.source`."""
-    room.source[:] = 0.0
-    columns = plan.columns[campaign]
-    for place in range(columns.shape[0]):
-        if columns[place] < 0:
-            break
-        x = room.x[columns[place]]
-        if x != 0.0:
-            source = plan.column_source[campaign, place]
-            room.source[source] += models.weights[campaign, place] * x
-    for hinge in range(plan.hinge_column.shape[1]):
-        place = plan.hinge_column[campaign, hinge]
-        if place < 0:
-            break
-        over = room.x[columns[place]] - plan.hinge_knot[campaign, hinge]
-        if over > 0.0:
-            source = plan.column_source[campaign, place]
-            room.source[source] += models.hinge_weights[campaign, hinge] * over
+    for source in range(plan.sources):
+        room.source[source] = 0.0
+    sum_columns(plan, models, campaign, room)
+    sum_bends(plan, models, campaign, room)
     for index in range(plan.categories.shape[1]):
         category = plan.categories[campaign, index]
         if category < 0:
@@ -111,38 +130,48 @@ def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scr
 @compiled
 def probability_of(logit: float) -> float:
     """The logistic function of a logit that is held within ±LOGIT_MAX."""
-    return 1.0 / (1.0 + math.exp(-max(-LOGIT_MAX, min(LOGIT_MAX, logit))))
+    return 1.0 / (1.0 + half_power(max(-LOGIT_MAX, min(LOGIT_MAX, logit)) * HALVINGS_PER_UNIT))
 
 
 @compiled
 def percentile_of(quantiles: F8, served: float) -> float:
     """The mid-rank of a prediction among the quantiles of recent ones, 0–100."""
-    below, upto = 0, 0
-    for index in range(QUANTILES):
-        below += quantiles[index] < served
-        upto += quantiles[index] <= served
+    below, high = 0, QUANTILES
+    while below < high:
+        middle = (below + high) // 2
+        if quantiles[middle] < served:
+            below = middle + 1
+        else:
+            high = middle
+    upto, high = below, QUANTILES
+    while upto < high and quantiles[upto] == served:
+        middle = (upto + high) // 2
+        if quantiles[middle] <= served:
+            upto = middle + 1
+        else:
+            high = middle
     return 50.0 * (below + upto) / QUANTILES
 
 
 @compiled
 def strongest(
-    models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
+    plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
 ) -> float:
     """Write the strongest contributions and give their sum; equal ones go by source."""
-    for source in range(room.source.shape[0]):
-        room.source[source] += models.source_offset[campaign, source]
+    for source in range(plan.sources):
+        part = room.source[source] + models.source_offset[campaign, source]
+        rank = REASONS_MAX
+        while rank > 0 and abs(part) > abs(out.contribution[m, rank - 1]):
+            rank -= 1
+            if rank + 1 < REASONS_MAX:
+                out.contribution[m, rank + 1] = out.contribution[m, rank]
+                out.source[m, rank + 1] = out.source[m, rank]
+        if rank < REASONS_MAX:
+            out.contribution[m, rank] = part
+            out.source[m, rank] = source
     total = 0.0
     for rank in range(REASONS_MAX):
-        best, size = -1, 0.0
-        for source in range(room.source.shape[0]):
-            if abs(room.source[source]) > size:
-                best, size = source, abs(room.source[source])
-        if best < 0:
-            break
-        out.source[m, rank] = best
-        out.contribution[m, rank] = room.source[best]
-        total += room.source[best]
-        room.source[best] = 0.0
+        total += out.contribution[m, rank]
     return total
 
 
@@ -181,7 +210,7 @@ def score_campaign(
     out.served[m] = room.experts[0]
     out.linear[m] = linear
     out.baseline[m] = models.baseline[campaign]
-    named = strongest(models, campaign, room, out, m)
+    named = strongest(plan, models, campaign, room, out, m)
     out.other[m] = linear - models.baseline[campaign] - named
     out.percentile[m] = percentile_of(models.quantiles[campaign], out.served[m])
     return int(m)

@@ -20,7 +20,7 @@ OTHER = "other"
 DAY_MS = 86_400_000
 COUNT_BY_VALUES_MAX = 64
 UNITS_PER_ONE = 100_000.0  # Features lie on this grid: five decimals say one exactly.
-HINGE_KNOTS = (1.0, 2.0, 3.0, 4.0)
+HINGE_KNOTS = (1.0, 2.0, 3.0, 4.0)  # The whole numbers: a feature's whole part says which.
 DENSE_COLUMNS_MAX = 256
 SPARE_COLUMNS = 33  # Left for the bias and for values that are only known once they are seen.
 PRIOR_VARIANCE = 0.03
@@ -64,6 +64,11 @@ class CampaignColumns:
     hinges: tuple[Hinge, ...]
     categories: tuple[int, ...]
     prior_variances: dict[str, float]
+
+    @property
+    def bends(self) -> tuple[int, ...]:
+        """The positions that have hinges, each once, in the order of the hinges."""
+        return tuple(dict.fromkeys(hinge.column for hinge in self.hinges))
 
 
 @dataclass(frozen=True)

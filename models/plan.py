@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ COUNT_BY_HALF_LIFE_MS = 90 * 86_400_000
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 I4 = NDArray[np.int32]
+U4 = NDArray[np.uint32]
 U8 = NDArray[np.uint64]
 
 
@@ -48,8 +50,9 @@ class PlanArrays(NamedTuple):
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
     column_source: I4  # [C, N] their sources.
-    hinge_column: I4  # [C, M] position among the campaign's own columns, -1 padded.
-    hinge_knot: F8  # [C, M]
+    column_runs: U4  # [C, R, 3] first and last + 1 of neighbours of one source, and the source.
+    bend_column: I4  # [C, B] layout columns that have hinges, -1 padded.
+    bend_runs: U4  # [C, R, 3] of the bends, like `column_runs`.
     categories: I4  # [C, K] positions among the plan's categories, -1 padded.
     category_source: I4  # [C, K]
     category_parts: I4  # [A, 2] properties of a category; the second is -1 unless crossed.
@@ -211,6 +214,22 @@ def _positions(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [names.index(name) for name in wanted]
 
 
+def _runs(sources: Sequence[Sequence[int]]) -> U4:
+    """Where each run of equal numbers begins and ends, and the number; padded with empty runs."""
+    found: list[list[tuple[int, int, int]]] = []
+    for row in sources:
+        first, runs = 0, []
+        for source, members in groupby(row):
+            last = first + len(list(members))
+            runs.append((first, last, source))
+            first = last
+        found.append(runs)
+    table = np.zeros((len(found), max(map(len, found), default=0), 3), np.uint32)
+    for index, runs in enumerate(found):
+        table[index, : len(runs)] = np.array(runs, np.uint32).reshape(-1, 3)
+    return table
+
+
 def _arrays(
     layout: Layout,
     campaigns: Sequence[Campaign],
@@ -222,10 +241,8 @@ def _arrays(
     chosen = layout.campaigns
     sources = list(layout.sources)
     source_of = [sources.index(column.source) for column in layout.columns]
-    hinges = _padded([[hinge.column for hinge in columns.hinges] for columns in chosen])
-    knots = np.zeros(hinges.shape)
-    for index, columns in enumerate(chosen):
-        knots[index, : len(columns.hinges)] = [hinge.knot for hinge in columns.hinges]
+    own_sources = [[source_of[j] for j in columns.columns] for columns in chosen]
+    bends = [[columns.columns[place] for place in columns.bends] for columns in chosen]
     category_source = [sources.index("×".join(parts)) for parts in layout.categories]
     ages = layout.half_lives_ms
     return PlanArrays(
@@ -247,9 +264,10 @@ def _arrays(
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
         hash_seed=np.array([int(c.lineage, 16) for c in campaigns], dtype=np.uint64),
         columns=_padded([columns.columns for columns in chosen]),
-        column_source=_padded([[source_of[j] for j in columns.columns] for columns in chosen]),
-        hinge_column=hinges,
-        hinge_knot=knots,
+        column_source=_padded(own_sources),
+        column_runs=_runs(own_sources),
+        bend_column=_padded(bends),
+        bend_runs=_runs([[source_of[j] for j in columns] for columns in bends]),
         categories=_padded([columns.categories for columns in chosen]),
         category_source=_padded(
             [[category_source[j] for j in columns.categories] for columns in chosen]

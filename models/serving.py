@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from models.batch import QUANTILES, STATUSES, ServedModels
 from models.intake import Intake
 from models.kernel_scores import category_key
-from models.layout import COUNT_BY_VALUES_MAX
+from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
 from models.plan import Plan
 from schemas.model_record import ModelRecord
 
 CHAMPION = "champion"
 COUNT_BY_SUFFIX = " 90d"
+KNOTS = np.array(HINGE_KNOTS)
 KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -31,10 +32,11 @@ class _Campaign:
     """Where the columns of one campaign stand, by name."""
 
     places: dict[str, int]  # among the campaign's own columns
-    hinges: dict[str, int]
+    hinges: dict[str, int]  # bend times knots plus knot
     categories: dict[str, int]  # plan's category by the name before `=`
     groups: dict[str, tuple[int, int]]  # count_by group and first place, by the name before `=`
     source_of_place: list[int]
+    source_of_bend: list[int]
     source_of_category: dict[int, int]
 
 
@@ -101,7 +103,8 @@ class Serving:
                 [0.0 if v else math.log(r / (1 - r)) for v, r in zip(values, rates, strict=True)]
             ),
             weights=np.zeros(plan.columns.shape),
-            hinge_weights=np.zeros(plan.hinge_column.shape),
+            bend_slope=np.zeros((*plan.bend_column.shape, KNOTS.size + 1)),
+            bend_offset=np.zeros((*plan.bend_column.shape, KNOTS.size + 1)),
             baseline=np.zeros(campaigns),
             source_offset=np.zeros((campaigns, plan.sources)),
             quantiles=np.zeros((campaigns, QUANTILES)),
@@ -120,8 +123,10 @@ class Serving:
         models.quantiles[index] = record.quantiles or 0.0
         models.weights[index] = 0.0
         models.weights[index, places.column] = weights[places.column_of]
-        models.hinge_weights[index] = 0.0
-        models.hinge_weights[index, places.hinge] = weights[places.hinge_of]
+        bent = np.zeros((models.bend_slope.shape[1], KNOTS.size))
+        bent.reshape(-1)[places.hinge] = weights[places.hinge_of]
+        models.bend_slope[index, :, 1:] = np.cumsum(bent, axis=1)
+        models.bend_offset[index, :, 1:] = -np.cumsum(bent * KNOTS, axis=1)
         known = places.source >= 0
         models.source_offset[index] = -np.bincount(
             places.source[known], weights=parts[known], minlength=models.source_offset.shape[1]
@@ -151,8 +156,7 @@ class Serving:
                 source = shape.source_of_place[shape.places[name]]
             elif name in shape.hinges:
                 hinges.append((place, shape.hinges[name]))
-                bent = int(self._plan.arrays.hinge_column[index, shape.hinges[name]])
-                source = shape.source_of_place[bent]
+                source = shape.source_of_bend[shape.hinges[name] // KNOTS.size]
             elif family in shape.groups:
                 group, start = shape.groups[family]
                 value = self._intake.vocabulary.codes.get(text.removesuffix(COUNT_BY_SUFFIX), 0)
@@ -215,13 +219,19 @@ def _campaign(plan: Plan, index: int) -> _Campaign:
             groups.setdefault(name, (group // COUNT_BY_VALUES_MAX, place))
         else:
             places[name] = place
+    bend_of = {place: bend for bend, place in enumerate(columns.bends)}
+    source_of_place = [int(s) for s in plan.arrays.column_source[index]]
     categories = {"×".join(plan.layout.categories[c]): c for c in columns.categories}
     sources = plan.layout.sources
     return _Campaign(
         places=places,
-        hinges={hinge.name: place for place, hinge in enumerate(columns.hinges)},
+        hinges={
+            hinge.name: bend_of[hinge.column] * KNOTS.size + HINGE_KNOTS.index(hinge.knot)
+            for hinge in columns.hinges
+        },
         categories=categories,
         groups=groups,
-        source_of_place=[int(s) for s in plan.arrays.column_source[index]],
+        source_of_place=source_of_place,
+        source_of_bend=[source_of_place[place] for place in columns.bends],
         source_of_category={c: sources.index(name) for name, c in categories.items()},
     )
