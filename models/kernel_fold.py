@@ -25,6 +25,12 @@ from models.kernel_examples import (
     close_due,
     open_example,
 )
+from models.kernel_prefetch import (
+    EXAMPLE_AHEAD,
+    PROFILE_AHEAD,
+    ask_for_example,
+    ask_for_profile,
+)
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign
@@ -94,6 +100,10 @@ def fold_events(
 ) -> None:
     """Fold the events `first` to `stop` into the state, one after the other."""
     for row in range(first, stop):
+        if row + PROFILE_AHEAD < stop:
+            ask_for_profile(profiles, queues, events, row + PROFILE_AHEAD)
+        if row + EXAMPLE_AHEAD < stop:
+            ask_for_example(profiles, examples, events, row + EXAMPLE_AHEAD)
         at_ms, slot, mask = events.at_ms[row], events.slot[row], events.mask[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         registers[CLOCK_MS] = max(registers[CLOCK_MS], at_ms)

@@ -1,0 +1,94 @@
+"""Memory asked for some events before it is needed.
+
+Owns: which rows of the state the next events will touch, and a hint to the processor.
+Never: a value: a hint reads nothing and changes nothing, it only moves lines towards the processor.
+Source: LLVM Language Reference, `llvm.prefetch`; customers come in no order, so that every event
+    would wait for some twenty lines of main memory, one group after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from numba import types
+from numba.core import cgutils as untyped_cgutils
+from numba.extending import intrinsic
+
+from models.batch import EventColumns
+from models.compiled import compiled
+from models.state import Examples, Profiles, Queues
+
+cgutils: Any = untyped_cgutils
+LINE_BYTES = 64
+PROFILE_AHEAD = 8  # Events; long enough for main memory.
+EXAMPLE_AHEAD = 4  # The customer's profile, which says where the example is, has come by then.
+
+
+def _ask(_typing: object, array: types.Array, row: types.Integer) -> tuple[Any, Callable[..., Any]]:
+    """Hint at the lines of a row of an array: all of them, up to the row's end."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        held = context.make_array(kind)(context, builder, arguments[0])
+        strides = cgutils.unpack_tuple(builder, held.strides)
+        word = strides[0].type
+        start = builder.mul(builder.sext(arguments[1], word), strides[0])
+        base = builder.add(builder.ptrtoint(held.data, word), start)
+        line = builder.and_(base, word(-LINE_BYTES))
+        byte, flag = cgutils.voidptr_t, cgutils.int32_t
+        shape = cgutils.ir.FunctionType(cgutils.ir.VoidType(), [byte, flag, flag, flag])
+        hint = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
+        end = builder.add(base, strides[0])
+        with cgutils.for_range_slice(builder, line, end, word(LINE_BYTES), word) as (place, _):
+            # To be written, kept in every cache, and no instructions.
+            builder.call(hint, [builder.inttoptr(place, byte), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, row), build
+
+
+ask = cast("Callable[..., None]", intrinsic(_ask))
+
+
+@compiled
+def ask_for_profile(profiles: Profiles, queues: Queues, events: EventColumns, row: int) -> None:
+    """Hint at what an event will read and change of its customer, and where its id is looked up."""
+    slot = events.slot[row]
+    ask(profiles.first_example, slot)
+    ask(profiles.counts, slot)
+    ask(profiles.values, slot)
+    ask(profiles.last_at, slot)
+    ask(profiles.gap_days, slot)
+    ask(profiles.first_at, slot)
+    ask(profiles.by, slot)
+    ask(profiles.by_at, slot)
+    ask(profiles.answers, slot)
+    ask(profiles.answers_at, slot)
+    ask(profiles.remembered, slot)
+    ask(profiles.remembered_at, slot)
+    ask(profiles.newer, slot)
+    ask(profiles.older, slot)
+    mask = np.uint64(queues.seen_table.shape[0] - 1)
+    ask(queues.seen_table, np.int64(events.event_hash[row] & mask))
+
+
+@compiled
+def ask_for_example(profiles: Profiles, examples: Examples, events: EventColumns, row: int) -> None:
+    """Hint at the customer's newest open example, and neighbours in the order of activity."""
+    slot = events.slot[row]
+    newer, older = profiles.newer[slot], profiles.older[slot]
+    if newer >= 0:
+        ask(profiles.older, newer)
+    if older >= 0:
+        ask(profiles.newer, older)
+    place = profiles.first_example[slot]
+    if place >= 0:
+        ask(examples.campaign, place)
+        ask(examples.next, place)
+        ask(examples.decided, place)
+        ask(examples.at_ms, place)
+        ask(examples.start_ms, place)
+        ask(examples.deadline_ms, place)
+        ask(examples.candidates, place)
