@@ -23,10 +23,18 @@ from models.batch import (
     ServedModels,
 )
 from models.compiled import compiled
+from models.kernel_grid import (
+    CONTRIBUTION_PLACES,
+    PERCENTILE_PLACES,
+    PROBABILITY_PLACES,
+    REMAINDER_PLACES,
+    VALUE_PLACES,
+    on_grid,
+)
 from models.plan import F8, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
 
-LOGIT_MAX = 35.0
+LOGIT_MAX = 27.0  # Of a probability that twelve decimals can still say.
 
 
 @compiled
@@ -110,8 +118,16 @@ def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scr
 
 @compiled
 def probability_of(logit: float) -> float:
-    """The logistic function of a logit that is held within ±LOGIT_MAX."""
-    return 1.0 / (1.0 + math.exp(-max(-LOGIT_MAX, min(LOGIT_MAX, logit))))
+    """The logistic function of a logit that is held within ±LOGIT_MAX, on its grid."""
+    return on_grid(
+        1.0 / (1.0 + math.exp(-max(-LOGIT_MAX, min(LOGIT_MAX, logit)))), PROBABILITY_PLACES
+    )
+
+
+@compiled
+def logit_of(probability: float) -> float:
+    """The logit of a probability strictly between 0 and 1."""
+    return math.log(probability) - math.log1p(-probability)
 
 
 @compiled
@@ -121,7 +137,7 @@ def percentile_of(quantiles: F8, served: float) -> float:
     for index in range(QUANTILES):
         below += quantiles[index] < served
         upto += quantiles[index] <= served
-    return 50.0 * (below + upto) / QUANTILES
+    return on_grid(50.0 * (below + upto) / QUANTILES, PERCENTILE_PLACES)
 
 
 @compiled
@@ -140,8 +156,8 @@ def strongest(
         if best < 0:
             break
         out.source[m, rank] = best
-        out.contribution[m, rank] = room.source[best]
-        total += room.source[best]
+        out.contribution[m, rank] = on_grid(room.source[best], CONTRIBUTION_PLACES)
+        total += out.contribution[m, rank]
         room.source[best] = 0.0
     return total
 
@@ -162,19 +178,22 @@ def score_campaign(
     registers[SCORES] = m + 1
     linear = sum_sources(plan, models, campaign, room)
     value = plan.predicts_value[campaign] == 1
-    if not value:
-        linear = max(-LOGIT_MAX, min(LOGIT_MAX, linear))
-    room.experts[0] = linear if value else probability_of(linear)
+    if value:
+        linear = on_grid(linear, VALUE_PLACES)
+        room.experts[0] = linear
+    else:
+        room.experts[0] = probability_of(linear)
+        linear = logit_of(room.experts[0])
     status = models.status[campaign]
     out.event[m] = row
     out.campaign[m] = campaign
     out.version[m] = models.version[campaign]
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
-        rate = models.rate[campaign]
+        rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
         out.served[m] = rate
-        out.linear[m] = rate if value else math.log(rate / (1.0 - rate))
-        out.baseline[m] = out.linear[m]
+        out.linear[m] = rate if value else logit_of(rate)
+        out.baseline[m] = on_grid(out.linear[m], REMAINDER_PLACES)
         out.other[m] = 0.0
         out.percentile[m] = NO_PERCENTILE
         return int(m)
@@ -182,7 +201,7 @@ def score_campaign(
     out.linear[m] = linear
     out.baseline[m] = models.baseline[campaign]
     named = strongest(models, campaign, room, out, m)
-    out.other[m] = linear - models.baseline[campaign] - named
+    out.other[m] = on_grid(linear - models.baseline[campaign] - named, REMAINDER_PLACES)
     out.percentile[m] = percentile_of(models.quantiles[campaign], out.served[m])
     return int(m)
 

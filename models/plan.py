@@ -27,6 +27,8 @@ F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 I4 = NDArray[np.int32]
 U8 = NDArray[np.uint64]
+U1 = NDArray[np.uint8]
+I1 = NDArray[np.int8]
 
 
 class PlanArrays(NamedTuple):
@@ -64,6 +66,7 @@ class PlanArrays(NamedTuple):
     seen_ids_max: int
     open_examples_max: int
     closes_per_event_max: int
+    profiles_max: int
 
 
 @dataclass(frozen=True)
@@ -271,4 +274,5 @@ def _arrays(
         seen_ids_max=limits.seen_ids_max,
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
+        profiles_max=limits.profiles_max,
     )
