@@ -61,12 +61,14 @@ def compiled(function: Function) -> Function:
 
     Division by zero gives an infinity as in C, not an exception; the lock of the interpreter is
     released while it runs. Reference counts are left out (`_nrt`): compiled functions are handed
-    dozens of arrays at a time and must neither make nor keep one.
+    dozens of arrays at a time and must neither make nor keep one. A function that is called from
+    another becomes a part of it (`forceinline`): a call would hand over each array as seven words.
     """
     options: dict[str, Any] = {
         "cache": True,
         "error_model": "numpy",
         "nogil": True,
         "_nrt": False,
+        "forceinline": True,
     }
     return cast("Function", numba.njit(**options)(function))
