@@ -36,9 +36,9 @@ def avalanche(value: np.uint64) -> np.uint64:
 @compiled
 def word_at(text: U1, at: int, length: int) -> np.uint64:
     """Up to eight bytes as a number, the first one lowest."""
-    word = np.uint64(0)
-    for index in range(length):
-        word |= np.uint64(text[at + index]) << np.uint64(8 * index)
+    word, first = np.uint64(0), np.uint64(at)
+    for index in range(np.uint64(length)):
+        word |= np.uint64(text[first + index]) << (index << np.uint64(3))
     return word
 
 

@@ -22,6 +22,7 @@ _WORDS = ("true", "false", "null")
 WORDS = np.array([list(word.encode().ljust(5)) for word in _WORDS], np.uint8)
 WORD_LENGTHS = np.array([len(word) for word in _WORDS], np.int64)
 NULL = 2
+UNIT = np.uint64(1)
 
 
 @compiled
@@ -38,13 +39,14 @@ def skip_space(text: U1, at: int, stop: int) -> int:
 @compiled
 def string_end(text: U1, at: int, stop: int) -> int:
     """The position of the closing quote of a string whose first letter is at `at`, or ODD."""
-    while at < stop:
-        letter = text[at]
+    place, end = np.uint64(at), np.uint64(stop)  # Unsigned: an index that cannot be negative.
+    while place < end:
+        letter = text[place]
         if letter == QUOTE:
-            return at
+            return int(np.int64(place))
         if letter == BACKSLASH or letter < SPACE:
             return ODD
-        at += 1
+        place += UNIT
     return ODD
 
 
