@@ -19,7 +19,7 @@ from models.batch import DEADLINE_ABSENT_MS, EventColumns
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import I4, I8, U1, EventRule, Plan
-from models.wire import Appendix, kinds_of, wire_of
+from models.wire import Appendix, kinds_of, taken, wire_of
 from schemas.errors import InvalidRecord
 from schemas.event import (
     EventDecoder,
@@ -232,18 +232,19 @@ class Intake:
         keys: Sequence[bytes | None] | None,
     ) -> Batch:
         plan = self.plan
-        rows = np.flatnonzero(wire.plain)
-        n, kinds, value = len(rows), wire.kind[rows], wire.value[rows]
-        score_hash = wire.score_hash[rows]
+        rows: I8 = np.flatnonzero(wire.plain)
+        if len(rows) < len(wire.plain):
+            offsets, wire = offsets[rows], taken(wire, rows)
+        n, kinds, value, score_hash = len(rows), wire.kind, wire.value, wire.score_hash
         columns = EventColumns(
             slot=np.zeros(n, np.int32),
-            customer_hash=wire.customer_hash[rows],
+            customer_hash=wire.customer_hash,
             score_hash=score_hash,
             event_hash=np.maximum(score_hash[:, 0], np.uint64(1)),
             mask=self._masks[kinds],
-            at_ms=wire.at_ms[rows],
+            at_ms=wire.at_ms,
             value=value,
-            offset=offsets[rows],
+            offset=offsets,
             numbers=np.full((n, len(plan.numbers)), np.nan),
             codes=np.zeros((n, max(1, len(plan.properties))), np.int32),
             remembered=np.zeros((n, len(plan.remembered)), np.int32),
@@ -255,14 +256,13 @@ class Intake:
             if name == "value":
                 columns.numbers[:, place] = value
         for row in np.flatnonzero(self._looks[kinds]).tolist():
-            record = int(rows[row])
-            properties = found.get(record)
+            properties = found.get(int(rows[row]))
             if properties is None:
-                start, stop = wire.properties[record].tolist()
+                start, stop = wire.properties[row].tolist()
                 text = wire.text[start:stop].tobytes()
                 properties = msgspec.json.decode(text) if text else {}
             self._look(row, self._rules[kinds[row]], properties, columns)
-        texts = Texts(wire.text, wire.customer[rows], wire.event[rows])
+        texts = Texts(wire.text, wire.customer, wire.event)
         return Batch(columns, texts, rows, refused, keys)
 
     def _look(

@@ -90,6 +90,13 @@ def is_utf8(text: bytes) -> bool:
     return True
 
 
+def taken(wire: Wire, rows: I8) -> Wire:
+    """What was found in some of the records; where these begin is left as it was."""
+    columns = ("customer", "event", "properties", "kind", "at_ms", "value", "customer_hash",
+               "score_hash")  # fmt: skip
+    return wire._replace(**{name: getattr(wire, name)[rows] for name in columns})
+
+
 class Appendix:
     """Texts behind the records of a batch: ids that do not stand in their record as they are."""
 
