@@ -8,119 +8,93 @@ Source: schemas.score and schemas.dead_letter are the shapes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import msgspec
+import numpy as np
 
 from consumer.transport import Headers, Outgoing, Records
-from models.batch import BANDS, NO_PERCENTILE, REASONS_MAX, STATUSES
+from models.batch import BANDS, REASONS_MAX, STATUSES
 from models.intake import Refusal
+from models.kernel_record import Pieces, write_records
+from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
 from models.scorer import Folded
 from models.serving import CHAMPION
+from models.wire import array_of
 from schemas.dead_letter import dead_letter, dead_letter_headers
-from schemas.score import Band, ModelRef, Reason, ScoreEntry, ScoreRecord, Source, encode_score
-from schemas.times import format_time
 
-BAND_MEDIUM_FROM = 50.0
-BAND_HIGH_FROM = 80.0
+_json = msgspec.json.Encoder().encode
+NUMBERS_MAX = DECIMAL_MAX * (5 + REASONS_MAX)  # Of an entry: so many bytes hold them.
 
 
 class ScoreEncoder:
-    """Encodes the scores of one partition."""
+    """Encodes the scores of one partition.
+
+    A loop of our own, held to the reader of `schemas.score` by a test: an object for every score,
+    reason and number cost as much as reading and scoring together.
+    """
 
     def __init__(self, plan: Plan, events_topic: str, partition: int) -> None:
-        self._topic = events_topic
-        self._partition = partition
-        self._campaigns = list(plan.file.campaigns.values())
-        self._values = [campaign.predict == "value" for campaign in self._campaigns]
-        self._lineages = plan.lineages
-        self._features = plan.features
-        self._sources = plan.layout.sources
-        self._refs: list[ModelRef] = [
-            ModelRef(lineage, CHAMPION, 0, features)
-            for lineage, features in zip(plan.lineages, plan.features, strict=True)
-        ]
+        self._pieces = pieces_of(plan, events_topic, partition)
+        lengths = np.diff(self._pieces.starts)
+        longest_reason = int(lengths[self._pieces.source :].max(initial=0))
+        # Every piece once is more than a record needs besides its texts, numbers and reasons.
+        self._record_max = int(lengths[: self._pieces.campaign].sum()) + TIME_LENGTH + 100
+        self._entry_max = NUMBERS_MAX + REASONS_MAX * (longest_reason + 8)
+        self._entry_max += int(lengths[: self._pieces.source].max()) * 8
 
     def encode(self, folded: Folded) -> tuple[list[bytes], list[bytes]]:
         """Keys and values of the score records of a batch, in the order of the events."""
-        entries = self._entries(folded)
-        events = folded.scores.event[: folded.score_count].tolist()
-        batch = folded.batch
-        offsets, times = batch.columns.offset.tolist(), batch.columns.at_ms.tolist()
-        keys: list[bytes] = []
-        values: list[bytes] = []
-        topic, partition = self._topic, self._partition
-        position, count = 0, folded.score_count
-        while position < count:
-            event = events[position]
-            stop = position + 1
-            while stop < count and events[stop] == event:
-                stop += 1
-            customer = batch.customers[event]
-            record = ScoreRecord(
-                batch.score_ids[event],
-                customer,
-                batch.event_ids[event],
-                "event",
-                format_time(times[event]),
-                Source(topic, partition, offsets[event]),
-                entries[position:stop],
-            )
-            keys.append(customer.encode())
-            values.append(encode_score(record))
-            position = stop
-        return keys, values
-
-    def _entries(self, folded: Folded) -> list[ScoreEntry]:
-        scores, count = folded.scores, folded.score_count
-        names = self._sources
-        entries: list[ScoreEntry] = []
-        for campaign, served, other, baseline, percentile, status, version, sources, parts in zip(
-            scores.campaign[:count].tolist(),
-            scores.served[:count].tolist(),
-            scores.other[:count].tolist(),
-            scores.baseline[:count].tolist(),
-            scores.percentile[:count].tolist(),
-            scores.status[:count].tolist(),
-            scores.version[:count].tolist(),
-            scores.source[:count].tolist(),
-            scores.contribution[:count].tolist(),
-            strict=True,
-        ):
-            value = self._values[campaign]
-            reasons = [
-                Reason(names[sources[rank]], parts[rank])
-                for rank in range(REASONS_MAX)
-                if sources[rank] >= 0
-            ]
-            ranked = percentile != NO_PERCENTILE
-            entries.append(
-                ScoreEntry(
-                    self._campaigns[campaign].name,
-                    self._campaigns[campaign].horizon_ms,
-                    None if value else served,
-                    percentile if ranked else None,
-                    _band(percentile) if ranked else None,
-                    served if value else None,
-                    STATUSES[status],
-                    reasons,
-                    other,
-                    baseline,
-                    self._ref(campaign, version),
-                )
-            )
-        return entries
-
-    def _ref(self, campaign: int, version: int) -> ModelRef:
-        ref = self._refs[campaign]
-        if ref.version != version:
-            ref = ModelRef(self._lineages[campaign], CHAMPION, version, self._features[campaign])
-            self._refs[campaign] = ref
-        return ref
+        batch, count = folded.batch, folded.score_count
+        texts = batch.texts
+        named = int(np.diff(texts.customer).sum() + np.diff(texts.event).sum())
+        size = named + len(batch.rows) * self._record_max + count * self._entry_max
+        buffer = np.empty(size, np.uint8)
+        ends = np.zeros(len(batch.rows) + 1, np.int64)
+        records = write_records(
+            buffer, self._pieces, batch.columns, texts.text, texts.customer, texts.event,
+            folded.scores, count, ends[1:],
+        )  # fmt: skip
+        text = buffer[: ends[records]].tobytes()
+        values = [text[start:stop] for start, stop in pairwise(ends[: records + 1].tolist())]
+        scored = np.flatnonzero(np.diff(folded.scores.event[:count], prepend=-1))
+        return batch.keys_of(folded.scores.event[scored]), values
 
 
-def _band(percentile: float) -> Band:
-    if percentile >= BAND_HIGH_FROM:
-        return BANDS[2]
-    return BANDS[1] if percentile >= BAND_MEDIUM_FROM else BANDS[0]
+def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
+    """What a record of a partition says whatever it scores, in the order that the loop knows."""
+    topic, campaigns = _json(events_topic), list(plan.file.campaigns.values())
+    fixed = [
+        b'{"score_id":"', b'","customer_id":"', b'","event_id":"', b'","cause":"event","as_of":"',
+        b'","source":{"topic":%b,"partition":%d,"offset":' % (topic, partition), b'},"scores":[',
+        b',"probability":', b',"percentile":', b',"expected_value":', b"}", b'],"other_reasons":',
+        b',"baseline":', b"]}", b",", b"null",
+        *(b',"band":"%b"' % band.encode() for band in BANDS), b',"band":null',
+    ]  # fmt: skip
+    openings = [
+        b'{"campaign":%b,"horizon_ms":%d' % (_json(c.name), c.horizon_ms) for c in campaigns
+    ]
+    models = [
+        b',"model":{"lineage":%b,"learner":%b,"version":' % (_json(lineage), _json(CHAMPION))
+        for lineage in plan.lineages
+    ]
+    features = [b',"features":%b}}' % _json(digest) for digest in plan.features]
+    statuses = [b',"status":%b,"reasons":[' % _json(status) for status in STATUSES]
+    sources = [b'{"source":%b,"contribution":' % _json(name) for name in plan.layout.sources]
+    groups = [fixed, openings, models, features, statuses, sources]
+    pieces = [piece for group in groups for piece in group]
+    firsts = list(accumulate(map(len, groups)))
+    return Pieces(
+        text=array_of(b"".join(pieces)),
+        starts=np.array([0, *accumulate(map(len, pieces))], np.int64),
+        campaign=firsts[0],
+        model=firsts[1],
+        features=firsts[2],
+        status=firsts[3],
+        source=firsts[4],
+        predicts_value=np.array([c.predict == "value" for c in campaigns], np.int64),
+    )
 
 
 def encode_dead_letters(topic: str, records: Records, refused: Sequence[Refusal]) -> Outgoing:

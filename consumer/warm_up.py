@@ -7,6 +7,7 @@ Source: numba compiles a function at its first call and keeps the result on disk
 
 from __future__ import annotations
 
+from consumer.encoding import ScoreEncoder
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.plan import Limits, Plan, compile_plan
@@ -14,6 +15,7 @@ from models.rows import EXPERTS
 from models.scorer import Scorer
 from models.serving import CHAMPION
 from models.trainer import CampaignLearner
+from models.wire import hash_text
 from schemas.campaign import CampaignFile
 from schemas.example import ClosedBy, ExampleSource, TrainingExample
 from schemas.score import ModelRef
@@ -44,7 +46,8 @@ def compile_kernels(plan: Plan) -> None:
     if not is_cached():
         log().info("compiling for this machine, once: this takes half a minute",
                    folder=str(cache_folder()))  # fmt: skip
-    Scorer(plan).fold([], [], [], [])
+    ScoreEncoder(plan, "", 0).encode(Scorer(plan).fold([], [], [], []))
+    hash_text("")
     for index in range(len(plan.campaigns)):
         learner = CampaignLearner(plan, index)
         for day in (1, 2):  # The second day compiles what forgets.

@@ -42,10 +42,12 @@ class EventColumns(NamedTuple):
     """n events of one partition, in log order."""
 
     slot: I4
+    customer_hash: U8  # [n, 2] 128 bits of the customer
+    score_hash: U8  # [n, 2] 128 bits of customer and event: what names a score
+    event_hash: U8  # its first half, never 0
     mask: U8  # clauses that the event satisfies
     at_ms: I8
     value: F8  # nan is absent
-    event_hash: U8
     offset: I8
     numbers: F8  # [n, declared numbers] nan is absent
     codes: I4  # [n, properties of categories] 0 is absent
@@ -88,6 +90,7 @@ class ScoreColumns(NamedTuple):
     version: I8
     place: I4  # of the example that the score opened, or -1
     outcome: I1  # [n] what became of each event
+    admitted: I1  # [n] 1 where it brought a customer who had no profile
 
 
 class Scratch(NamedTuple):
@@ -119,6 +122,7 @@ def score_columns(events: int, campaigns: int) -> ScoreColumns:
         version=np.empty(m, np.int64),
         place=np.full(m, -1, np.int32),
         outcome=np.empty(events, np.int8),
+        admitted=np.zeros(events, np.int8),
     )
 
 

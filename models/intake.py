@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from models.batch import DEADLINE_ABSENT_MS, EventColumns
+from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
-from models.plan import EventRule, Plan
+from models.plan import I4, I8, U1, EventRule, Plan
+from models.wire import Appendix, kinds_of, taken, wire_of
 from schemas.errors import InvalidRecord
 from schemas.event import (
     EventDecoder,
@@ -25,7 +28,9 @@ from schemas.event import (
     clean_number,
     clean_property,
     clean_value,
+    occurred_at_ms,
 )
+from schemas.input_mapping import InputMapping
 from schemas.times import parse_time
 
 NO_RULE = EventRule(mask=0, clauses=(), count_by=())
@@ -40,15 +45,44 @@ class Refusal(NamedTuple):
     error: InvalidRecord
 
 
+class Texts(NamedTuple):
+    """Where the texts of n events stand, as JSON without its quotes."""
+
+    text: U1
+    customer: I8  # [n, 2] spans
+    event: I8  # [n, 2]
+
+    def customer_text(self, row: int) -> bytes:
+        """Who acted."""
+        start, stop = self.customer[row]
+        return self.text[start:stop].tobytes()
+
+    def event_text(self, row: int) -> bytes:
+        """The sender's id of an event, or the one that it was given."""
+        start, stop = self.event[row]
+        return self.text[start:stop].tobytes()
+
+
+def text_of(escaped: bytes) -> str:
+    """A text that was kept as JSON without its quotes."""
+    return msgspec.json.decode(b'"%b"' % escaped, type=str)
+
+
 class Batch(NamedTuple):
     """The events of a batch as columns, and what only text can say of them."""
 
     columns: EventColumns
-    customers: list[str]
-    event_ids: list[str]
-    score_ids: list[str]
-    rows: list[int]  # where each event stood in the records
+    texts: Texts
+    rows: I8  # where each event stood in the records
     refused: list[Refusal]
+    keys: Sequence[bytes | None] | None  # of the records, where they are the customers
+
+    def keys_of(self, events: I4) -> list[bytes]:
+        """The customers of some events, as the keys of messages."""
+        if self.keys is not None:
+            keys = self.keys
+            return [keys[row] or b"" for row in self.rows[events].tolist()]
+        return [text_of(self.texts.customer_text(event)).encode() for event in events.tolist()]
 
 
 class Vocabulary:
@@ -108,10 +142,17 @@ class Intake:
         self.count_by = [CountByValues() for _ in plan.layout.count_by]
         self.ignored: Counter[tuple[str, str]] = Counter()
         self._decode = EventDecoder(plan.file.input, record_bytes_max).decode
+        self._native = plan.file.input in {None, InputMapping()}
+        self._record_bytes_max = record_bytes_max
         self._keys_strict = keys_strict
-        self._wants_properties = bool(
+        self._rules = [*plan.rules.values(), NO_RULE]  # The last is that of kind -1.
+        self._kind_of = {name: kind for kind, name in enumerate(plan.rules)}
+        self._kinds = kinds_of(list(plan.rules))
+        self._masks = np.array([rule.mask for rule in self._rules], np.uint64)
+        wanted = bool(
             plan.properties or plan.remembered or plan.keys or plan.deadlines or plan.numbers
         )
+        self._looks = np.array([wanted or bool(r.clauses or r.count_by) for r in self._rules])
 
     def read(
         self,
@@ -121,52 +162,89 @@ class Intake:
         values: Sequence[bytes | None],
     ) -> Batch:
         """Read records of one partition; those that cannot be read are in `refused`."""
-        events: list[WireEvent] = []
-        rows: list[int] = []
+        wire = wire_of(keys, values, stamps_ms, native=self._native, strict=self._keys_strict)
+        limits = self.plan.limits
+        read = read_events(
+            wire, self._kinds, limits.value_max, limits.future_max_ms, self._record_bytes_max,
+            self._keys_strict,
+        )  # fmt: skip
+        appendix = Appendix(wire)
+        found: dict[int, Mapping[str, object]] = {}
         refused: list[Refusal] = []
-        decode, strict = self._decode, self._keys_strict
-        future_max_ms = self.plan.limits.future_max_ms
-        for row, value in enumerate(values):
-            try:
-                event = decode(value)
-            except InvalidRecord as error:
-                refused.append(Refusal(row, "decode", error))
-                continue
-            if strict and keys[row] != event.customer_id.encode():
-                refused.append(Refusal(row, "key", _foreign_key(keys[row], event.customer_id)))
-                continue
-            stamp_ms = stamps_ms[row]
-            if 0 <= stamp_ms < event.occurred_at - future_max_ms:  # type: ignore[operator]
-                refused.append(Refusal(row, "time", _from_the_future(event, stamp_ms)))
-                continue
-            if event.event_id is None:
-                assert value is not None
-                event.event_id = xxh3_128_hexdigest(value)
-            events.append(event)
-            rows.append(row)
-        return self._columns(events, rows, refused, offsets)
+        if read < len(values):
+            refused = self._read_odd(wire, keys, values, appendix, found)
+        for row in np.flatnonzero((wire.event[:, 1] == 0) & (wire.plain == 1)).tolist():
+            appendix.name_event(row, xxh3_128_hexdigest(values[row] or b""))
+        given = keys if self._keys_strict else None
+        return self._batch(appendix.wire(), np.array(offsets, np.int64), found, refused, given)
 
-    def _columns(
+    def _read_odd(
         self,
-        events: list[WireEvent],
-        rows: list[int],
+        wire: Wire,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        appendix: Appendix,
+        found: dict[int, Mapping[str, object]],
+    ) -> list[Refusal]:
+        """Let the general reader judge what is not plain; it names the mistake of each refused."""
+        refused: list[Refusal] = []
+        for row in np.flatnonzero(wire.plain == 0).tolist():
+            event = self._judge(row, wire, keys[row], values[row])
+            if isinstance(event, Refusal):
+                refused.append(event)
+                continue
+            wire.plain[row] = 1
+            wire.at_ms[row] = occurred_at_ms(event)
+            wire.kind[row] = self._kind_of.get(event.type, -1)
+            wire.value[row], ignored = clean_value(event.value, self.plan.limits.value_max)
+            if ignored is not None:
+                self.ignored["value", ignored] += 1
+            appendix.name_customer(row, event.customer_id)
+            wire.event[row] = 0
+            if event.event_id is not None:
+                appendix.name_event(row, event.event_id)
+            if self._looks[wire.kind[row]]:
+                found[row], ignored = bounded_properties(event.properties)
+                if ignored is not None:
+                    self.ignored["properties", ignored] += 1
+        return refused
+
+    def _judge(
+        self, row: int, wire: Wire, key: bytes | None, value: bytes | None
+    ) -> WireEvent | Refusal:
+        try:
+            event = self._decode(value)
+        except InvalidRecord as error:
+            return Refusal(row, "decode", error)
+        if self._keys_strict and key != event.customer_id.encode():
+            return Refusal(row, "key", _foreign_key(key, event.customer_id))
+        stamp_ms = int(wire.stamps_ms[row])
+        if 0 <= stamp_ms < occurred_at_ms(event) - self.plan.limits.future_max_ms:
+            return Refusal(row, "time", _from_the_future(event, stamp_ms))
+        return event
+
+    def _batch(
+        self,
+        wire: Wire,
+        offsets: I8,
+        found: Mapping[int, Mapping[str, object]],
         refused: list[Refusal],
-        offsets: Sequence[int],
+        keys: Sequence[bytes | None] | None,
     ) -> Batch:
-        n, plan = len(events), self.plan
-        customers = [event.customer_id for event in events]
-        event_ids: list[str] = [event.event_id for event in events]  # type: ignore[misc]
-        score_ids = [
-            xxh3_128_hexdigest(f"{customer}\x1f{event_id}".encode())
-            for customer, event_id in zip(customers, event_ids, strict=True)
-        ]
+        plan = self.plan
+        rows: I8 = np.flatnonzero(wire.plain)
+        if len(rows) < len(wire.plain):
+            offsets, wire = offsets[rows], taken(wire, rows)
+        n, kinds, value, score_hash = len(rows), wire.kind, wire.value, wire.score_hash
         columns = EventColumns(
             slot=np.zeros(n, np.int32),
-            mask=np.zeros(n, np.uint64),
-            at_ms=np.array([event.occurred_at for event in events], np.int64),
-            value=np.zeros(n),
-            event_hash=np.array([int(text[:16], 16) or 1 for text in score_ids], np.uint64),
-            offset=np.array([offsets[row] for row in rows], np.int64),
+            customer_hash=wire.customer_hash,
+            score_hash=score_hash,
+            event_hash=np.maximum(score_hash[:, 0], np.uint64(1)),
+            mask=self._masks[kinds],
+            at_ms=wire.at_ms,
+            value=value,
+            offset=offsets,
             numbers=np.full((n, len(plan.numbers)), np.nan),
             codes=np.zeros((n, max(1, len(plan.properties))), np.int32),
             remembered=np.zeros((n, len(plan.remembered)), np.int32),
@@ -174,44 +252,37 @@ class Intake:
             deadlines=np.full((n, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
             by_place=np.full((n, len(plan.layout.count_by)), -1, np.int32),
         )
-        self._fill(events, columns)
-        return Batch(columns, customers, event_ids, score_ids, rows, refused)
-
-    def _fill(self, events: list[WireEvent], columns: EventColumns) -> None:
-        rules, value_max = self.plan.rules, self.plan.limits.value_max
-        masks: list[int] = []
-        values: list[float] = []
-        wants = self._wants_properties
-        for row, event in enumerate(events):
-            rule = rules.get(event.type, NO_RULE)
-            mask = rule.mask
-            raw = event.value
-            if type(raw) is float and -value_max <= raw <= value_max:
-                value = raw
-            else:
-                value, ignored = clean_value(raw, value_max)
-                if ignored is not None:
-                    self.ignored["value", ignored] += 1
-            values.append(value)
-            if wants or rule.clauses or rule.count_by:
-                properties, ignored = bounded_properties(event.properties)
-                if ignored is not None:
-                    self.ignored["properties", ignored] += 1
-                for bit, clause in rule.clauses:
-                    if clause.meets(event.type, value, properties):
-                        mask |= 1 << bit
-                if properties:
-                    self._properties(row, properties, columns)
-                for group, by in rule.count_by:
-                    code = self._code(by, properties.get(by))
-                    if code:
-                        columns.by_place[row, group] = self.count_by[group].place(code)
-            masks.append(mask)
-        columns.mask[:] = masks
-        columns.value[:] = values
-        for place, name in enumerate(self.plan.numbers):
+        for place, name in enumerate(plan.numbers):
             if name == "value":
-                columns.numbers[:, place] = columns.value
+                columns.numbers[:, place] = value
+        for row in np.flatnonzero(self._looks[kinds]).tolist():
+            properties = found.get(int(rows[row]))
+            if properties is None:
+                start, stop = wire.properties[row].tolist()
+                text = wire.text[start:stop].tobytes()
+                properties = msgspec.json.decode(text) if text else {}
+            self._look(row, self._rules[kinds[row]], properties, columns)
+        texts = Texts(wire.text, wire.customer, wire.event)
+        return Batch(columns, texts, rows, refused, keys)
+
+    def _look(
+        self,
+        row: int,
+        rule: EventRule,
+        properties: Mapping[str, object],
+        columns: EventColumns,
+    ) -> None:
+        """Take from an event's properties what its type's rule and the plan ask for."""
+        value = float(columns.value[row])
+        for bit, clause in rule.clauses:
+            if clause.meets(clause.event, value, properties):
+                columns.mask[row] |= np.uint64(1 << bit)
+        if properties:
+            self._properties(row, properties, columns)
+        for group, by in rule.count_by:
+            code = self._code(by, properties.get(by))
+            if code:
+                columns.by_place[row, group] = self.count_by[group].place(code)
 
     def _properties(
         self, row: int, properties: Mapping[str, object], columns: EventColumns
@@ -276,7 +347,7 @@ def _foreign_key(key: bytes | None, customer: str) -> InvalidRecord:
 
 
 def _from_the_future(event: WireEvent, stamp_ms: int) -> InvalidRecord:
-    ahead_s = (int(event.occurred_at) - stamp_ms) // 1000  # type: ignore[arg-type]
+    ahead_s = (occurred_at_ms(event) - stamp_ms) // 1000
     return InvalidRecord(
         "occurred_at",
         f"a time {ahead_s} s ahead of the message's own",

@@ -295,7 +295,7 @@ def choose_place(
             return place
     unit = mix(event_hash)
     if plan.interval_ms[campaign] > 0:  # All candidates of an interval share one fate.
-        unit = profiles.customer_hash[slot] ^ np.uint64(at_ms // plan.interval_ms[campaign])
+        unit = profiles.customer_hash[slot, 0] ^ np.uint64(at_ms // plan.interval_ms[campaign])
     level = throttle_level(registers, plan)
     if level < 0 or not one_in(mix(unit), seed, np.uint64(1) << np.uint64(level)):
         registers[THROTTLED] += 1

@@ -25,17 +25,22 @@ from models.kernel_examples import (
     close_due,
     open_example,
 )
-from models.kernel_prefetch import (
-    EXAMPLE_AHEAD,
-    PROFILE_AHEAD,
-    ask_for_example,
-    ask_for_profile,
-)
+from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign
+from models.kernel_slots import NO_SLOT, admit, slot_of
 from models.plan import PlanArrays
-from models.state import CLOCK_MS, CLOSED_COUNT, FREE_COUNT, I8, Examples, Profiles, Queues
+from models.state import (
+    CLOCK_MS,
+    CLOSED_COUNT,
+    FREE_COUNT,
+    I8,
+    SLOT_COUNT,
+    Examples,
+    Profiles,
+    Queues,
+)
 
 
 @compiled
@@ -93,18 +98,27 @@ def fold_events(
     models: ServedModels,
     events: EventColumns,
     first: int,
-    stop: int,
     catching_up: bool,
     room: Scratch,
     out: ScoreColumns,
-) -> None:
-    """Fold the events `first` to `stop` into the state, one after the other."""
-    for row in range(first, stop):
-        if row + PROFILE_AHEAD < stop:
-            ask_for_profile(profiles, queues, events, row + PROFILE_AHEAD)
-        if row + EXAMPLE_AHEAD < stop:
-            ask_for_example(profiles, examples, events, row + EXAMPLE_AHEAD)
-        at_ms, slot, mask = events.at_ms[row], events.slot[row], events.mask[row]
+) -> int:
+    """Fold the events from `first` on into the state, one after the other.
+
+    Gives the number of those folded: all, or fewer where a customer has to make room for whom
+    rows may just have closed; those want to be read first.
+    """
+    count = events.at_ms.shape[0]
+    for row in range(first, count):
+        ask_ahead(profiles, examples, queues, events, row)
+        one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
+        slot = slot_of(profiles, queues.slot_table, one, two)
+        if slot == NO_SLOT:
+            if registers[CLOSED_COUNT] > 0 and registers[SLOT_COUNT] >= plan.profiles_max:
+                return row
+            slot = admit(profiles, queues, registers, plan, one, two)
+            out.admitted[row] = 1
+        events.slot[row] = slot
+        at_ms, mask = events.at_ms[row], events.mask[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         registers[CLOCK_MS] = max(registers[CLOCK_MS], at_ms)
         offset = events.offset[row]
@@ -131,6 +145,7 @@ def fold_events(
             profiles, examples, queues, registers, plan, models, events, row, catching_up, room, out
         )
         out.outcome[row] = TAKEN if scored else NOT_SCORED
+    return int(count)
 
 
 @compiled

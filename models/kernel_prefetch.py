@@ -22,8 +22,9 @@ from models.state import Examples, Profiles, Queues
 
 cgutils: Any = untyped_cgutils
 LINE_BYTES = 64
-PROFILE_AHEAD = 8  # Events; long enough for main memory.
-EXAMPLE_AHEAD = 4  # The customer's profile, which says where the example is, has come by then.
+ENTRY_AHEAD = 12  # Events. A step between two stages is about as long as main memory takes.
+PROFILE_AHEAD = 8
+EXAMPLE_AHEAD = 4
 
 
 def _ask(_typing: object, array: types.Array, row: types.Integer) -> tuple[Any, Callable[..., Any]]:
@@ -53,9 +54,25 @@ ask = cast("Callable[..., None]", intrinsic(_ask))
 
 
 @compiled
-def ask_for_profile(profiles: Profiles, queues: Queues, events: EventColumns, row: int) -> None:
-    """Hint at what an event will read and change of its customer, and where its id is looked up."""
-    slot = events.slot[row]
+def likely_slot(queues: Queues, events: EventColumns, row: int) -> int:
+    """The slot that the table holds first for an event's customer, or -1: nearly always theirs."""
+    mask = np.uint64(queues.slot_table.shape[0] - 1)
+    return int(queues.slot_table[events.customer_hash[row, 0] & mask]) - 1
+
+
+@compiled
+def ask_for_entries(queues: Queues, events: EventColumns, row: int) -> None:
+    """Hint at where an event's customer and its id are looked up."""
+    slots = np.uint64(queues.slot_table.shape[0] - 1)
+    seen = np.uint64(queues.seen_table.shape[0] - 1)
+    ask(queues.slot_table, np.int64(events.customer_hash[row, 0] & slots))
+    ask(queues.seen_table, np.int64(events.event_hash[row] & seen))
+
+
+@compiled
+def ask_for_profile(profiles: Profiles, slot: int) -> None:
+    """Hint at what an event will read and change of its customer."""
+    ask(profiles.customer_hash, slot)
     ask(profiles.first_example, slot)
     ask(profiles.counts, slot)
     ask(profiles.values, slot)
@@ -70,14 +87,11 @@ def ask_for_profile(profiles: Profiles, queues: Queues, events: EventColumns, ro
     ask(profiles.remembered_at, slot)
     ask(profiles.newer, slot)
     ask(profiles.older, slot)
-    mask = np.uint64(queues.seen_table.shape[0] - 1)
-    ask(queues.seen_table, np.int64(events.event_hash[row] & mask))
 
 
 @compiled
-def ask_for_example(profiles: Profiles, examples: Examples, events: EventColumns, row: int) -> None:
+def ask_for_example(profiles: Profiles, examples: Examples, slot: int) -> None:
     """Hint at the customer's newest open example, and neighbours in the order of activity."""
-    slot = events.slot[row]
     newer, older = profiles.newer[slot], profiles.older[slot]
     if newer >= 0:
         ask(profiles.older, newer)
@@ -92,3 +106,21 @@ def ask_for_example(profiles: Profiles, examples: Examples, events: EventColumns
         ask(examples.start_ms, place)
         ask(examples.deadline_ms, place)
         ask(examples.candidates, place)
+
+
+@compiled
+def ask_ahead(
+    profiles: Profiles, examples: Examples, queues: Queues, events: EventColumns, row: int
+) -> None:
+    """Hint at what the events after `row` will touch: each finds where the next stage looks."""
+    count = events.at_ms.shape[0]
+    if row + ENTRY_AHEAD < count:
+        ask_for_entries(queues, events, row + ENTRY_AHEAD)
+    if row + PROFILE_AHEAD < count:
+        slot = likely_slot(queues, events, row + PROFILE_AHEAD)
+        if slot >= 0:
+            ask_for_profile(profiles, slot)
+    if row + EXAMPLE_AHEAD < count:
+        slot = likely_slot(queues, events, row + EXAMPLE_AHEAD)
+        if slot >= 0:
+            ask_for_example(profiles, examples, slot)

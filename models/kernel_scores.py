@@ -23,12 +23,20 @@ from models.batch import (
     ServedModels,
 )
 from models.compiled import compiled
+from models.kernel_grid import (
+    CONTRIBUTION_PLACES,
+    PERCENTILE_PLACES,
+    PROBABILITY_PLACES,
+    REMAINDER_PLACES,
+    VALUE_PLACES,
+    on_grid,
+)
 from models.kernel_math import LOG_2, half_power
 from models.layout import HINGE_KNOTS
 from models.plan import F8, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
 
-LOGIT_MAX = 35.0
+LOGIT_MAX = 27.0  # Of a probability that twelve decimals can still say.
 HALVINGS_PER_UNIT = 1.0 / LOG_2
 KNOTS = len(HINGE_KNOTS)
 
@@ -129,8 +137,15 @@ def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scr
 
 @compiled
 def probability_of(logit: float) -> float:
-    """The logistic function of a logit that is held within ±LOGIT_MAX."""
-    return 1.0 / (1.0 + half_power(max(-LOGIT_MAX, min(LOGIT_MAX, logit)) * HALVINGS_PER_UNIT))
+    """The logistic function of a logit that is held within ±LOGIT_MAX, on its grid."""
+    odds = half_power(max(-LOGIT_MAX, min(LOGIT_MAX, logit)) * HALVINGS_PER_UNIT)
+    return on_grid(1.0 / (1.0 + odds), PROBABILITY_PLACES)
+
+
+@compiled
+def logit_of(probability: float) -> float:
+    """The logit of a probability strictly between 0 and 1."""
+    return math.log(probability) - math.log1p(-probability)
 
 
 @compiled
@@ -150,7 +165,7 @@ def percentile_of(quantiles: F8, served: float) -> float:
             upto = middle + 1
         else:
             high = middle
-    return 50.0 * (below + upto) / QUANTILES
+    return on_grid(50.0 * (below + upto) / QUANTILES, PERCENTILE_PLACES)
 
 
 @compiled
@@ -171,6 +186,7 @@ def strongest(
             out.source[m, rank] = source
     total = 0.0
     for rank in range(REASONS_MAX):
+        out.contribution[m, rank] = on_grid(out.contribution[m, rank], CONTRIBUTION_PLACES)
         total += out.contribution[m, rank]
     return total
 
@@ -191,19 +207,22 @@ def score_campaign(
     registers[SCORES] = m + 1
     linear = sum_sources(plan, models, campaign, room)
     value = plan.predicts_value[campaign] == 1
-    if not value:
-        linear = max(-LOGIT_MAX, min(LOGIT_MAX, linear))
-    room.experts[0] = linear if value else probability_of(linear)
+    if value:
+        linear = on_grid(linear, VALUE_PLACES)
+        room.experts[0] = linear
+    else:
+        room.experts[0] = probability_of(linear)
+        linear = logit_of(room.experts[0])
     status = models.status[campaign]
     out.event[m] = row
     out.campaign[m] = campaign
     out.version[m] = models.version[campaign]
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
-        rate = models.rate[campaign]
+        rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
         out.served[m] = rate
-        out.linear[m] = rate if value else math.log(rate / (1.0 - rate))
-        out.baseline[m] = out.linear[m]
+        out.linear[m] = rate if value else logit_of(rate)
+        out.baseline[m] = on_grid(out.linear[m], REMAINDER_PLACES)
         out.other[m] = 0.0
         out.percentile[m] = NO_PERCENTILE
         return int(m)
@@ -211,7 +230,7 @@ def score_campaign(
     out.linear[m] = linear
     out.baseline[m] = models.baseline[campaign]
     named = strongest(plan, models, campaign, room, out, m)
-    out.other[m] = linear - models.baseline[campaign] - named
+    out.other[m] = on_grid(linear - models.baseline[campaign] - named, REMAINDER_PLACES)
     out.percentile[m] = percentile_of(models.quantiles[campaign], out.served[m])
     return int(m)
 

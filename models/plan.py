@@ -29,6 +29,8 @@ I8 = NDArray[np.int64]
 I4 = NDArray[np.int32]
 U4 = NDArray[np.uint32]
 U8 = NDArray[np.uint64]
+U1 = NDArray[np.uint8]
+I1 = NDArray[np.int8]
 
 
 class PlanArrays(NamedTuple):
@@ -67,6 +69,7 @@ class PlanArrays(NamedTuple):
     seen_ids_max: int
     open_examples_max: int
     closes_per_event_max: int
+    profiles_max: int
 
 
 @dataclass(frozen=True)
@@ -289,4 +292,5 @@ def _arrays(
         seen_ids_max=limits.seen_ids_max,
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
+        profiles_max=limits.profiles_max,
     )

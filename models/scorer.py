@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
 
 from models.batch import ScoreColumns, score_columns, scratch
-from models.intake import Batch, Intake
+from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
-from models.kernel_profile import reset_profile
-from models.kernel_queues import choose_victim, rebuild_table
+from models.kernel_queues import rebuild_table
+from models.kernel_slots import fill_slot_table
 from models.plan import Plan
 from models.rows import RowWriter
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
+    EVICTED,
     HEAP_COUNT,
     NEVER_MS,
     OPEN_COUNT,
@@ -31,14 +31,15 @@ from models.state import (
     REPLACED,
     SCORES,
     SEEN_DROPPED,
+    SLOT_COUNT,
     THROTTLED,
     new_examples,
     new_profiles,
     new_queues,
     new_registers,
     reserve_examples,
-    reserve_profiles,
     reserve_seen,
+    reserve_slots,
 )
 from schemas.example import TrainingExample
 from schemas.model_record import ModelRecord
@@ -54,7 +55,6 @@ class Folded(NamedTuple):
     scores: ScoreColumns
     score_count: int
     rows: list[TrainingExample]
-    row_customers: list[str]
 
 
 class Counts(NamedTuple):
@@ -99,10 +99,8 @@ class Scorer:
         self._queues = new_queues(plan)
         self._registers = new_registers()
         self._scratch = scratch(plan)
-        self._slots: dict[str, int] = {}
-        self._customers: list[str] = []
-        self._event_ids: list[str] = []
-        self._evicted = 0
+        self._customers: list[bytes] = []  # [slot] as JSON without its quotes
+        self._event_ids: list[bytes] = []  # [place] the same
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next record on; False if it is not of this campaign file."""
@@ -122,11 +120,11 @@ class Scorer:
             opened=int(registers[OPENED]),
             replaced=int(registers[REPLACED]),
             throttled=int(registers[THROTTLED]),
-            evicted=self._evicted,
+            evicted=int(registers[EVICTED]),
             ids_dropped=int(registers[SEEN_DROPPED]),
             texts_refused=self._intake.vocabulary.refused,
             open_examples=int(registers[OPEN_COUNT]),
-            profiles=len(self._slots),
+            profiles=int(registers[SLOT_COUNT]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
 
@@ -165,46 +163,26 @@ class Scorer:
     def fold_batch(self, batch: Batch, *, catching_up: bool = False) -> Folded:
         """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
-        count = len(batch.customers)
+        count = len(batch.rows)
         campaigns = len(self.plan.campaigns)
         out = score_columns(count, campaigns)
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
-        self._event_ids += [""] * (self._examples.at_ms.shape[0] - len(self._event_ids))
+        self._event_ids += [b""] * (self._examples.at_ms.shape[0] - len(self._event_ids))
+        slots = reserve_slots(self._profiles, self._queues, self._registers, count)
+        if slots is not self._queues:
+            self._queues = slots
+            fill_slot_table(self._profiles, slots, self._registers)
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
         rows: list[TrainingExample] = []
-        row_customers: list[str] = []
-        self._fold_events(batch, out, catching_up, rows, row_customers)
-        return Folded(batch, out, int(self._registers[SCORES]), rows, row_customers)
-
-    def _fold_events(
-        self,
-        batch: Batch,
-        out: ScoreColumns,
-        catching_up: bool,
-        rows: list[TrainingExample],
-        row_customers: list[str],
-    ) -> None:
-        """Give every customer a slot and run the loop; cut where one has to make room."""
-        profiles_max = self.plan.limits.profiles_max
-        get, slots = self._slots.get, batch.columns.slot
-        first = 0
-        chosen: list[int] = []
-        for row, customer in enumerate(batch.customers):
-            slot = get(customer)
-            if slot is None:
-                if len(self._slots) >= profiles_max:
-                    slots[first:row] = chosen
-                    self._run(batch, first, row, out, catching_up, rows, row_customers)
-                    first, chosen = row, []
-                    slot = self._evict()
-                slot = self._admit(customer, slot)
-            chosen.append(slot)
-        slots[first:] = chosen
-        self._run(batch, first, len(batch.customers), out, catching_up, rows, row_customers)
+        stop = 0
+        while stop < count:
+            stop, closed = self._run(batch, stop, out, catching_up)
+            rows += closed
+        return Folded(batch, out, int(self._registers[SCORES]), rows)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -222,37 +200,12 @@ class Scorer:
             column[: len(order)] = column[order]
         self._registers[HEAP_COUNT] = len(order)
 
-    def _evict(self) -> int | None:
-        slot = int(choose_victim(self._profiles, self._registers))
-        if slot < 0:
-            return None  # Every customer has an open example, and those are bounded.
-        del self._slots[self._customers[slot]]
-        self._evicted += 1
-        return slot
-
-    def _admit(self, customer: str, slot: int | None) -> int:
-        if slot is None:
-            slot = len(self._customers)
-            self._customers.append(customer)
-            reserve_profiles(self._profiles, slot + 1)
-        self._customers[slot] = customer
-        self._slots[customer] = slot
-        reset_profile(self._profiles, slot)
-        self._profiles.customer_hash[slot] = xxh3_64_intdigest(customer.encode())
-        return slot
-
     def _run(
-        self,
-        batch: Batch,
-        first: int,
-        stop: int,
-        out: ScoreColumns,
-        catching_up: bool,
-        rows: list[TrainingExample],
-        row_customers: list[str],
-    ) -> None:
+        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool
+    ) -> tuple[int, list[TrainingExample]]:
+        """Fold from `first` on; give where it went on to, and the rows that closed meanwhile."""
         scored = int(self._registers[SCORES])
-        fold_events(
+        stop = fold_events(
             self._profiles,
             self._examples,
             self._queues,
@@ -261,24 +214,30 @@ class Scorer:
             self._serving.models,
             batch.columns,
             first,
-            stop,
             catching_up,
             self._scratch,
             out,
         )
-        places = out.place[scored : int(self._registers[SCORES])]
-        events = out.event[scored : int(self._registers[SCORES])]
-        opened = np.flatnonzero(places >= 0)
-        for place, event in zip(places[opened].tolist(), events[opened].tolist(), strict=True):
-            self._event_ids[place] = batch.event_ids[event]
+        for row in np.flatnonzero(out.admitted[first:stop]).tolist():
+            slot = int(batch.columns.slot[first + row])
+            self._customers += [b""] * (slot + 1 - len(self._customers))
+            self._customers[slot] = batch.texts.customer_text(first + row)
+        opened = slice(scored, int(self._registers[SCORES]))
+        places, events = out.place[opened], out.event[opened]
+        kept = places >= 0
+        for place, event in zip(places[kept].tolist(), events[kept].tolist(), strict=True):
+            self._event_ids[place] = batch.texts.event_text(event)
+        return stop, self._close_rows()
+
+    def _close_rows(self) -> list[TrainingExample]:
         closed = int(self._registers[CLOSED_COUNT])
         if not closed:
-            return
+            return []
         gone = self._queues.closed[:closed]
-        leavers = [self._customers[slot] for slot in self._examples.slot[gone].tolist()]
-        event_ids = [self._event_ids[place] for place in gone.tolist()]
-        rows += self._writer.write(self._examples, gone, leavers, event_ids)
-        row_customers += leavers
+        leavers = [text_of(self._customers[slot]) for slot in self._examples.slot[gone].tolist()]
+        event_ids = [text_of(self._event_ids[place]) for place in gone.tolist()]
+        rows = self._writer.write(self._examples, gone, leavers, event_ids)
         for place in gone.tolist():
-            self._event_ids[place] = ""
+            self._event_ids[place] = b""
         free_closed(self._queues, self._registers, closed)
+        return rows

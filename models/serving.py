@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.batch import QUANTILES, STATUSES, ServedModels
 from models.intake import Intake
+from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
 from models.plan import Plan
@@ -131,7 +132,8 @@ class Serving:
         models.source_offset[index] = -np.bincount(
             places.source[known], weights=parts[known], minlength=models.source_offset.shape[1]
         )
-        models.baseline[index] = record.bias - float(np.cumsum(models.source_offset[index])[-1])
+        baseline = record.bias - float(np.cumsum(models.source_offset[index])[-1])
+        models.baseline[index] = on_grid(baseline, CONTRIBUTION_PLACES)
         self._fill_categories(index, [(key, weights[place]) for key, place in places.categories])
 
     def _places_of(self, index: int, record: ModelRecord) -> _Places:

@@ -31,6 +31,7 @@ CLOCK_MS, NEXT_SEQUENCE, OPEN_COUNT, FREE_COUNT, HEAP_COUNT = 0, 1, 2, 3, 4
 LRU_FIRST, LRU_LAST, SEEN_HEAD, SEEN_COUNT, CLOSED_COUNT = 5, 6, 7, 8, 9
 OPENED, REPLACED, THROTTLED, DUPLICATES, LATE, NOT_SCORED, SEEN_DROPPED = 10, 11, 12, 13, 14, 15, 16
 SCORED, SCORES, CLIPPED = 17, 18, 19
+SLOT_COUNT, EVICTED = 20, 21
 REGISTERS = 24
 
 
@@ -42,7 +43,7 @@ class Profiles(NamedTuple):
     last_at: I8  # [slot, stream] NEVER_MS before the first event
     gap_days: F4  # [slot, stream] between the last two events
     first_at: I8  # [slot]
-    customer_hash: U8  # [slot]
+    customer_hash: U8  # [slot, 2]
     by: F4  # [slot, group * COUNT_BY_VALUES_MAX] decayed to `by_at`
     by_at: I8  # [slot, group]
     answers: F4  # [slot, campaign, 4] hits, misses, and both decayed
@@ -87,7 +88,7 @@ class Examples(NamedTuple):
 
 
 class Queues(NamedTuple):
-    """Orders over the open examples, and the ids seen lately."""
+    """Orders over the open examples, the ids seen lately, and who has which slot."""
 
     heap_due: I8
     heap_sequence: I8
@@ -99,6 +100,7 @@ class Queues(NamedTuple):
     seen_hash: U8  # ring, oldest first from SEEN_HEAD
     seen_at: I8
     seen_table: U8  # open addressing; 0 is empty
+    slot_table: I4  # customers by hash, open addressing; slot + 1, 0 is empty
 
 
 GROWTH = 16  # A store grows by a sixteenth: little is wasted, and growing moves no bytes.
@@ -125,7 +127,7 @@ def new_profiles(plan: Plan) -> Profiles:
         last_at=np.zeros((0, streams), np.int64),
         gap_days=np.zeros((0, streams), np.float32),
         first_at=np.zeros(0, np.int64),
-        customer_hash=np.zeros(0, np.uint64),
+        customer_hash=np.zeros((0, 2), np.uint64),
         by=np.zeros((0, groups * COUNT_BY_VALUES_MAX), np.float32),
         by_at=np.zeros((0, groups), np.int64),
         answers=np.zeros((0, campaigns, len(ANSWERS)), np.float32),
@@ -178,6 +180,7 @@ def new_queues(plan: Plan) -> Queues:
         seen_hash=np.zeros(1024, np.uint64),
         seen_at=np.zeros(1024, np.int64),
         seen_table=np.zeros(2048, np.uint64),
+        slot_table=np.zeros(1024, np.int32),
     )
 
 
@@ -216,6 +219,18 @@ def reserve_examples(examples: Examples, queues: Queues, registers: I8, more: in
     if entries > have:
         for array in (queues.heap_due, queues.heap_sequence, queues.heap_place):
             _grow(array, _rows(have, entries))
+
+
+def reserve_slots(profiles: Profiles, queues: Queues, registers: I8, more: int) -> Queues:
+    """Make room for `more` customers; a table that would be half full is laid anew, empty."""
+    slots = int(registers[SLOT_COUNT]) + more
+    reserve_profiles(profiles, slots)
+    size = queues.slot_table.shape[0]
+    if 2 * slots <= size:
+        return queues
+    while size < 2 * slots:
+        size *= 2
+    return queues._replace(slot_table=np.zeros(size, np.int32))
 
 
 def reserve_seen(queues: Queues, registers: I8, more: int) -> Queues:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from xxhash import xxh3_128_hexdigest
 
 from models.kernel_examples import one_in
 from models.plan import Limits
+from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile
 from schemas.clauses import Clause
 from schemas.times import DAY_MS, parse_time
@@ -199,8 +199,8 @@ class NaiveFold:
                 continue
             group = joined[0]
             group.candidates += 1
-            name = xxh3_128_hexdigest(f"{event.customer}\x1f{event.event_id}".encode())
-            if one_in(np.uint64(int(name[:16], 16)), seed, np.uint64(group.candidates)):
+            name, _ = hash_text(event.event_id, *hash_text(event.customer))
+            if one_in(np.uint64(name), seed, np.uint64(group.candidates)):
                 group.chosen.append(i)
         return groups
 

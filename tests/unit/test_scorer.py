@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from models.batch import DUPLICATE, LATE, NOT_SCORED, TAKEN
+from models.intake import text_of
 from models.plan import Limits, Plan, compile_plan
 from models.scorer import Folded, Scorer
 from schemas.campaign import Campaign, CampaignFile, Events, Features
@@ -88,16 +89,22 @@ def test_a_customer_may_share_ids_with_others() -> None:
     assert fold(Scorer(plan_of()), events).scores.outcome.tolist() == [TAKEN, TAKEN]
 
 
+def slots(scorer: Scorer) -> dict[str, int]:
+    """Who has a profile, and where."""
+    held = scorer._customers[: scorer.counts.profiles]
+    return {text_of(name): slot for slot, name in enumerate(held)}
+
+
 def test_the_least_recently_active_customer_makes_room() -> None:
     """At the bound the customer who was away longest is forgotten, and begins anew."""
     scorer = Scorer(plan_of(replace(BUY, learn_on=(Clause("never"),)), profiles_max=2))
     fold(scorer, [event("ann", "x", 0), event("bob", "x", 1), event("ann", "x", 2)])
     fold(scorer, [event("cy", "x", 3)], first=3)
-    assert set(scorer._slots) == {"ann", "cy"}
+    assert set(slots(scorer)) == {"ann", "cy"}
     assert scorer.counts.evicted == 1
     fold(scorer, [event("bob", "x", 4)], first=4)
-    assert set(scorer._slots) == {"cy", "bob"}
-    counted = scorer._profiles.counts[scorer._slots["bob"]].max()
+    assert set(slots(scorer)) == {"cy", "bob"}
+    counted = scorer._profiles.counts[slots(scorer)["bob"]].max()
     assert counted == 1.0
 
 
@@ -105,9 +112,9 @@ def test_a_customer_with_an_open_example_keeps_his_profile() -> None:
     """Who is waited for is not forgotten, before his example has closed."""
     scorer = Scorer(plan_of(profiles_max=2))
     fold(scorer, [event("ann", "view", 0), event("bob", "x", 1), event("cy", "x", 2)])
-    assert set(scorer._slots) == {"ann", "cy"}
+    assert set(slots(scorer)) == {"ann", "cy"}
     fold(scorer, [event("cy", "x", 2 * DAY_MS), event("dan", "x", 2 * DAY_MS)], first=3)
-    assert set(scorer._slots) == {"cy", "dan"}
+    assert set(slots(scorer)) == {"cy", "dan"}
     assert scorer.counts.open_examples == 0
 
 

@@ -1,0 +1,172 @@
+"""Score records as bytes in the compiled loop.
+
+Owns: the order of a score record's fields on the wire.
+Never: a decision; everything was decided when the event was scored.
+Source: schemas.score, whose reader takes every record written here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, ScoreColumns
+from models.compiled import compiled
+from models.kernel_grid import (
+    CONTRIBUTION_PLACES,
+    PERCENTILE_PLACES,
+    PROBABILITY_PLACES,
+    REMAINDER_PLACES,
+    VALUE_PLACES,
+    places_of,
+    steps_of,
+)
+from models.kernel_text import copy_span, write_decimal, write_hex, write_integer, write_time
+from models.plan import I8, U1
+
+BAND_MEDIUM_FROM = 50.0
+BAND_HIGH_FROM = 80.0
+
+# The pieces of a record that are the same for all; behind them stand those of campaigns and so on.
+(
+    SCORE_ID, CUSTOMER_ID, EVENT_ID, AS_OF, SOURCE, SCORES, PROBABILITY, PERCENTILE, EXPECTED_VALUE,
+    CONTRIBUTION_END, OTHER_REASONS, BASELINE, RECORD_END, COMMA, NULL, BAND_LOW, BAND_MEDIUM,
+    BAND_HIGH, BAND_NONE,
+) = range(19)  # fmt: skip
+
+
+class Pieces(NamedTuple):
+    """Everything in a record that is known beforehand, as text."""
+
+    text: U1
+    starts: I8  # [pieces + 1]
+    campaign: int  # the first of the pieces that open an entry, by campaign
+    model: int  # the first of those up to the model's version, by campaign
+    features: int  # the first of those that close an entry, by campaign
+    status: int  # the first of those of the statuses
+    source: int  # the first of those that open a reason, by source
+    predicts_value: I8  # [campaigns]
+
+
+@compiled
+def write_piece(buffer: U1, at: int, pieces: Pieces, piece: int) -> int:
+    """Write a piece that is known beforehand."""
+    return copy_span(buffer, at, pieces.text, pieces.starts[piece], pieces.starts[piece + 1])
+
+
+@compiled
+def write_number(buffer: U1, at: int, number: float, places: int) -> int:
+    """Write a number that lies on the grid of so many places."""
+    places = places_of(number, places)
+    return write_decimal(buffer, at, steps_of(number, places), places)
+
+
+@compiled
+def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> int:
+    """Write percentile and band, or null for both."""
+    at = write_piece(buffer, at, pieces, PERCENTILE)
+    if percentile == NO_PERCENTILE:
+        at = write_piece(buffer, at, pieces, NULL)
+        return write_piece(buffer, at, pieces, BAND_NONE)
+    at = write_number(buffer, at, percentile, PERCENTILE_PLACES)
+    band = BAND_LOW
+    if percentile >= BAND_HIGH_FROM:
+        band = BAND_HIGH
+    elif percentile >= BAND_MEDIUM_FROM:
+        band = BAND_MEDIUM
+    return write_piece(buffer, at, pieces, band)
+
+
+@compiled
+def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
+    """Write the reasons, the remainder and the baseline."""
+    for rank in range(REASONS_MAX):
+        source = scores.source[m, rank]
+        if source < 0:
+            break
+        if rank > 0:
+            at = write_piece(buffer, at, pieces, COMMA)
+        at = write_piece(buffer, at, pieces, pieces.source + source)
+        at = write_number(buffer, at, scores.contribution[m, rank], CONTRIBUTION_PLACES)
+        at = write_piece(buffer, at, pieces, CONTRIBUTION_END)
+    at = write_piece(buffer, at, pieces, OTHER_REASONS)
+    at = write_number(buffer, at, scores.other[m], REMAINDER_PLACES)
+    at = write_piece(buffer, at, pieces, BASELINE)
+    return write_number(buffer, at, scores.baseline[m], REMAINDER_PLACES)
+
+
+@compiled
+def write_entry(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
+    """Write one campaign's score."""
+    campaign = scores.campaign[m]
+    is_value = pieces.predicts_value[campaign] == 1
+    at = write_piece(buffer, at, pieces, pieces.campaign + campaign)
+    at = write_piece(buffer, at, pieces, PROBABILITY)
+    if is_value:
+        at = write_piece(buffer, at, pieces, NULL)
+    else:
+        at = write_number(buffer, at, scores.served[m], PROBABILITY_PLACES)
+    at = write_percentile(buffer, at, pieces, scores.percentile[m])
+    at = write_piece(buffer, at, pieces, EXPECTED_VALUE)
+    if is_value:
+        at = write_number(buffer, at, scores.served[m], VALUE_PLACES)
+    else:
+        at = write_piece(buffer, at, pieces, NULL)
+    at = write_piece(buffer, at, pieces, pieces.status + scores.status[m])
+    at = write_reasons(buffer, at, pieces, scores, m)
+    at = write_piece(buffer, at, pieces, pieces.model + campaign)
+    at = write_integer(buffer, at, scores.version[m])
+    return write_piece(buffer, at, pieces, pieces.features + campaign)
+
+
+@compiled
+def write_opening(
+    buffer: U1,
+    at: int,
+    pieces: Pieces,
+    events: EventColumns,
+    text: U1,
+    customer: I8,
+    event: I8,
+    row: int,
+) -> int:
+    """Write what a record says of its event."""
+    at = write_piece(buffer, at, pieces, SCORE_ID)
+    at = write_hex(buffer, at, events.score_hash[row], 0)
+    at = write_hex(buffer, at, events.score_hash[row], 1)
+    at = write_piece(buffer, at, pieces, CUSTOMER_ID)
+    at = copy_span(buffer, at, text, customer[row, 0], customer[row, 1])
+    at = write_piece(buffer, at, pieces, EVENT_ID)
+    at = copy_span(buffer, at, text, event[row, 0], event[row, 1])
+    at = write_piece(buffer, at, pieces, AS_OF)
+    at = write_time(buffer, at, events.at_ms[row])
+    at = write_piece(buffer, at, pieces, SOURCE)
+    at = write_integer(buffer, at, events.offset[row])
+    return write_piece(buffer, at, pieces, SCORES)
+
+
+@compiled
+def write_records(
+    buffer: U1,
+    pieces: Pieces,
+    events: EventColumns,
+    text: U1,
+    customer: I8,
+    event: I8,
+    scores: ScoreColumns,
+    count: int,
+    ends: I8,
+) -> int:
+    """Write the records of the first `count` scores, note where each ends, give their number."""
+    at, records = 0, 0
+    for m in range(count):
+        row = scores.event[m]
+        if m == 0 or row != scores.event[m - 1]:
+            at = write_opening(buffer, at, pieces, events, text, customer, event, row)
+        else:
+            at = write_piece(buffer, at, pieces, COMMA)
+        at = write_entry(buffer, at, pieces, scores, m)
+        if m + 1 == count or scores.event[m + 1] != row:
+            at = write_piece(buffer, at, pieces, RECORD_END)
+            ends[records] = at
+            records += 1
+    return records

@@ -1,0 +1,104 @@
+"""Which profile is whose: customers by their hash, in the compiled loop.
+
+Owns: the table from hashes to slots, and who makes room when all profiles are taken.
+Never: holds a name.
+Source: Cormen et al., Introduction to Algorithms, open addressing with linear probing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.compiled import compiled
+from models.kernel_profile import reset_profile
+from models.kernel_queues import choose_victim
+from models.plan import PlanArrays
+from models.state import EVICTED, I4, I8, SLOT_COUNT, Profiles, Queues
+
+NO_SLOT = -1
+
+
+@compiled
+def table_entry(profiles: Profiles, table: I4, first: np.uint64, second: np.uint64) -> int:
+    """Where a customer stands in the table, or the empty entry where it belongs."""
+    mask = table.shape[0] - 1
+    entry = np.int64(first & np.uint64(mask))
+    while table[entry] != 0:
+        slot = table[entry] - 1
+        if profiles.customer_hash[slot, 0] == first and profiles.customer_hash[slot, 1] == second:
+            break
+        entry = (entry + 1) & mask
+    return int(entry)
+
+
+@compiled
+def slot_of(profiles: Profiles, table: I4, first: np.uint64, second: np.uint64) -> int:
+    """The slot of a customer, or NO_SLOT."""
+    return int(table[table_entry(profiles, table, first, second)]) - 1
+
+
+@compiled
+def remove_slot(profiles: Profiles, table: I4, slot: int) -> None:
+    """Take a customer out of the table, moving back those that were displaced by it."""
+    mask = table.shape[0] - 1
+    hole = table_entry(
+        profiles, table, profiles.customer_hash[slot, 0], profiles.customer_hash[slot, 1]
+    )
+    table[hole] = 0
+    entry = (hole + 1) & mask
+    while table[entry] != 0:
+        home = np.int64(profiles.customer_hash[table[entry] - 1, 0] & np.uint64(mask))
+        if ((hole - home) & mask) < ((entry - home) & mask):
+            table[hole] = table[entry]
+            table[entry] = 0
+            hole = entry
+        entry = (entry + 1) & mask
+
+
+@compiled
+def make_room(profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays) -> int:
+    """A slot for a new customer: a new one, or that of the least recently active.
+
+    Customers with open examples keep theirs; if all have some, the bound on those holds.
+    """
+    if registers[SLOT_COUNT] >= plan.profiles_max:
+        victim = choose_victim(profiles, registers)
+        if victim >= 0:
+            remove_slot(profiles, queues.slot_table, victim)
+            registers[EVICTED] += 1
+            return victim
+    slot = registers[SLOT_COUNT]
+    registers[SLOT_COUNT] = slot + 1
+    return int(slot)
+
+
+@compiled
+def admit(
+    profiles: Profiles,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    first: np.uint64,
+    second: np.uint64,
+) -> int:
+    """Give a customer who has none a slot."""
+    slot = make_room(profiles, queues, registers, plan)
+    reset_profile(profiles, slot)
+    entry = table_entry(profiles, queues.slot_table, first, second)
+    queues.slot_table[entry] = slot + 1
+    profiles.customer_hash[slot, 0] = first
+    profiles.customer_hash[slot, 1] = second
+    return slot
+
+
+@compiled
+def fill_slot_table(profiles: Profiles, queues: Queues, registers: I8) -> None:
+    """Fill an empty table from the profiles."""
+    for slot in range(registers[SLOT_COUNT]):
+        entry = table_entry(
+            profiles,
+            queues.slot_table,
+            profiles.customer_hash[slot, 0],
+            profiles.customer_hash[slot, 1],
+        )
+        queues.slot_table[entry] = slot + 1
