@@ -1,0 +1,149 @@
+"""Records written in the compiled loop: bytes into a buffer, one after the other.
+
+Owns: how integers, decimals, times and digests are written in JSON.
+Never: checks for room; decides which fields a record has.
+Source: RFC 8259 (numbers), RFC 3339 (times); the calendar is Howard Hinnant's `civil_from_days`
+    (https://howardhinnant.github.io/date_algorithms.html#civil_from_days).
+
+Every function takes the buffer and the position at which it begins, and gives the one at which the
+next begins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled import compiled
+
+Text = NDArray[np.uint8]
+U8 = NDArray[np.uint64]
+
+DIGITS_MAX = 20  # Bytes of the longest integer, sign included.
+DECIMAL_MAX = 22  # Bytes of the longest decimal: a sign and a point more than its digits.
+TIME_LENGTH = 24
+HEX_LENGTH = 16
+
+_ZERO = ord("0")
+_LETTER = ord("a") - 10
+_MINUS, _POINT, _COLON, _T, _Z = (ord(sign) for sign in "-.:TZ")
+_DAYS_OF_ERA = 146_097  # Of 400 years; the calendar repeats after them.
+_DAYS_TO_EPOCH = 719_468  # From March 1 of the year 0.
+_DAY_MS = 86_400_000
+
+
+@compiled
+def copy_span(buffer: Text, at: int, source: Text, start: int, stop: int) -> int:
+    """Copy `source[start:stop]`."""
+    for place in range(stop - start):
+        buffer[at + place] = source[start + place]
+    return at + stop - start
+
+
+@compiled
+def digits_of(number: int) -> int:
+    """How many digits a number has that is not negative."""
+    count = 1
+    while number > 9:
+        number //= 10
+        count += 1
+    return count
+
+
+@compiled
+def write_digits(buffer: Text, at: int, number: int, count: int) -> int:
+    """Write the last `count` digits of a number that is not negative, zeros in front."""
+    for place in range(at + count - 1, at - 1, -1):
+        rest = number // 10
+        buffer[place] = _ZERO + number - 10 * rest
+        number = rest
+    return at + count
+
+
+@compiled
+def write_integer(buffer: Text, at: int, number: int) -> int:
+    """Write an integer above -2**63."""
+    if number < 0:
+        buffer[at] = _MINUS
+        at += 1
+        number = -number
+    return int(write_digits(buffer, at, number, digits_of(number)))
+
+
+@compiled
+def write_decimal(buffer: Text, at: int, units: int, places: int) -> int:
+    """Write `units` divided by 10 to the power of `places`, exactly, without zeros at the end.
+
+    A reader of float64 finds the float64 that is nearest to it: `units / 10.0**places`, as long as
+    both are whole numbers that a float64 holds (`units` up to 2**53, `places` up to 22).
+    """
+    if units < 0:
+        buffer[at] = _MINUS
+        at += 1
+        units = -units
+    while places > 0:
+        rest = units // 10
+        if rest * 10 != units:
+            break
+        units = rest
+        places -= 1
+    if places == 0:
+        return int(write_digits(buffer, at, units, digits_of(units)))
+    point = at + max(digits_of(units) - places, 1)
+    for place in range(point + places, point, -1):
+        rest = units // 10
+        buffer[place] = _ZERO + units - 10 * rest
+        units = rest
+    buffer[point] = _POINT
+    write_digits(buffer, at, units, point - at)
+    return point + places + 1
+
+
+@compiled
+def civil_from_days(days: int) -> tuple[int, int, int]:
+    """Year, month and day of a number of days since 1970-01-01."""
+    shifted = days + _DAYS_TO_EPOCH
+    era = shifted // _DAYS_OF_ERA
+    day_of_era = shifted - era * _DAYS_OF_ERA
+    year_of_era = (
+        day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096
+    ) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * day_of_year + 2) // 153  # 0 is March.
+    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
+    year = year_of_era + 400 * era
+    return (year + 1 if month <= 2 else year), month, day
+
+
+@compiled
+def write_time(buffer: Text, at: int, time_ms: int) -> int:
+    """Write a time of the years 0 to 9999 as RFC 3339 in UTC with milliseconds, without quotes."""
+    days = time_ms // _DAY_MS
+    rest_ms = time_ms - days * _DAY_MS
+    year, month, day = civil_from_days(days)
+    write_digits(buffer, at, year, 4)
+    buffer[at + 4] = _MINUS
+    write_digits(buffer, at + 5, month, 2)
+    buffer[at + 7] = _MINUS
+    write_digits(buffer, at + 8, day, 2)
+    buffer[at + 10] = _T
+    write_digits(buffer, at + 11, rest_ms // 3_600_000, 2)
+    buffer[at + 13] = _COLON
+    write_digits(buffer, at + 14, rest_ms // 60_000 % 60, 2)
+    buffer[at + 16] = _COLON
+    write_digits(buffer, at + 17, rest_ms // 1_000 % 60, 2)
+    buffer[at + 19] = _POINT
+    write_digits(buffer, at + 20, rest_ms % 1_000, 3)
+    buffer[at + 23] = _Z
+    return at + 24
+
+
+@compiled
+def write_hex(buffer: Text, at: int, numbers: U8, index: int) -> int:
+    """Write the uint64 at `index` of an array as 16 lower-case hexadecimal digits."""
+    number = numbers[index]
+    for place in range(HEX_LENGTH):
+        nibble = int(number >> np.uint64(60 - 4 * place)) & 15
+        buffer[at + place] = nibble + (_ZERO if nibble < 10 else _LETTER)
+    return at + HEX_LENGTH
