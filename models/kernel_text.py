@@ -6,7 +6,8 @@ Source: RFC 8259 (numbers), RFC 3339 (times); the calendar is Howard Hinnant's `
     (https://howardhinnant.github.io/date_algorithms.html#civil_from_days).
 
 Every function takes the buffer and the position at which it begins, and gives the one at which the
-next begins.
+next begins. Inner loops count in unsigned integers: a signed index is compared with zero each time,
+which keeps the compiler from copying many bytes at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ DECIMAL_MAX = 22  # Bytes of the longest decimal: a sign and a point more than i
 TIME_LENGTH = 24
 HEX_LENGTH = 16
 
+POWERS_OF_TEN = tuple(10**places for places in range(19))
+
 _ZERO = ord("0")
+_TEN, _UNIT = np.uint64(10), np.uint64(1)
 _LETTER = ord("a") - 10
 _MINUS, _POINT, _COLON, _T, _Z = (ord(sign) for sign in "-.:TZ")
 _DAYS_OF_ERA = 146_097  # Of 400 years; the calendar repeats after them.
@@ -35,8 +39,9 @@ _DAY_MS = 86_400_000
 @compiled
 def copy_span(buffer: Text, at: int, source: Text, start: int, stop: int) -> int:
     """Copy `source[start:stop]`."""
-    for place in range(stop - start):
-        buffer[at + place] = source[start + place]
+    first, target = np.uint64(start), np.uint64(at)
+    for place in range(np.uint64(stop - start)):
+        buffer[target + place] = source[first + place]
     return at + stop - start
 
 
@@ -53,10 +58,12 @@ def digits_of(number: int) -> int:
 @compiled
 def write_digits(buffer: Text, at: int, number: int, count: int) -> int:
     """Write the last `count` digits of a number that is not negative, zeros in front."""
-    for place in range(at + count - 1, at - 1, -1):
-        rest = number // 10
-        buffer[place] = _ZERO + number - 10 * rest
-        number = rest
+    left, place = np.uint64(number), np.uint64(at + count)
+    for _ in range(count):
+        rest = left // _TEN
+        place -= _UNIT
+        buffer[place] = _ZERO + int(left - _TEN * rest)
+        left = rest
     return at + count
 
 
@@ -72,10 +79,10 @@ def write_integer(buffer: Text, at: int, number: int) -> int:
 
 @compiled
 def write_decimal(buffer: Text, at: int, units: int, places: int) -> int:
-    """Write `units` divided by 10 to the power of `places`, exactly, without zeros at the end.
+    """Write `units` divided by 10 to the power of `places` (up to 18), without zeros at the end.
 
     A reader of float64 finds the float64 that is nearest to it: `units / 10.0**places`, as long as
-    both are whole numbers that a float64 holds (`units` up to 2**53, `places` up to 22).
+    `units` is a whole number that a float64 holds, up to 2**53.
     """
     if units < 0:
         buffer[at] = _MINUS
@@ -89,14 +96,11 @@ def write_decimal(buffer: Text, at: int, units: int, places: int) -> int:
         places -= 1
     if places == 0:
         return int(write_digits(buffer, at, units, digits_of(units)))
-    point = at + max(digits_of(units) - places, 1)
-    for place in range(point + places, point, -1):
-        rest = units // 10
-        buffer[place] = _ZERO + units - 10 * rest
-        units = rest
+    whole = units // POWERS_OF_TEN[places]
+    point = at + digits_of(whole)
+    write_digits(buffer, at, whole, point - at)
     buffer[point] = _POINT
-    write_digits(buffer, at, units, point - at)
-    return point + places + 1
+    return int(write_digits(buffer, point + 1, units - whole * POWERS_OF_TEN[places], places))
 
 
 @compiled
