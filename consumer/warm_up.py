@@ -10,7 +10,7 @@ from __future__ import annotations
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.plan import Limits, Plan, compile_plan
-from models.rows import EXPERTS
+from models.row_text import EXPERTS
 from models.scorer import Scorer
 from models.serving import CHAMPION
 from models.trainer import CampaignLearner

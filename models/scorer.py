@@ -19,7 +19,7 @@ from models.kernel_fold import fold_events, free_closed
 from models.kernel_profile import reset_profile
 from models.kernel_queues import choose_victim, rebuild_table
 from models.plan import Plan
-from models.rows import RowWriter
+from models.rows import Rows, RowWriter
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
@@ -40,7 +40,6 @@ from models.state import (
     reserve_profiles,
     reserve_seen,
 )
-from schemas.example import TrainingExample
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
@@ -53,8 +52,7 @@ class Folded(NamedTuple):
     batch: Batch
     scores: ScoreColumns
     score_count: int
-    rows: list[TrainingExample]
-    row_customers: list[str]
+    rows: Rows
 
 
 class Counts(NamedTuple):
@@ -175,18 +173,16 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows: list[TrainingExample] = []
-        row_customers: list[str] = []
-        self._fold_events(batch, out, catching_up, rows, row_customers)
-        return Folded(batch, out, int(self._registers[SCORES]), rows, row_customers)
+        rows = Rows()
+        self._fold_events(batch, out, catching_up, rows)
+        return Folded(batch, out, int(self._registers[SCORES]), rows)
 
     def _fold_events(
         self,
         batch: Batch,
         out: ScoreColumns,
         catching_up: bool,
-        rows: list[TrainingExample],
-        row_customers: list[str],
+        rows: Rows,
     ) -> None:
         """Give every customer a slot and run the loop; cut where one has to make room."""
         profiles_max = self.plan.limits.profiles_max
@@ -198,13 +194,13 @@ class Scorer:
             if slot is None:
                 if len(self._slots) >= profiles_max:
                     slots[first:row] = chosen
-                    self._run(batch, first, row, out, catching_up, rows, row_customers)
+                    self._run(batch, first, row, out, catching_up, rows)
                     first, chosen = row, []
                     slot = self._evict()
                 slot = self._admit(customer, slot)
             chosen.append(slot)
         slots[first:] = chosen
-        self._run(batch, first, len(batch.customers), out, catching_up, rows, row_customers)
+        self._run(batch, first, len(batch.customers), out, catching_up, rows)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -248,8 +244,7 @@ class Scorer:
         stop: int,
         out: ScoreColumns,
         catching_up: bool,
-        rows: list[TrainingExample],
-        row_customers: list[str],
+        rows: Rows,
     ) -> None:
         scored = int(self._registers[SCORES])
         fold_events(
@@ -277,8 +272,7 @@ class Scorer:
         gone = self._queues.closed[:closed]
         leavers = [self._customers[slot] for slot in self._examples.slot[gone].tolist()]
         event_ids = [self._event_ids[place] for place in gone.tolist()]
-        rows += self._writer.write(self._examples, gone, leavers, event_ids)
-        row_customers += leavers
+        self._writer.write(self._examples, gone, leavers, event_ids, rows)
         for place in gone.tolist():
             self._event_ids[place] = ""
         free_closed(self._queues, self._registers, closed)

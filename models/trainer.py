@@ -22,7 +22,7 @@ from models.learner import Learner, make_learner
 from models.plan import Plan
 from models.quality import make_quality, status
 from models.recent_predictions import RecentPredictions
-from models.rows import EXPERTS
+from models.row_text import EXPERTS
 from models.serving import CHAMPION
 from schemas.campaign import Campaign
 from schemas.example import TrainingExample
