@@ -162,6 +162,17 @@ def assert_numbers(row: TrainingExample, examples: Examples, place: int, *, valu
     assert row.experts == {"slow": float(examples.experts[place, 0])}
 
 
+def test_a_row_may_have_no_feature() -> None:
+    """An example of which nothing was known is a row all the same."""
+    plan = plan_of("dept")
+    examples = closed_examples(plan, 1, 5, 1)
+    examples.units[:] = 0
+    rows = Rows()
+    place = np.zeros(1, np.int32)
+    RowWriter(plan, Intake(plan), 0, KEY).write(examples, place, ["c"], ["e"], rows)
+    assert decode_example(rows.values[0]).features == {}
+
+
 def test_more_rows_than_fit_the_buffer_are_written_in_pieces() -> None:
     """However many close at once, each row is whole."""
     plan = plan_of("dept")
