@@ -17,7 +17,6 @@ from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
 from models.plan import Plan
 from models.trainer import Trainer
-from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
 from schemas.model_record import ModelRecord, encode_model_record
 from schemas.settings import Topics
@@ -87,26 +86,20 @@ class LearningPartition:
 
     def learn(self, rows_max: int) -> int:
         """Learn up to so many rows and give how many it were."""
-        offsets: list[int] = []
-        rows: list[TrainingExample] = []
-        taken = min(rows_max, len(self._waiting))
-        for _ in range(taken):
-            offset, value = self._waiting.popleft()
-            self.next_offset = offset + 1
-            try:
-                rows.append(decode_example(value or b""))
-                offsets.append(offset)
-            except msgspec.DecodeError as error:
-                log().error(
-                    "a training example cannot be read and is left out",
-                    partition=str(self.partition),
-                    offset=offset,
-                    error=str(error),
-                )
-                self._telemetry.limit_hit("unreadable_example")
-        self._trainer.fold(offsets, rows)
+        taken = [self._waiting.popleft() for _ in range(min(rows_max, len(self._waiting)))]
+        offsets = [offset for offset, _ in taken]
+        for offset, error in self._trainer.fold_bytes(offsets, [value for _, value in taken]):
+            log().error(
+                "a training example cannot be read and is left out",
+                partition=str(self.partition),
+                offset=offset,
+                error=str(error),
+            )
+            self._telemetry.limit_hit("unreadable_example")
+        if offsets:
+            self.next_offset = offsets[-1] + 1
         self._count()
-        return taken
+        return len(taken)
 
     def publish(self, *, states: bool = True) -> tuple[list[Outgoing], list[ModelRecord]]:
         """What changed since the last call: states for trainers, models for scorers."""

@@ -23,7 +23,6 @@ from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.intake import Refusal
 from models.plan import Plan
 from models.scorer import Counts, Folded, Scorer
-from schemas.example import TrainingExample, encode_example
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
@@ -43,7 +42,6 @@ class ScoringPartition:
         self.partition = partition
         self.start = start
         self.next_offset = start.origin
-        self._plan = plan
         self._topics = settings.topics
         self._clock = clock
         self._telemetry = telemetry
@@ -126,17 +124,14 @@ class ScoringPartition:
             outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
             self._observe_latency(records, folded)
         if folded.rows:
-            outgoing.append(self._rows(folded.rows))
+            rows = folded.rows
+            outgoing.append(Outgoing(self._topics.examples, None, rows.keys, rows.values))
         if folded.batch.refused:
             outgoing.append(
                 encode_dead_letters(self._topics.dead_letters, records, folded.batch.refused)
             )
         self._telemetry.hops["encode"].observe(self._clock.monotonic_s() - scored_s)
         return outgoing
-
-    def _rows(self, rows: list[TrainingExample]) -> Outgoing:
-        keys = [row.campaign.encode() for row in rows]
-        return Outgoing(self._topics.examples, None, keys, [encode_example(row) for row in rows])
 
     def _observe_latency(self, records: Records, folded: Folded) -> None:
         events = np.unique(folded.scores.event[: folded.score_count])
@@ -156,9 +151,9 @@ class ScoringPartition:
         meters.scored.add(int(outcomes[TAKEN]))
         self._count_refused(folded.batch.refused)
         _count_scores(folded, self._campaigns)
-        for row in folded.rows:
-            campaign = self._campaigns[self._plan.campaigns.index(row.campaign)]
-            (campaign.converted if row.label > 0.0 else campaign.not_converted).add()
+        for index, converted in zip(folded.rows.campaigns, folded.rows.converted, strict=True):
+            campaign = self._campaigns[index]
+            (campaign.converted if converted else campaign.not_converted).add()
 
     def _count_refused(self, refused: list[Refusal]) -> None:
         for refusal in refused:

@@ -7,17 +7,22 @@ Source: numba compiles a function at its first call and keeps the result on disk
 
 from __future__ import annotations
 
+import numpy as np
+
 from consumer.encoding import ScoreEncoder
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
+from models.intake import Intake
 from models.plan import Limits, Plan, compile_plan
-from models.rows import EXPERTS
+from models.row_text import EXPERTS
+from models.rows import Rows, RowWriter
 from models.scorer import Scorer
 from models.serving import CHAMPION
-from models.trainer import CampaignLearner
+from models.state import new_examples, new_queues, new_registers, reserve_examples
+from models.trainer import Trainer
 from models.wire import hash_text
 from schemas.campaign import CampaignFile
-from schemas.example import ClosedBy, ExampleSource, TrainingExample
+from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
 from schemas.score import ModelRef
 from schemas.settings import Settings
 from schemas.times import DAY_MS, format_time
@@ -48,19 +53,30 @@ def compile_kernels(plan: Plan) -> None:
                    folder=str(cache_folder()))  # fmt: skip
     ScoreEncoder(plan, "", 0).encode(Scorer(plan).fold([], [], [], []))
     hash_text("")
+    _write_nobody(plan)
+    trainer = Trainer(plan)
     for index in range(len(plan.campaigns)):
-        learner = CampaignLearner(plan, index)
-        for day in (1, 2):  # The second day compiles what forgets.
-            learner.learn(_row(plan, index, day))
+        for day in (1, 2):  # The second day compiles what forgets, and what knows a name by then.
+            trainer.fold_bytes([day], [encode_example(_row(plan, index, day))])
+
+
+def _write_nobody(plan: Plan) -> None:
+    """Write an example that nobody left behind."""
+    examples = new_examples(plan)
+    reserve_examples(examples, new_queues(plan), new_registers(), 1)
+    examples.campaign[:] = -1
+    writer = RowWriter(plan, Intake(plan), 0, b"")
+    writer.write(examples, np.zeros(1, np.int32), [""], [""], Rows())
 
 
 def _row(plan: Plan, index: int, day: int) -> TrainingExample:
     """A row of nobody, for a learner that is thrown away."""
     at = format_time(day * DAY_MS)
+    value = plan.file.campaigns[plan.campaigns[index]].predict == "value"
     return TrainingExample(
         campaign=plan.campaigns[index],
         lineage=plan.lineages[index],
-        customer="0",
+        customer="0" * 16,
         event_id=None,
         as_of=at,
         closed_at=at,
@@ -70,8 +86,8 @@ def _row(plan: Plan, index: int, day: int) -> TrainingExample:
         weight=1.0,
         acted="none",
         features={"tenure": 2.0},
-        probability=0.5,
-        expected_value=0.5,
+        probability=None if value else 0.5,
+        expected_value=0.5 if value else None,
         experts={EXPERTS[0]: 0.5},
         model=ModelRef(plan.lineages[index], CHAMPION, 0, plan.features[index]),
         status="ready",

@@ -14,6 +14,7 @@ import numpy as np
 
 from models import kernels_learner as kernels
 from models.columns import prior_variance_of
+from models.kernel_learn_rows import LearnerArrays
 from models.kernels_learner import Floats
 from models.linear_learner import LinearLearner, StateParts
 
@@ -71,6 +72,19 @@ class DenseLearner(LinearLearner):
         """The covariance, shape (columns + 1, columns + 1), bias first (a view)."""
         size = len(self._columns) + 1
         return self._covariance[:size, :size]
+
+    @property
+    def arrays(self) -> LearnerArrays:
+        """What a compiled loop learns with, bias first (no copies); until a column is admitted."""
+        return LearnerArrays(
+            self._covariance,
+            self._weights,
+            self._prior,
+            self._means,
+            self._gain,
+            self._x,
+            self._tallies,
+        )
 
     def _admitted(self, name: str, place: int) -> None:
         capacity = len(self._weights)

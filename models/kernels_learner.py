@@ -250,6 +250,16 @@ def touched_columns(covariance: Floats, prior: Floats, places: Integers, size: i
 
 
 @compiled
+def subtract_multiple(target: Floats, factor: float, source: Floats) -> None:
+    """Subtract `factor` times `source`, entry by entry.
+
+    Counted from 0, so that the compiler knows that no index is negative and uses vectors.
+    """
+    for i in range(target.shape[0]):
+        target[i] -= factor * source[i]
+
+
+@compiled
 def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
     """Overwrite the upper triangle by U with UᵀU = matrix; pivots are held at their known least."""
     size = matrix.shape[0]
@@ -262,9 +272,7 @@ def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
         for j in range(k + 1, size):
             factor = row_k[j]
             if factor != 0.0:
-                row_j = matrix[j]
-                for i in range(j, size):
-                    row_j[i] -= factor * row_k[i]
+                subtract_multiple(matrix[j, j:], factor, row_k[j:])
 
 
 @compiled
@@ -279,9 +287,7 @@ def substitute(upper: Floats, rows: Floats) -> None:
         for j in range(k + 1, size):
             share = upper[k, j]
             if share != 0.0:
-                row_j = rows[j]
-                for i in range(size):
-                    row_j[i] -= share * row_k[i]
+                subtract_multiple(rows[j], share, row_k)
 
 
 @compiled
@@ -293,9 +299,7 @@ def subtract_square(matrix: Floats, rows: Floats) -> None:
         for j in range(size):
             share = row_k[j]
             if share != 0.0:
-                row_j = matrix[j]
-                for i in range(j, size):
-                    row_j[i] -= share * row_k[i]
+                subtract_multiple(matrix[j, j:], share, row_k[j:])
 
 
 @compiled

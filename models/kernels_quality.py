@@ -90,13 +90,18 @@ def add_days(total: Floats, sums: Floats, latest: int, days: int) -> None:
 
 
 @compiled
-def add_histograms(histogram: Floats, cells: Cells, latest: int, days: int) -> None:
-    """Add the cells of the last `days` to `histogram`, shape (BINS, 3), oldest day first."""
+def add_histograms(histogram: Floats, cells: Cells, sums: Floats, latest: int, days: int) -> None:
+    """Add the cells of the last `days` to `histogram`, oldest day first.
+
+    Both are flat: `cells` has the shape (DAYS, BINS * 3). A day without rows has empty cells, and
+    adding nothing changes no bit.
+    """
     for age in range(days - 1, -1, -1):
         slot = (latest - age) % DAYS
-        for place in range(histogram.shape[0]):
-            for cell in range(histogram.shape[1]):
-                histogram[place, cell] += cells[slot, place, cell]
+        if sums[slot, ROWS] > 0.0:
+            day = cells[slot]
+            for place in range(histogram.shape[0]):
+                histogram[place] += day[place]
 
 
 @compiled

@@ -118,6 +118,10 @@ class LinearLearner(ABC):
             self._admitted(name, place + 1)
         return place
 
+    def refuse(self, names: int) -> None:
+        """Count names that found no room, without asking for each."""
+        self._columns.refused += names
+
     def gather(self, x: Mapping[Any, Any], *, admit: bool = False) -> Floats:
         """Return a dictionary of features as an array, bias first; a zero admits no column."""
         places = self._columns.places

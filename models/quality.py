@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models import kernels_quality as kernels
 from models.distinct_counts import DistinctCounts
+from models.kernel_learn_rows import Buckets
 from schemas.model_record import ModelStatus
 
 DAY_MS = 86_400_000
@@ -62,6 +63,7 @@ class Quality(ABC):
 
     def __init__(self, sums_per_day: int) -> None:
         self._sums = np.zeros((kernels.DAYS, sums_per_day))
+        self._cells = np.zeros((kernels.DAYS, 0, 3), np.float32)
         self._latest = -1
         self.rows_too_old = 0
         self.rows_ignored = 0
@@ -84,6 +86,11 @@ class Quality(ABC):
             self.rows_too_old += 1
             return
         self._count(day % kernels.DAYS, label, predicted, min(weight, _WEIGHT_MAX))
+
+    @property
+    def buckets(self) -> Buckets:
+        """What a compiled loop counts into (no copies), and the newest day that there is."""
+        return Buckets(self._sums, self._cells, self._latest)
 
     def _turn(self, day: int) -> None:
         first = max(self._latest + 1, day - kernels.DAYS + 1)
@@ -108,16 +115,19 @@ class Quality(ABC):
     def window(self, days: int) -> Window:
         """Return the quality of the last `days` (1 to 28) up to the newest day seen."""
 
-    def summary(self) -> dict[str, float | None]:
+    def summary(self, windows: Mapping[int, Window] | None = None) -> dict[str, float | None]:
         """Return all measures of all windows, named like `log_loss_7d`."""
         found: dict[str, float | None] = {}
-        for days in WINDOWS_DAYS:
-            window = self.window(days)
+        for days, window in (windows or self.windows()).items():
             found[f"rows_{days}d"] = float(window.rows)
             found[f"predicted_to_actual_{days}d"] = window.predicted_to_actual
             for name, measure in window.measures.items():
                 found[f"{name}_{days}d"] = measure
         return found
+
+    def windows(self) -> dict[int, Window]:
+        """Return the quality of each window that is published, by its days."""
+        return {days: self.window(days) for days in WINDOWS_DAYS}
 
     def to_state(self) -> tuple[Numbers, Arrays]:
         """Return everything needed to go on bit for bit; the arrays are copies."""
@@ -171,8 +181,10 @@ class ConversionQuality(Quality):
     def window(self, days: int) -> Window:
         """Return the quality of the last `days` (1 to 28) up to the newest day seen."""
         rows, weight, actual, predicted, loss = self._total(days)
-        histogram = np.zeros((kernels.BINS, 3))
-        kernels.add_histograms(histogram, self._cells, self._latest, days)
+        flat = np.zeros(kernels.BINS * 3)
+        cells = self._cells.reshape(kernels.DAYS, -1)
+        kernels.add_histograms(flat, cells, self._sums, self._latest, days)
+        histogram = flat.reshape(-1, 3)
         gaps = np.zeros(CALIBRATION_GROUPS)
         rate = actual / weight if weight > 0.0 else 0.0
         log_loss = _ratio(loss, weight)

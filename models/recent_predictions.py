@@ -47,19 +47,24 @@ class RecentPredictions:
         self._next = (self._next + 1) % len(self._ring)
         self._count = min(self._count + 1, len(self._ring))
 
+    def extend(self, predictions: Floats) -> None:
+        """Take in predictions one after the other."""
+        found = predictions[np.isfinite(predictions)]
+        size = len(self._ring)
+        kept = found[-size:]
+        first = self._next + len(found) - len(kept)
+        self._ring[(first + np.arange(len(kept))) % size] = kept
+        self._next = (self._next + len(found)) % size
+        self._count = min(self._count + len(found), size)
+
+    @property
+    def held(self) -> Floats:
+        """The predictions that are held, in no order (a copy)."""
+        return self._ring[: self._count].copy()
+
     def quantiles(self) -> Floats:
         """Return 101 quantiles, ascending, or none before the first prediction."""
-        if self._count == 0:
-            return np.zeros(0)
-        ordered = np.sort(self._ring[: self._count])
-        found = np.empty(QUANTILES)
-        for place in range(QUANTILES):
-            # Whole numbers first: the position is exact for every ring size.
-            below, rest = divmod(place * (self._count - 1), QUANTILES - 1)
-            above = min(below + 1, self._count - 1)
-            share = rest / (QUANTILES - 1)
-            found[place] = ordered[below] + (ordered[above] - ordered[below]) * share
-        return found
+        return quantiles_of(self.held)
 
     def to_state(self) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Return everything needed to go on bit for bit."""
@@ -73,3 +78,19 @@ class RecentPredictions:
         self._ring[: len(held)] = held
         self._count = len(held)
         self._next = self._count % len(self._ring)
+
+
+def quantiles_of(predictions: Floats) -> Floats:
+    """Return 101 quantiles of predictions, ascending, or none if there are none."""
+    count = len(predictions)
+    if count == 0:
+        return np.zeros(0)
+    ordered = np.sort(predictions)
+    found = np.empty(QUANTILES)
+    for place in range(QUANTILES):
+        # Whole numbers first: the position is exact for every number of predictions.
+        below, rest = divmod(place * (count - 1), QUANTILES - 1)
+        above = min(below + 1, count - 1)
+        share = rest / (QUANTILES - 1)
+        found[place] = ordered[below] + (ordered[above] - ordered[below]) * share
+    return found

@@ -1,4 +1,4 @@
-"""Closed examples as rows: names instead of places.
+"""Closed examples as rows: names instead of places, bytes instead of arrays.
 
 Owns: how a closed example is written down.
 Never: decides whether or when it closes.
@@ -8,30 +8,70 @@ Source: schemas.example is the shape of a row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import STATUSES
 from models.intake import Intake
-from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
+from models.kernel_row_text import (
+    EXPERT_NUMBER,
+    LABEL_NUMBER,
+    NUMBER_PLACES,
+    SERVED_NUMBER,
+    WEIGHT_NUMBER,
+    RowNumbers,
+    RowTexts,
+    write_rows,
+)
+from models.kernel_text import DECIMAL_MAX
+from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import Plan
-from models.serving import CHAMPION
+from models.row_text import Table, encode_text, segments_of, segments_table, statuses_table
 from models.state import Examples
-from schemas.example import ClosedBy, ExampleSource, TrainingExample
-from schemas.score import ModelRef
-from schemas.times import format_time
 
 CANDIDATES_MAX = 10  # A row stands for at most so many scored events.
-EXPERTS = ("slow",)
 COUNT_BY_AGE = "90d"
+ROWS_AT_ONCE = 256  # Bounds the buffer, however many examples one batch closes.
+NUMBERS = 4
+NUMBER_UNITS_PER_ONE = 10.0**NUMBER_PLACES
+UNITS_EXACT_MAX = 2.0**53
+HASHES_KEPT_MAX = 16_384  # A customer's examples close close to each other.
 
 
 def customer_hash(key: bytes, customer: str) -> str:
     """16 hex digits that name a customer to whoever knows the key."""
-    return hashlib.blake2b(customer.encode(), key=key, digest_size=8).hexdigest()
+    return digester(key)(customer).hex()
+
+
+def digester(key: bytes) -> Callable[[str], bytes]:
+    """What gives the 8 bytes of a customer's hash; the newest are remembered."""
+    keyed = hashlib.blake2b(key=key, digest_size=8)
+
+    @lru_cache(HASHES_KEPT_MAX)
+    def digest(customer: str) -> bytes:
+        taking = keyed.copy()
+        taking.update(customer.encode())
+        return taking.digest()
+
+    return digest
+
+
+@dataclass
+class Rows:
+    """Rows as records: keys, values, and what is counted of each."""
+
+    keys: list[bytes] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+    campaigns: list[int] = field(default_factory=list)
+    converted: list[bool] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.values)
 
 
 class RowWriter:
@@ -41,12 +81,21 @@ class RowWriter:
         self._plan = plan
         self._intake = intake
         self._partition = partition
-        self._hash_key = hash_key
-        self._lineages = plan.lineages
-        self._widths = np.array([len(columns.names) for columns in plan.layout.campaigns])
-        self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
+        self._digest = digester(hash_key)
+        self._keys = [name.encode() for name in plan.campaigns]
+        self._predicts_value = np.array(
+            [campaign.predict == "value" for campaign in plan.file.campaigns.values()]
+        )
+        self._segments = segments_table(plan)
+        self._statuses = statuses_table()
+        self._values = Table()
         self._known = -1
-        self._names: NDArray[np.object_] = np.zeros((0, 0), object)
+        self._texts = self._name_everything()
+        self._buffer = np.zeros(0, np.uint8)
+        self._stops = np.zeros(ROWS_AT_ONCE, np.int64)
+        fixed = [sum(map(len, segments_of(plan, index))) for index in range(len(self._keys))]
+        # Besides: two times, a digest, a status, integers, and numbers as long as a float64 is.
+        self._fixed_max = max(fixed) + 2 * 24 + 16 + 16 + 5 * DECIMAL_MAX + NUMBERS * 32
 
     def write(
         self,
@@ -54,94 +103,104 @@ class RowWriter:
         places: NDArray[np.int32],
         customers: Sequence[str],
         event_ids: Sequence[str],
-    ) -> list[TrainingExample]:
-        """The rows of closed examples, in the order of closing."""
+        rows: Rows,
+    ) -> None:
+        """Add closed examples to `rows`, in the order of closing."""
+        self._follow_vocabulary()
         campaigns = -1 - examples.campaign[places]
-        dense = self._dense(examples.units[places], campaigns)
-        a, b = examples.category_a[places].tolist(), examples.category_b[places].tolist()
-        rows: list[TrainingExample] = []
-        for (
-            row, campaign, served, answer, candidates, weight, experts, version, status,
-            at_ms, closed_ms, offset, closed_offset, closed_index,
-        ) in zip(
-            range(len(places)),
-            campaigns.tolist(),
-            examples.served[places].tolist(),
-            examples.answer[places].tolist(),
-            np.minimum(examples.candidates[places], CANDIDATES_MAX).tolist(),
-            examples.weight[places].tolist(),
-            examples.experts[places].tolist(),
-            examples.version[places].tolist(),
-            examples.status[places].tolist(),
-            examples.at_ms[places].tolist(),
-            examples.closed_ms[places].tolist(),
-            examples.offset[places].tolist(),
-            examples.closed_offset[places].tolist(),
-            examples.closed_index[places].tolist(),
-            strict=True,
-        ):  # fmt: skip
-            lineage, value = self._lineages[campaign], self._values[campaign]
-            rows.append(
-                TrainingExample(
-                    campaign=self._plan.campaigns[campaign],
-                    lineage=lineage,
-                    customer=customer_hash(self._hash_key, customers[row]),
-                    event_id=event_ids[row],
-                    as_of=format_time(at_ms),
-                    closed_at=format_time(closed_ms),
-                    source=ExampleSource(self._partition, offset),
-                    closed_by=ClosedBy(closed_offset, closed_index),
-                    label=answer if value else float(answer > 0.0),
-                    weight=candidates * weight,
-                    acted="none",
-                    features=self._with_categories(campaign, dense[row], a[row], b[row]),
-                    probability=None if value else served,
-                    expected_value=served if value else None,
-                    experts=dict(zip(EXPERTS, experts, strict=True)),
-                    model=ModelRef(lineage, CHAMPION, version, self._plan.features[campaign]),
-                    status=STATUSES[status],
-                )
+        answers = examples.answer[places]
+        chosen = campaigns.tolist()
+        rows.keys += [self._keys[campaign] for campaign in chosen]
+        rows.campaigns += chosen
+        rows.converted += (answers > 0.0).tolist()
+        numbers = np.empty((len(places), NUMBERS))
+        value = self._predicts_value[campaigns]
+        numbers[:, LABEL_NUMBER] = np.where(value, answers, answers > 0.0)
+        candidates = np.minimum(examples.candidates[places], CANDIDATES_MAX)
+        numbers[:, WEIGHT_NUMBER] = candidates * examples.weight[places].astype(np.float64)
+        numbers[:, SERVED_NUMBER] = examples.served[places]
+        numbers[:, EXPERT_NUMBER] = examples.experts[places, 0]
+        for first in range(0, len(places), ROWS_AT_ONCE):
+            piece = slice(first, first + ROWS_AT_ONCE)
+            units, spans, text = exact_units(numbers[piece])
+            ids = encode_text(event_ids[piece])
+            numbered = RowNumbers(
+                places=places[piece],
+                campaign=campaigns[piece],
+                customer=np.frombuffer(b"".join(map(self._digest, customers[piece])), ">u8").astype(
+                    np.uint64
+                ),
+                numbers=units,
+                number_spans=spans,
+                number_text=np.frombuffer(text, np.uint8),
+                event_ids=np.frombuffer(ids, np.uint8),
+                partition=self._partition,
             )
-        return rows
+            rows.values += self._written(examples, numbered)
 
-    def _dense(
-        self, units: NDArray[np.int32], campaigns: NDArray[np.int16]
-    ) -> list[dict[str, float]]:
-        """The columns that are not 0, by name, of each row."""
-        # A place keeps what a wider campaign left in it beyond the columns of this one.
-        own = np.arange(units.shape[1]) < self._widths[campaigns][:, np.newaxis]
-        row, column = np.nonzero((units != 0) & own)
-        names = self._names_by_campaign()[campaigns[row], column].tolist()
-        values = (units[row, column] / UNITS_PER_ONE).tolist()
-        edges = np.searchsorted(row, np.arange(len(units) + 1)).tolist()
-        return [
-            dict(zip(names[first:stop], values[first:stop], strict=True))
-            for first, stop in pairwise(edges)
-        ]
+    def _written(self, examples: Examples, rows: RowNumbers) -> list[bytes]:
+        count = len(rows.places)
+        room = count * (self._fixed_max + self._features_max) + len(rows.event_ids)
+        if room > len(self._buffer):
+            self._buffer = np.empty(room, np.uint8)
+        write_rows(examples, self._texts, rows, self._buffer, self._stops)
+        stops = self._stops[:count].tolist()
+        whole = self._buffer[: stops[-1]].tobytes()
+        return [whole[start:stop] for start, stop in pairwise([0, *stops])]
 
-    def _with_categories(
-        self, campaign: int, features: dict[str, float], a: list[int], b: list[int]
-    ) -> dict[str, float]:
+    def _follow_vocabulary(self) -> None:
+        """Take in the texts of categories and the values of `count_by` that were admitted."""
+        if self._known != self._admitted:
+            self._texts = self._name_everything()
         texts = self._intake.vocabulary.texts
-        categories = self._plan.layout.campaigns[campaign].categories
-        for category, first, second in zip(categories, a, b, strict=False):
-            if first:
-                parts = self._plan.layout.categories[category]
-                text = texts[first] if len(parts) == 1 else f"{texts[first]}×{texts[second]}"
-                features[f"{'×'.join(parts)}={text}"] = 1.0
-        return features
+        if self._values.count < len(texts):
+            for text in texts[self._values.count :]:
+                self._values.add(encode_text(text)[1:-1])
+            self._texts = self._texts._replace(
+                values=self._values.text, value_spans=self._values.spans
+            )
 
-    def _names_by_campaign(self) -> NDArray[np.object_]:
-        """The names of the columns, [campaign, column]; follows the values that were admitted."""
-        known = sum(len(values.places) for values in self._intake.count_by)
-        if known != self._known:
-            self._known = known
-            campaigns = len(self._plan.campaigns)
-            self._names = np.full((campaigns, self._plan.arrays.columns.shape[1]), "", object)
-            for index in range(campaigns):
-                names = self._named(index)
-                self._names[index, : len(names)] = names
-        return self._names
+    @property
+    def _admitted(self) -> int:
+        return sum(len(values.places) for values in self._intake.count_by)
+
+    @property
+    def _features_max(self) -> int:
+        categories = self._texts.categories.shape[1]
+        return int(self._names_max + categories * (2 * self._values.longest + 8))
+
+    def _name_everything(self) -> RowTexts:
+        self._known = self._admitted
+        plan = self._plan
+        names = Table()
+        columns = np.zeros((len(plan.campaigns), plan.arrays.columns.shape[1]), np.int32)
+        categories = np.zeros((len(plan.campaigns), plan.arrays.categories.shape[1]), np.int32)
+        crossed = np.zeros(categories.shape, np.int8)
+        self._names_max = 0
+        for index, own in enumerate(plan.layout.campaigns):
+            pieces = [encode_text(name) + b":" for name in self._named(index)]
+            columns[index, : len(pieces)] = [names.add(piece) for piece in pieces]
+            parts = [plan.layout.categories[category] for category in own.categories]
+            beginnings = [encode_text("×".join(part) + "=")[:-1] for part in parts]
+            categories[index, : len(parts)] = [names.add(piece) for piece in beginnings]
+            crossed[index, : len(parts)] = [len(part) > 1 for part in parts]
+            bytes_of_names = sum(map(len, pieces)) + sum(map(len, beginnings))
+            self._names_max = max(self._names_max, bytes_of_names + DECIMAL_MAX * len(pieces))
+        return RowTexts(
+            segments=self._segments.text,
+            segment_spans=self._segments.spans,
+            statuses=self._statuses.text,
+            status_spans=self._statuses.spans,
+            names=names.text,
+            name_spans=names.spans,
+            columns=columns,
+            categories=categories,
+            crossed=crossed,
+            widths=np.array([len(own.names) for own in plan.layout.campaigns]),
+            category_counts=np.array([len(own.categories) for own in plan.layout.campaigns]),
+            values=self._values.text,
+            value_spans=self._values.spans,
+        )
 
     def _named(self, index: int) -> list[str]:
         columns = self._plan.layout.campaigns[index]
@@ -158,3 +217,29 @@ class RowWriter:
             else:
                 names.append(name)
         return names
+
+
+def exact_units(
+    numbers: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], bytes]:
+    """Numbers in steps of 1e-12; those that are not exactly so get a text, with its span.
+
+    Examples
+    --------
+    >>> exact_units(np.array([[0.25, 1 / 3]]))[2]
+    b'0.3333333333333333'
+    """
+    with np.errstate(over="ignore"):  # What is infinite then is not exact either.
+        units = np.rint(numbers * NUMBER_UNITS_PER_ONE)
+    exact = (np.abs(units) < UNITS_EXACT_MAX) & (units / NUMBER_UNITS_PER_ONE == numbers)
+    exact &= ~((units == 0.0) & np.signbit(numbers))
+    spans = np.zeros((*numbers.shape, 2), np.int64)
+    texts: list[bytes] = []
+    used = 0
+    if not exact.all():
+        where = np.nonzero(~exact)
+        texts = [encode_text(number) for number in numbers[where].tolist()]
+        for row, place, text in zip(*(axis.tolist() for axis in where), texts, strict=True):
+            spans[row, place] = used, used + len(text)
+            used += len(text)
+    return np.where(exact, units, 0.0).astype(np.int64), spans, b"".join(texts)

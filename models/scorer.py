@@ -18,7 +18,7 @@ from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.plan import Plan
-from models.rows import RowWriter
+from models.rows import Rows, RowWriter
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
@@ -41,7 +41,6 @@ from models.state import (
     reserve_seen,
     reserve_slots,
 )
-from schemas.example import TrainingExample
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
@@ -54,7 +53,7 @@ class Folded(NamedTuple):
     batch: Batch
     scores: ScoreColumns
     score_count: int
-    rows: list[TrainingExample]
+    rows: Rows
 
 
 class Counts(NamedTuple):
@@ -177,11 +176,10 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows: list[TrainingExample] = []
+        rows = Rows()
         stop = 0
         while stop < count:
-            stop, closed = self._run(batch, stop, out, catching_up)
-            rows += closed
+            stop = self._run(batch, stop, out, catching_up, rows)
         return Folded(batch, out, int(self._registers[SCORES]), rows)
 
     def _sweep_heap(self, more: int) -> None:
@@ -201,9 +199,9 @@ class Scorer:
         self._registers[HEAP_COUNT] = len(order)
 
     def _run(
-        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool
-    ) -> tuple[int, list[TrainingExample]]:
-        """Fold from `first` on; give where it went on to, and the rows that closed meanwhile."""
+        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool, rows: Rows
+    ) -> int:
+        """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
         stop = fold_events(
             self._profiles,
@@ -227,17 +225,17 @@ class Scorer:
         kept = places >= 0
         for place, event in zip(places[kept].tolist(), events[kept].tolist(), strict=True):
             self._event_ids[place] = batch.texts.event_text(event)
-        return stop, self._close_rows()
+        self._close_rows(rows)
+        return stop
 
-    def _close_rows(self) -> list[TrainingExample]:
+    def _close_rows(self, rows: Rows) -> None:
         closed = int(self._registers[CLOSED_COUNT])
         if not closed:
-            return []
+            return
         gone = self._queues.closed[:closed]
         leavers = [text_of(self._customers[slot]) for slot in self._examples.slot[gone].tolist()]
         event_ids = [text_of(self._event_ids[place]) for place in gone.tolist()]
-        rows = self._writer.write(self._examples, gone, leavers, event_ids)
+        self._writer.write(self._examples, gone, leavers, event_ids, rows)
         for place in gone.tolist():
             self._event_ids[place] = b""
         free_closed(self._queues, self._registers, closed)
-        return rows

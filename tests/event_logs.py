@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
 from models.plan import Limits, Plan
-from models.scorer import Scorer
+from models.scorer import Folded, Scorer
 from schemas.campaign import Campaign, CampaignFile, CountBy, Events, Features, Predict
 from schemas.clauses import Clause, Condition, Goal
-from schemas.example import TrainingExample, encode_example
+from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ModelRecord
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 
@@ -100,11 +100,16 @@ def fold_records(
         folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
         keys, values = encoder.encode(folded)
         out.scores += [key + b" " + value for key, value in zip(keys, values, strict=True)]
-        out.rows += [encode_example(row) for row in folded.rows]
+        out.rows += folded.rows.values
         out.outcomes += folded.scores.outcome.tolist()
         letters = encode_dead_letters("dead-letters", piece, folded.batch.refused)
         out.letters += zip(letters.keys, letters.values, letters.headers or [], strict=True)
     return scorer, out
+
+
+def rows_in(folded: Folded) -> list[TrainingExample]:
+    """The rows that a batch closed."""
+    return [decode_example(value) for value in folded.rows.values]
 
 
 def rows_of(plan: Plan, events: Sequence[LoggedEvent], batch_max: int = 7) -> list[TrainingExample]:
@@ -114,7 +119,7 @@ def rows_of(plan: Plan, events: Sequence[LoggedEvent], batch_max: int = 7) -> li
     for first in range(0, len(events), batch_max):
         piece = records.cut(first, first + batch_max)
         folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
-        rows += folded.rows
+        rows += rows_in(folded)
     return rows
 
 

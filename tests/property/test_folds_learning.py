@@ -20,10 +20,10 @@ from models.scorer import Scorer
 from models.serving import CHAMPION
 from models.trainer import Trainer
 from schemas.campaign import CampaignFile, LearnerName, Predict
-from schemas.example import TrainingExample, decode_example, encode_example
+from schemas.example import TrainingExample
 from schemas.learner_state import decode_learner_state, encode_learner_state, unpack_array
 from schemas.model_record import decode_model_record, encode_model_record
-from tests.event_logs import LoggedEvent, campaign_files, logs, records_of
+from tests.event_logs import LoggedEvent, campaign_files, logs, records_of, rows_in
 
 LEARNERS: dict[Predict, tuple[LearnerName, ...]] = {
     "conversion": ("bayesian_logistic", "river_logistic"),
@@ -73,8 +73,8 @@ def test_served_is_what_the_restored_learner_predicts(
     scorer, trainer = Scorer(plan), Trainer(plan)
     first, second = log.cut(0, middle), log.cut(middle, len(log))
     folded = scorer.fold(first.offsets, first.timestamps_ms, first.keys, first.values)
-    assume(folded.rows)
-    rows = [decode_example(encode_example(row)) for row in folded.rows]
+    assume(len(folded.rows))
+    rows = rows_in(folded)
     trainer.fold(range(len(rows)), rows)
     versions: dict[str, int] = {}
     learners: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def test_served_is_what_the_restored_learner_predicts(
         assert record.learner == CHAMPION
         assert scorer.install(decode_model_record(encode_model_record(record)))
     folded = scorer.fold(second.offsets, second.timestamps_ms, second.keys, second.values)
-    for row in folded.rows:
+    for row in rows_in(folded):
         if row.source.offset < middle or row.campaign not in learners:
             continue
         assert row.model.version == versions[row.campaign]

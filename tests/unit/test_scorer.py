@@ -21,7 +21,7 @@ from schemas.campaign import Campaign, CampaignFile, Events, Features
 from schemas.clauses import Clause, Goal
 from schemas.example import TrainingExample
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
-from tests.event_logs import START_MS, LoggedEvent, closing, random_model, records_of
+from tests.event_logs import START_MS, LoggedEvent, closing, random_model, records_of, rows_in
 from tests.naive_features import NaiveFeatures
 from tests.naive_folds import NaiveFold
 
@@ -58,7 +58,7 @@ def fold(scorer: Scorer, events: Sequence[LoggedEvent], first: int = 0) -> Folde
 def folded_rows(campaign: Campaign, events: Sequence[LoggedEvent]) -> list[TrainingExample]:
     """The rows of a log that ends with silence."""
     end = closing(max(event.at_ms for event in events), len(events))
-    return fold(Scorer(plan_of(campaign, closes_per_event_max=10_000)), [*events, *end]).rows
+    return rows_in(fold(Scorer(plan_of(campaign, closes_per_event_max=10_000)), [*events, *end]))
 
 
 def test_outcomes_of_events() -> None:
@@ -137,11 +137,11 @@ def test_examples_never_pass_their_bound_and_weights_make_up_for_it() -> None:
     for index in range(40):
         step_ms = index * 36 * MINUTE_MS  # 41 steps to a horizon and its lateness.
         events = [event(f"c{n}", "view", step_ms) for n in range(100)]
-        rows += fold(scorer, events, first=index * 100).rows
+        rows += rows_in(fold(scorer, events, first=index * 100))
         most = max(most, scorer.counts.open_examples)
     assert 750 < most <= 1000
     assert scorer.counts.throttled == 4000 - scorer.counts.opened > 0
-    rows += fold(scorer, closing(START_MS + 2 * DAY_MS, 4000)).rows
+    rows += rows_in(fold(scorer, closing(START_MS + 2 * DAY_MS, 4000)))
     assert len(rows) == scorer.counts.opened
     assert abs(sum(row.weight for row in rows) - 4000) < 600
     assert {row.weight for row in rows} >= {1.0, 2.0, 4.0}
@@ -183,7 +183,7 @@ def test_a_quick_answer_waits_for_those_scored_before() -> None:
         event("cy", "view", 3),
         event("ann", "refuse", 4),
     ]
-    rows = fold(Scorer(plan_of(campaign)), events).rows
+    rows = rows_in(fold(Scorer(plan_of(campaign)), events))
     assert [(row.source.offset, row.label) for row in rows] == [(0, 0.0), (1, 1.0)]
     assert [(row.closed_by.offset, row.closed_by.index) for row in rows] == [(4, 0), (4, 1)]
 
@@ -193,8 +193,8 @@ def test_both_classes_leave_when_time_is_up() -> None:
     events = [event("ann", "view", 0), event("bob", "view", 0), event("ann", "buy", 1)]
     end_ms = DAY_MS + HOUR_MS
     scorer = Scorer(plan_of())
-    assert fold(scorer, [*events, event("zoe", "x", end_ms)]).rows == []
-    rows = fold(scorer, [event("zoe", "x", end_ms + 1)], first=4).rows
+    assert rows_in(fold(scorer, [*events, event("zoe", "x", end_ms)])) == []
+    rows = rows_in(fold(scorer, [event("zoe", "x", end_ms + 1)], first=4))
     assert [row.label for row in rows] == [1.0, 0.0]
 
 
@@ -215,14 +215,14 @@ def test_a_goal_that_comes_while_its_row_waits_to_leave_still_counts() -> None:
     scorer = Scorer(plan_of(closes_per_event_max=1))
     views = [event(name, "view", index) for index, name in enumerate(("ann", "bob"))]
     later = [event("zoe", "x", 3 * DAY_MS), event("bob", "buy", 5), event("zoe", "x", 4 * DAY_MS)]
-    rows = fold(scorer, [*views, *later]).rows
+    rows = rows_in(fold(scorer, [*views, *later]))
     assert [(row.source.offset, row.closed_by.offset, row.label) for row in rows] == [
         (0, 2, 0.0),
         (1, 3, 0.0),
     ]
     scorer = Scorer(plan_of(closes_per_event_max=1))
     views.insert(0, event("cy", "view", 0))
-    rows = fold(scorer, [*views, *later]).rows
+    rows = rows_in(fold(scorer, [*views, *later]))
     assert [row.label for row in rows] == [0.0, 0.0, 1.0]
 
 
@@ -234,7 +234,7 @@ def test_places_of_wide_rows_are_used_again_cleanly() -> None:
     scorer = Scorer(plan)
     fold(scorer, [event("ann", "view", 0), event("zoe", "x", 2 * DAY_MS)])
     fold(scorer, [event("bob", "cart", 2 * DAY_MS)], first=2)
-    (row,) = fold(scorer, [event("zoe", "x", 4 * DAY_MS)], first=3).rows
+    (row,) = rows_in(fold(scorer, [event("zoe", "x", 4 * DAY_MS)], first=3))
     assert row.campaign == "narrow"
     assert set(row.features) <= set(plan.layout.campaigns[1].names)
     assert row.features["cart all"] > 0.0
@@ -257,7 +257,7 @@ def test_names_of_senders_do_not_run_into_ours() -> None:
         event("ann", "x", 2),
         event("ann", "view", DAY_MS, tenure=7.0, hits=2.0),
     ]
-    (row,) = fold(Scorer(plan), [*events, *closing(START_MS + DAY_MS, 4)]).rows
+    (row,) = rows_in(fold(Scorer(plan), [*events, *closing(START_MS + DAY_MS, 4)]))
     naive = NaiveFold(file, [*events, *closing(START_MS + DAY_MS, 4)], Limits())
     wanted = NaiveFeatures(naive, naive.rows).of(campaign, 3)
     assert row.features["other seen"] == row.features["other' seen"] == 1.0

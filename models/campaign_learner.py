@@ -1,0 +1,348 @@
+"""One learner of one campaign, with everything that is published or kept of it.
+
+Owns: the steps of a row (judge what was served, predict, learn), and when quality is looked at.
+Never: decides whether a row is to be learned; I/O, wall time, threads or randomness.
+Source: ARCHITECTURE.md, "Two folds".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.columns import COLUMNS_MAX
+from models.dense_learner import DenseLearner
+from models.distinct_counts import DistinctCounts
+from models.kernel_learn_rows import Places, learn_rows
+from models.kernel_row_reader import READ_LABEL
+from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
+from models.layout import HINGE_KNOTS
+from models.learner import Learner, make_learner
+from models.plan import Plan
+from models.quality import make_quality, status
+from models.recent_predictions import RecentPredictions, quantiles_of
+from models.row_reader import ROWS_AT_ONCE, RowReader
+from models.row_text import EXPERTS
+from models.serving import CHAMPION
+from schemas.campaign import Campaign
+from schemas.example import TrainingExample, decode_example
+from schemas.learner_state import LearnerState, pack_array, unpack_array
+from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus
+from schemas.times import DAY_MS
+
+MONTH_DAYS = 28
+JUDGE_EVERY_ROWS_MAX = 100
+STATUSES_OF_MODELS: tuple[ModelStatus, ...] = ("warming", "ready", "unreliable", "paused")
+UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
+
+
+class CampaignLearner:
+    """One learner of one campaign, with everything that is published or kept of it."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self.campaign: Campaign = list(plan.file.campaigns.values())[index]
+        self.lineage = plan.lineages[index]
+        self.version = 0
+        self.covered = 0
+        self.closed_by: dict[int, tuple[int, int]] = {}
+        self.customers = DistinctCounts()
+        self.recent = RecentPredictions()
+        self.quality = make_quality(self.campaign.predict)
+        self.learner: Learner = make_learner(
+            self.campaign.learner, self.campaign.rate, plan.layout.campaigns[index].prior_variances
+        )
+        self._features = plan.features[index]
+        self._day = -1
+        self._judge_at = 1
+        self._status: ModelStatus = STATUSES_OF_MODELS[0]
+        self._judged: NDArray[np.float64] | None = None
+        self._sorted = np.zeros(0)
+        self._summary: dict[str, float | None] = {}
+        self._label_sum = 0.0
+        self._weight_sum = 0.0
+        self._hinges = _hinges(plan, index)
+        self._knots = np.array(HINGE_KNOTS)
+        self._reader = RowReader(plan, index)
+        self._predictions = np.zeros(ROWS_AT_ONCE)
+        self._skipped = np.zeros(ROWS_AT_ONCE, np.bool_)
+        self._feature_values = np.zeros(COLUMNS_MAX)
+        self._row_values = np.zeros(COLUMNS_MAX + 1)
+        self._predicts_value = self.campaign.predict == "value"
+        self._forget_places()
+
+    def _forget_places(self) -> None:
+        self._names: list[str] = []  # of the features that have a column, in their order
+        self._places: dict[str, int] = {}
+        self._column = np.zeros(0, np.int64)
+        self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
+        self._reader.forget()
+
+    def is_repeated(self, partition: int, offset: int, index: int) -> bool:
+        """Whether what closed a row was learned already; if not, it is from now on."""
+        last = self.closed_by.get(partition)
+        if last is not None and (offset, index) <= last:
+            return True
+        self.closed_by[partition] = (offset, index)
+        return False
+
+    def take(self, values: Sequence[bytes]) -> None:
+        """Take up to `ROWS_AT_ONCE` rows as the batch that `read` and `learn_read` are about."""
+        self._batch = values
+        self._reader.take(values)
+
+    def read(self, first: int) -> int:
+        """Read rows of the batch from `first` on: gives the first that cannot be read at once."""
+        if not isinstance(self.learner, DenseLearner):
+            return first
+        return self._reader.read(first)
+
+    def learn_read(self, first: int, stop: int) -> int:
+        """Learn rows that were read, but for the repeated ones: gives how many those are."""
+        rows = self._reader.rows
+        closed_by = zip(
+            rows.partition[first:stop].tolist(),
+            rows.closed_offset[first:stop].tolist(),
+            rows.closed_index[first:stop].tolist(),
+            strict=True,
+        )
+        repeated = [self.is_repeated(*closing) for closing in closed_by]
+        self._skipped[first:stop] = repeated
+        while first < stop:
+            reached = self._learn_some(first, stop)
+            if reached == first:  # It asks for a column, for another day, or for a closer look.
+                self.learn(decode_example(self._batch[first]))
+                reached = first + 1
+            first = reached
+        return sum(repeated)
+
+    def _learn_some(self, first: int, stop: int) -> int:
+        """Learn rows up to one that asks for more, or until quality is to be looked at."""
+        assert isinstance(self.learner, DenseLearner)
+        totals = np.array([self._label_sum, self._weight_sum, 0.0, 0.0])
+        places = Places(
+            self._column, self._knots, self._hinge_column, self._feature_values, self._row_values
+        )
+        reached = int(
+            learn_rows(
+                self._reader.rows,
+                self._skipped,
+                first,
+                stop,
+                self._judge_at - self.version,
+                self.learner.arrays,
+                len(self.learner.columns) + 1,
+                places,
+                self.quality.buckets,
+                self._day,
+                self._predicts_value,
+                totals,
+                self._predictions,
+            )
+        )
+        self._label_sum, self._weight_sum, refused, learned = totals.tolist()
+        if learned:
+            self.recent.extend(self._predictions[: int(learned)])
+            self.learner.refuse(int(refused))
+            if not self.customers.enough:
+                self._count_customers(first, reached)
+            self.version += int(learned)
+            if self.version >= self._judge_at:
+                self._judge()
+        return reached
+
+    def _count_customers(self, first: int, stop: int) -> None:
+        rows = self._reader.rows
+        learned = np.flatnonzero(~self._skipped[first:stop]) + first
+        converted = rows.numbers[learned, READ_LABEL] > 0.0
+        for customer, is_converted in zip(
+            rows.customer[learned].tolist(), converted.tolist(), strict=True
+        ):
+            self.customers.add(customer, converted=is_converted)
+
+    def learn(self, row: TrainingExample) -> None:
+        """Judge a row's prediction as it was served, then learn the row."""
+        served = row.expected_value if self._predicts_value else row.probability
+        closed_at_ms = row.closed_at_ms
+        if served is not None and row.status not in UNJUDGED:
+            self.quality.add(closed_at_ms, row.label, served, row.weight)
+        self.customers.add(int(row.customer, 16), converted=row.label > 0.0)
+        self._label_sum += row.label * row.weight
+        self._weight_sum += row.weight
+        day = closed_at_ms // DAY_MS
+        if self._day >= 0 and day > self._day:
+            self.learner.advance(day - self._day)
+        self._day = max(day, self._day)
+        values = self._values(row.features)
+        self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
+        self.learner.learn_row(values, row.label, row.weight)
+        self.version += 1
+        if self.version >= self._judge_at:
+            self._judge()
+
+    def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
+        """The row as an array in the learner's columns, bias first, hinges added."""
+        try:
+            places = [self._places[name] for name in features]
+        except KeyError:
+            places = [self._admit(name) for name in features]
+        base = np.zeros(len(self._places) + 1)  # The last takes what has no column.
+        base[places] = list(features.values())
+        while True:
+            values = np.zeros(len(self.learner.columns) + 1)
+            values[0] = 1.0
+            missing = expand_row(base, self._column, self._knots, self._hinge_column, values)
+            if missing < 0:
+                return values
+            place, knot = divmod(missing, len(HINGE_KNOTS))
+            name = self._hinges[self._names[place], knot]
+            has_room = len(self.learner.columns) < COLUMNS_MAX or name in self.learner.columns
+            self._hinge_column[place, knot] = self.learner.index(name) if has_room else NO_COLUMN
+
+    def _admit(self, name: str) -> int:
+        """The place of a row's feature among those that have a column, or -1.
+
+        A feature without a column is not remembered: nothing grows with what rows may name, and
+        a restored learner knows the same places, in the order of its columns.
+        """
+        place = self._places.get(name, -1)
+        if place >= 0:
+            return place
+        column = self.learner.index(name)
+        if column < 0:
+            self._reader.refuse(name)
+        else:
+            place = len(self._names)
+            self._reader.know(name, place)
+            self._names.append(name)
+            self._places[name] = place
+            self._column = np.append(self._column, column)
+            hinged = [(name, knot) in self._hinges for knot in range(len(HINGE_KNOTS))]
+            wanted = np.where(hinged, NOT_ADMITTED, NO_COLUMN).reshape(1, -1)
+            self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
+        return place
+
+    def _judge(self) -> None:
+        """Look at quality again: after every row at first, then whenever rows grew by 1 %.
+
+        The rule counts rows, so that records do not depend on when they are asked for.
+        """
+        self._judge_at = self.version + max(1, min(JUDGE_EVERY_ROWS_MAX, self.version // 100))
+        windows = self.quality.windows()
+        self._status = status(self.customers, windows[MONTH_DAYS])
+        self._judged = self.recent.held
+        self._summary = self.quality.summary(windows)
+
+    @property
+    def _quantiles(self) -> NDArray[np.float64]:
+        """The quantiles of the predictions held when quality was last looked at.
+
+        They are sorted when somebody asks, which is less often than quality is looked at.
+        """
+        if self._judged is not None:
+            self._sorted = quantiles_of(self._judged)
+            self._judged = None
+        return self._sorted
+
+    def record(self) -> ModelRecord:
+        """What scorers need to serve this learner."""
+        weights = self.learner.weights.tolist()
+        mean = self._label_sum / self._weight_sum if self._weight_sum > 0.0 else 0.0
+        return ModelRecord(
+            campaign=self.campaign.name,
+            lineage=self.lineage,
+            learner=CHAMPION,
+            version=self.version,
+            features=self._features,
+            status=self._status,
+            rate=self.campaign.rate if self.campaign.predict == "conversion" else mean,
+            predict=self.campaign.predict,
+            bias=self.learner.bias,
+            columns=list(self.learner.columns),
+            weights=weights,
+            means=self.learner.means.tolist(),
+            quantiles=self._quantiles.tolist(),
+            experts={EXPERTS[0]: ExpertWeights(self.learner.bias, weights)},
+            covered=self.covered,
+            quality=dict(self._summary),
+        )
+
+    def state(self) -> LearnerState:
+        """What a trainer needs to go on bit for bit."""
+        parts = self.learner.to_state()
+        numbers = {f"learner.{name}": number for name, number in parts.numbers.items()}
+        arrays: dict[str, NDArray[Any]] = {f"learner.{k}": a for k, a in parts.arrays.items()}
+        for prefix, holder in self._holders().items():
+            more, held = holder.to_state()
+            numbers |= {f"{prefix}.{name}": number for name, number in more.items()}
+            arrays |= {f"{prefix}.{name}": array for name, array in held.items()}
+        numbers |= {
+            f"judged.{name}": found for name, found in self._summary.items() if found is not None
+        }
+        arrays["judgement"] = self._quantiles
+        numbers |= {
+            "judge_at": float(self._judge_at),
+            "status": float(STATUSES_OF_MODELS.index(self._status)),
+            "day": float(self._day), "label_sum": self._label_sum, "weight_sum": self._weight_sum
+        }  # fmt: skip
+        return LearnerState(
+            campaign=self.campaign.name,
+            lineage=self.lineage,
+            learner=CHAMPION,
+            covered=self.covered,
+            closed_by={str(partition): last for partition, last in self.closed_by.items()},
+            version=self.version,
+            columns=parts.columns,
+            numbers=numbers,
+            arrays={name: pack_array(array) for name, array in arrays.items()},
+        )
+
+    def restore(self, state: LearnerState) -> None:
+        """Go on from a state of the same lineage.
+
+        Raises
+        ------
+            ValueError: the state is of a format that this program does not read.
+        """
+        arrays = {name: unpack_array(packed) for name, packed in state.arrays.items()}
+        self.learner.from_state(
+            state.columns, _part(state.numbers, "learner"), _part(arrays, "learner")
+        )
+        self._forget_places()
+        hinges = set(self._hinges.values())
+        for name in state.columns:
+            if name not in hinges:
+                self._admit(name)
+        for prefix, holder in self._holders().items():
+            holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
+        self._judge_at = int(state.numbers["judge_at"])
+        self._status = STATUSES_OF_MODELS[int(state.numbers["status"])]
+        self._judged, self._sorted = None, arrays["judgement"]
+        judged = _part(state.numbers, "judged")
+        self._summary = {name: judged.get(name) for name in self.quality.summary()}
+        self._day = int(state.numbers["day"])
+        self._label_sum = state.numbers["label_sum"]
+        self._weight_sum = state.numbers["weight_sum"]
+        self.version, self.covered = state.version, state.covered
+        self.closed_by = {int(key): (last[0], last[1]) for key, last in state.closed_by.items()}
+
+    def _holders(self) -> dict[str, Any]:
+        return {"quality": self.quality, "recent": self.recent, "customers": self.customers}
+
+
+def _hinges(plan: Plan, index: int) -> dict[tuple[str, int], str]:
+    """The name of each hinge by the column that it bends and the number of its knot."""
+    columns = plan.layout.campaigns[index]
+    return {
+        (columns.names[hinge.column], HINGE_KNOTS.index(hinge.knot)): hinge.name
+        for hinge in columns.hinges
+    }
+
+
+Part = dict[str, Any]
+
+
+def _part(whole: Mapping[str, Any], prefix: str) -> Part:
+    return {k.partition(".")[2]: v for k, v in whole.items() if k.startswith(f"{prefix}.")}

@@ -1,0 +1,181 @@
+"""Rows learned in the compiled loop, one after the other, as they were read.
+
+Owns: the order of a row's steps: judge what was served, predict, learn.
+Never: admits a column, lets a day pass or looks at quality; it stops before a row that asks for it.
+Source: models.campaign_learner.CampaignLearner.learn does the same for one row of any kind.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.batch import CATCHING_UP, WARMING
+from models.compiled import compiled
+from models.kernel_row_reader import READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
+from models.kernel_rows import expand_row
+from models.kernels_learner import (
+    WEIGHT_MAX,
+    Floats,
+    learn_gaussian,
+    learn_logistic,
+    linear_sum,
+    sigmoid,
+)
+from models.kernels_quality import DAYS, Cells, count_conversion, count_value
+from models.layout import DAY_MS
+from models.state import I8
+
+VALUE_MAX = 1e12
+LABELS, WEIGHTS, REFUSED, LEARNED = range(4)
+
+
+class LearnerArrays(NamedTuple):
+    """The arrays of a dense learner; the first `size` entries hold."""
+
+    covariance: Floats
+    weights: Floats
+    prior: Floats
+    means: Floats
+    gain: Floats
+    x: Floats
+    tallies: Floats
+
+
+class Places(NamedTuple):
+    """From the features of a row to the columns of a learner, with room for one row."""
+
+    column: I8
+    knots: Floats
+    hinge_column: I8
+    base: Floats  # zeros between rows
+    values: Floats
+
+
+class Buckets(NamedTuple):
+    """The daily sums of quality, and its histograms where it has them."""
+
+    sums: Floats
+    cells: Cells
+    latest_day: int
+
+
+@compiled
+def _is_usual(rows: ReadRows, row: int, buckets: Buckets, day: int, by_value: bool) -> bool:
+    """Whether a row asks for nothing but to be counted and learned."""
+    label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
+    if not 0.0 < weight <= WEIGHT_MAX:
+        return False
+    if by_value:
+        if not abs(label) <= VALUE_MAX:
+            return False
+    elif label != 0.0 and label != 1.0:  # noqa: PLR1714 - numba compiles no `in` for floats
+        return False
+    row_day = rows.closed_ms[row] // DAY_MS
+    if row_day > day:
+        return False
+    if is_judged(rows, row):
+        within = buckets.latest_day - DAYS < row_day <= buckets.latest_day
+        return bool(within and abs(rows.numbers[row, READ_SERVED]) <= VALUE_MAX)
+    return True
+
+
+@compiled
+def is_judged(rows: ReadRows, row: int) -> bool:
+    """Whether somebody was served the learner's own prediction."""
+    return rows.status[row] not in (WARMING, CATCHING_UP)
+
+
+@compiled
+def _gather(rows: ReadRows, row: int, places: Places, size: int) -> bool:
+    """Fill the learner's columns from a row's entries; False if a hinge has no column yet."""
+    start = rows.entry_stops[row - 1] if row > 0 else 0
+    for entry in range(start, rows.entry_stops[row]):
+        places.base[rows.entry_places[entry]] = rows.entry_values[entry]
+    for column in range(size):
+        places.values[column] = 0.0
+    places.values[0] = 1.0
+    missing = expand_row(
+        places.base, places.column, places.knots, places.hinge_column, places.values
+    )
+    for entry in range(start, rows.entry_stops[row]):
+        places.base[rows.entry_places[entry]] = 0.0
+    return bool(missing < 0)
+
+
+@compiled
+def _judge(rows: ReadRows, row: int, buckets: Buckets, by_value: bool) -> None:
+    """Count the row against the prediction as it was served."""
+    label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
+    served = rows.numbers[row, READ_SERVED]
+    slot = rows.closed_ms[row] // DAY_MS % DAYS
+    if by_value:
+        count_value(buckets.sums, slot, label, served, weight)
+    else:
+        probability = min(max(served, 0.0), 1.0)
+        count_conversion(buckets.sums, buckets.cells, slot, label, probability, weight)
+
+
+@compiled
+def _learn(
+    learner: LearnerArrays, values: Floats, label: float, weight: float, size: int, by_value: bool
+) -> None:
+    held, weights, prior, means = (
+        learner.covariance,
+        learner.weights,
+        learner.prior,
+        learner.means,
+    )
+    gain, x, tallies = learner.gain, learner.x, learner.tallies
+    if by_value:
+        learn_gaussian(held, weights, prior, means, gain, x, tallies, values, label, weight, size)
+    else:
+        learn_logistic(held, weights, prior, means, gain, x, tallies, values, label, weight, size)
+
+
+@compiled
+def learn_rows(
+    rows: ReadRows,
+    skipped: NDArray[np.bool_],
+    first: int,
+    stop: int,
+    rows_max: int,
+    learner: LearnerArrays,
+    size: int,
+    places: Places,
+    buckets: Buckets,
+    day: int,
+    by_value: bool,
+    totals: Floats,
+    predictions: Floats,
+) -> int:
+    """Learn up to `rows_max` rows from `first` on; gives the first that was not learned.
+
+    `totals` takes the sums of labels and of weights on, and counts the names without room and the
+    rows; `predictions` receives what the learner said of each before it saw the row's label.
+    """
+    learned = 0
+    for row in range(first, stop):
+        if skipped[row]:
+            continue
+        if learned == rows_max:
+            return row
+        if not _is_usual(rows, row, buckets, day, by_value):
+            return row
+        if not _gather(rows, row, places, size):
+            return row
+        label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
+        if is_judged(rows, row):
+            _judge(rows, row, buckets, by_value)
+        totals[LABELS] += label * weight
+        totals[WEIGHTS] += weight
+        totals[REFUSED] += rows.refused[row]
+        totals[LEARNED] += 1.0
+        values = places.values[:size]
+        linear = linear_sum(learner.weights, values)
+        predictions[learned] = linear if by_value else sigmoid(linear)
+        _learn(learner, values, label, weight, size, by_value)
+        learned += 1
+    return stop

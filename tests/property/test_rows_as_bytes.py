@@ -1,0 +1,149 @@
+"""Rows learned from their bytes in the compiled loop, and rows learned as objects one by one.
+
+Owns: the equality of the two ways, whatever stands in the bytes.
+Never: what is learned; tests/unit/test_learners.py asks that.
+Source: ARCHITECTURE.md, "Two folds".
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.plan import Plan
+from models.row_reader import RowReader
+from models.trainer import Trainer
+from schemas.example import TrainingExample, decode_example, encode_example
+from tests.unit.test_trainer import LEARNERS, LearnerName, bytes_of, plan_of, random_rows
+
+ODD_NUMBERS = (0.0, 1e-7, 0.1 + 0.2, 1e15, -2.5, 25.0, 1e300, 0.30001)
+ODD_LABELS = (0.0, 1.0, 0.5, -3.0, 2e12)
+ODD_WEIGHTS = (1.0, 2.2000000476837158, 0.0, -1.0, 2e6)
+ODD_TEXTS = (None, "é", 'q"uote', "back\\slash", "plain", "\n")
+
+
+def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes:
+    """A row's bytes, with something in them that few rows have."""
+    kind = generator.randrange(14)
+    if kind == 0:
+        row.event_id = generator.choice(ODD_TEXTS)
+    elif kind == 1:
+        names = list(row.features)
+        row.features[generator.choice(names)] = generator.choice(ODD_NUMBERS)
+    elif kind == 2:
+        row.label = generator.choice(ODD_LABELS)
+    elif kind == 3:
+        row.weight = generator.choice(ODD_WEIGHTS)
+    elif kind == 4:
+        row.features[f"channel={generator.choice(ODD_TEXTS)}"] = 1.0
+    elif kind == 5:
+        row.lineage = generator.choice(("another", row.lineage))
+    elif kind == 6:
+        row.campaign = generator.choice(("nobody", *plan.campaigns))
+    elif kind == 7:
+        row.closed_at = row.closed_at.replace("Z", "+00:00")
+    elif kind == 8:
+        row.probability, row.expected_value = row.expected_value, row.probability
+    elif kind == 9:
+        row.customer = "f"
+    value = encode_example(row)
+    if kind == 10:
+        value = msgspec.json.format(value)
+    elif kind == 11:
+        value = value.replace(b'"features":{', b'"features":{"tenure":0.5,')
+    elif kind == 12:
+        value = value[: generator.randrange(len(value))]
+    elif kind == 13:
+        place = generator.randrange(len(value))
+        value = value[:place] + generator.choice((b"x", b" ", b'"', b"0", b"\xff")) + value[place:]
+    return value if has_time_and_customer(value) else encode_example(row)
+
+
+def has_time_and_customer(value: bytes) -> bool:
+    """Whether a row, if it is one, says when it closed and whose it is: else no way goes on."""
+    try:
+        row = decode_example(value)
+        return row.closed_at_ms >= 0 and int(row.customer, 16) >= 0
+    except msgspec.DecodeError:
+        return True
+    except ValueError:
+        return False
+
+
+def fold_as_objects(trainer: Trainer, offsets: Sequence[int], values: Sequence[bytes]) -> list[int]:
+    """Fold rows one by one; gives the offsets of those that are none."""
+    unreadable: list[int] = []
+    for offset, value in zip(offsets, values, strict=True):
+        try:
+            trainer.fold([offset], [decode_example(value)])
+        except msgspec.DecodeError:
+            unreadable.append(offset)
+    return unreadable
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@given(st.integers(0, 2**32), st.sampled_from((1, 7, 64, 150)), st.sampled_from((3, 500)))
+def test_bytes_are_learned_as_objects_are(
+    learner: LearnerName, seed: int, batch: int, texts: int
+) -> None:
+    """Whatever the bytes are, a trainer knows the same afterwards, and has counted the same."""
+    plan = plan_of(learner)
+    generator = random.Random(seed)
+    values: list[bytes] = []
+    for row in random_rows(plan, 150, seed, texts):
+        odd = generator.random() < 0.3
+        values.append(strange(row, generator, plan) if odd else encode_example(row))
+        if generator.random() < 0.05:
+            values.append(generator.choice(values))
+    one, other = Trainer(plan), Trainer(plan)
+    offsets = range(len(values))
+    wanted = fold_as_objects(one, offsets, values)
+    found: list[int] = []
+    for first in range(0, len(values), batch):
+        taken = slice(first, first + batch)
+        found += [row.offset for row in other.fold_bytes(offsets[taken], values[taken])]
+    assert found == wanted
+    assert other.counts == one.counts
+    assert other.changed == one.changed
+    assert bytes_of(other) == bytes_of(one)
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_bytes_are_learned_as_objects_are_without_room(learner: LearnerName) -> None:
+    """Also when more values came than a learner has columns for, and after a restart."""
+    plan = plan_of(learner)
+    rows = random_rows(plan, 1200, texts=400)
+    values = [encode_example(row) for row in rows]
+    for place in range(1100, 1200, 3):  # A name that comes twice is refused once.
+        values[place] = values[place].replace(
+            b'"channel=', b'"channel=-":1.0,"channel=-":1,"channel='
+        )
+        rows[place] = decode_example(values[place])
+    one, other, third = Trainer(plan), Trainer(plan), Trainer(plan)
+    one.fold(range(1200), rows)
+    other.fold_bytes(range(1000), values[:1000])
+    other.changed = set(other.learners)
+    third.restore(other.states())
+    for trainer in (other, third):
+        trainer.fold_bytes(range(1000, 1200), values[1000:])
+        assert bytes_of(trainer) == bytes_of(one)
+    assert one.learners["buy"].learner.columns_refused > 0
+
+
+def test_rows_as_they_are_written_are_read_at_once() -> None:
+    """The compiled loop reads every row whose names are known: no general decoder is needed."""
+    plan = plan_of()
+    rows = [row for row in random_rows(plan, 60) if row.campaign == "buy"]
+    reader = RowReader(plan, 0)
+    for place, name in enumerate(dict.fromkeys(name for row in rows for name in row.features)):
+        reader.know(name, place)
+    reader.take([encode_example(row) for row in rows])
+    assert reader.read(0) == len(rows)
+    assert reader.rows.numbers[: len(rows), 0].tolist() == [row.label for row in rows]
+    assert reader.rows.numbers[: len(rows), 2].tolist() == [row.probability for row in rows]
+    assert reader.rows.closed_ms[: len(rows)].tolist() == [row.closed_at_ms for row in rows]
