@@ -13,12 +13,16 @@ from consumer.encoding import ScoreEncoder
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.intake import Intake
+from models.kernel_fold import free_closed
+from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
+from models.kernel_queues import rebuild_table
+from models.kernel_slots import fill_slot_table
 from models.plan import Limits, Plan, compile_plan
 from models.row_text import EXPERTS
 from models.rows import Rows, RowWriter
 from models.scorer import Scorer
 from models.serving import CHAMPION
-from models.state import new_examples, new_queues, new_registers, reserve_examples
+from models.state import new_examples, new_profiles, new_queues, new_registers, reserve_examples
 from models.trainer import Trainer
 from models.wire import hash_text
 from schemas.campaign import CampaignFile
@@ -49,15 +53,25 @@ def plan_of(campaigns: CampaignFile, settings: Settings) -> Plan:
 def compile_kernels(plan: Plan) -> None:
     """Compile what the loop needs, or load it; says so where it takes long."""
     if not is_cached():
-        log().info("compiling for this machine, once: this takes half a minute",
+        log().info("compiling for this machine, once: this takes about a minute",
                    folder=str(cache_folder()))  # fmt: skip
     ScoreEncoder(plan, "", 0).encode(Scorer(plan).fold([], [], [], []))
-    hash_text("")
+    _keep_nobody(plan)
     _write_nobody(plan)
     trainer = Trainer(plan)
     for index in range(len(plan.campaigns)):
         for day in (1, 2):  # The second day compiles what forgets, and what knows a name by then.
             trainer.fold_bytes([day], [encode_example(_row(plan, index, day))])
+
+
+def _keep_nobody(plan: Plan) -> None:
+    """Name a customer, serve a model and lay the tables of an empty fold anew."""
+    hash_text("")
+    on_grid(0.0, CONTRIBUTION_PLACES)
+    queues, registers = new_queues(plan), new_registers()
+    rebuild_table(queues, registers)
+    fill_slot_table(new_profiles(plan), queues, registers)
+    free_closed(queues, registers, 0)
 
 
 def _write_nobody(plan: Plan) -> None:

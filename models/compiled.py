@@ -52,7 +52,7 @@ setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 - made at 
 
 
 def is_cached() -> bool:
-    """Whether code was compiled here before; if not, the first batch takes half a minute."""
+    """Whether code was compiled here before; if not, the first batch takes about a minute."""
     return any(cache_folder().rglob("*.nbi"))
 
 

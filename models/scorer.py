@@ -177,7 +177,7 @@ class Scorer:
             self._queues = seen
             rebuild_table(seen, self._registers)
         rows = Rows()
-        stop = 0
+        stop = self._run(batch, 0, out, catching_up, rows)  # Even of nothing: that compiles it.
         while stop < count:
             stop = self._run(batch, stop, out, catching_up, rows)
         return Folded(batch, out, int(self._registers[SCORES]), rows)

@@ -159,7 +159,7 @@ def _listen(listen: str, telemetry: Telemetry, health: Health) -> HttpServer:
 
 def _say_start(where: str) -> None:
     if not is_cached():
-        click.echo("Compiling the worker's loops for this machine, once: about half a minute …")
+        click.echo("Compiling the worker's loops for this machine, once: about a minute …")
     click.echo(f"Starting a broker inside this process, the worker ({where}) and the shoppers …")
 
 
