@@ -20,6 +20,7 @@ from models.row_text import campaign_prefix
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState
 from schemas.model_record import ModelRecord
+from schemas.times import parse_time
 
 END_OF_PREFIX = b'","'
 
@@ -28,7 +29,18 @@ class Unreadable(NamedTuple):
     """A row that is no training example, by its offset, and why."""
 
     offset: int
-    error: msgspec.DecodeError
+    error: msgspec.DecodeError | ValueError
+
+
+def refuse_unlearnable(row: TrainingExample) -> None:
+    """Refuse a row of the right shape whose texts do not say what they should.
+
+    Raises
+    ------
+        ValueError: `closed_at` is no time, or `customer` no hash.
+    """
+    parse_time(row.closed_at)
+    int(row.customer, 16)
 
 
 class Trainer:
@@ -121,7 +133,8 @@ class Trainer:
         """Fold one row of any form."""
         try:
             row = decode_example(value)
-        except msgspec.DecodeError as error:
+            refuse_unlearnable(row)
+        except (msgspec.DecodeError, ValueError) as error:
             unreadable.append(Unreadable(offset, error))
         else:
             self._fold_row(offset, row)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from models.plan import Plan
 from models.row_reader import RowReader
-from models.trainer import Trainer
+from models.trainer import Trainer, refuse_unlearnable
 from schemas.example import TrainingExample, decode_example, encode_example
 from tests.unit.test_trainer import LEARNERS, LearnerName, bytes_of, plan_of, random_rows
 
@@ -61,18 +61,7 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
     elif kind == 13:
         place = generator.randrange(len(value))
         value = value[:place] + generator.choice((b"x", b" ", b'"', b"0", b"\xff")) + value[place:]
-    return value if has_time_and_customer(value) else encode_example(row)
-
-
-def has_time_and_customer(value: bytes) -> bool:
-    """Whether a row, if it is one, says when it closed and whose it is: else no way goes on."""
-    try:
-        row = decode_example(value)
-        return row.closed_at_ms >= 0 and int(row.customer, 16) >= 0
-    except msgspec.DecodeError:
-        return True
-    except ValueError:
-        return False
+    return value
 
 
 def fold_as_objects(trainer: Trainer, offsets: Sequence[int], values: Sequence[bytes]) -> list[int]:
@@ -80,8 +69,10 @@ def fold_as_objects(trainer: Trainer, offsets: Sequence[int], values: Sequence[b
     unreadable: list[int] = []
     for offset, value in zip(offsets, values, strict=True):
         try:
-            trainer.fold([offset], [decode_example(value)])
-        except msgspec.DecodeError:
+            row = decode_example(value)
+            refuse_unlearnable(row)
+            trainer.fold([offset], [row])
+        except (msgspec.DecodeError, ValueError):
             unreadable.append(offset)
     return unreadable
 

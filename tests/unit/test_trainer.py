@@ -11,13 +11,14 @@ import random
 from dataclasses import replace
 from typing import Literal
 
+import msgspec
 import pytest
 
 from models.plan import Plan, compile_plan
 from models.trainer import Trainer
 from schemas.campaign import Campaign, CampaignFile, Features
 from schemas.clauses import Clause, Goal
-from schemas.example import ClosedBy, ExampleSource, TrainingExample
+from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
 from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
 from schemas.model_record import encode_model_record
 from schemas.score import ModelRef
@@ -167,6 +168,19 @@ def test_repeated_rows_are_dropped_and_counted() -> None:
         assert other.covered > learner.covered
     repeated = [count for (outcome, _), count in twice.counts.items() if outcome == "repeated"]
     assert sum(repeated) == 100
+
+
+@pytest.mark.parametrize("wrong", [{"closed_at": "yesterday"}, {"customer": "ann"}])
+def test_a_row_that_cannot_be_learned_is_given_back(wrong: dict[str, str]) -> None:
+    """A row that says no time, or no hash of a customer, stops nobody and changes nothing."""
+    plan = plan_of()
+    rows = random_rows(plan, 2)
+    values = [encode_example(msgspec.structs.replace(rows[0], **wrong)), encode_example(rows[1])]
+    trainer, other = Trainer(plan), Trainer(plan)
+    assert [row.offset for row in trainer.fold_bytes([7, 8], values)] == [7]
+    other.fold([8], [rows[1]])
+    assert trainer.counts == other.counts
+    assert trainer.changed == other.changed
 
 
 def test_one_source_does_not_hide_another() -> None:

@@ -24,8 +24,8 @@ from models.trainer import Trainer
 from tests.world import plan, shopping
 
 KERNELS: tuple[Any, ...] = (
-    read_events, fold_events, free_closed, fill_slot_table, rebuild_table, write_records, write_rows,
-    read_rows, learn_rows,
+    read_events, fold_events, free_closed, fill_slot_table, rebuild_table, write_records,
+    write_rows, read_rows, learn_rows,
 )  # fmt: skip
 
 
