@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 
 PROPENSITY = Path(sys.executable).parent / "propensity"
-WAIT_MAX_S = 90.0  # A first start compiles.
+WAIT_MAX_S = 240.0  # A first start compiles, on a busy machine for minutes.
 STOP_MAX_S = 5.0
 Found = TypeVar("Found")
 TOPICS = ("EVENTS", "SCORES", "EXAMPLES", "STATES", "MODELS", "DEAD_LETTERS")
