@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 
 from models.batch import QUANTILES, STATUSES, ServedModels
 from models.intake import Intake
-from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
+from models.kernel_grid import (
+    CONTRIBUTION_PLACES,
+    PROBABILITY_PLACES,
+    VALUE_PLACES,
+    on_grid,
+)
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
 from models.plan import Plan
@@ -121,7 +126,9 @@ class Serving:
         models.version[index] = record.version
         models.rate[index] = record.rate
         models.bias[index] = record.bias
-        models.quantiles[index] = record.quantiles or 0.0
+        # On the grid of what is served, so that equal predictions tie.
+        decimals = VALUE_PLACES if record.predict == "value" else PROBABILITY_PLACES
+        models.quantiles[index] = [on_grid(each, decimals) for each in record.quantiles] or 0.0
         models.weights[index] = 0.0
         models.weights[index, places.column] = weights[places.column_of]
         bent = np.zeros((models.bend_slope.shape[1], KNOTS.size))
