@@ -24,7 +24,8 @@ def _sources_digest() -> str:
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
     here = Path(__file__).parent
     shapes = (here / f"{name}.py" for name in ("batch", "compiled", "layout", "plan", "state"))
-    for path in sorted([*here.glob("kernel*.py"), *shapes]):
+    contract = (here.parent / "schemas").glob("*.py")  # Kernels hold its limits, too.
+    for path in sorted([*here.glob("kernel*.py"), *shapes, *contract]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
