@@ -68,6 +68,15 @@ def refuse_unlearnable(row: TrainingExample) -> None:
             raise ValueError(f"{field}: expected {expected}")
 
 
+def _read_row(value: bytes, campaign: str | None) -> TrainingExample:
+    """A row that can be learned, and of this campaign if its first bytes said so."""
+    row = decode_example(value)
+    refuse_unlearnable(row)
+    if campaign is not None and row.campaign != campaign:
+        raise ValueError(f"campaign is named twice, first as {campaign!r}")
+    return row
+
+
 class Trainer:
     """Folds the rows of one partition of training examples.
 
@@ -151,14 +160,19 @@ class Trainer:
                 learner.covered = offsets[stop - 1] + 1
                 self.changed.add(campaign)
             if stop < count:
-                self._fold_value(offsets[stop], values[stop], unreadable)
+                self._fold_value(offsets[stop], values[stop], unreadable, learner.campaign.name)
             first = stop + 1
 
-    def _fold_value(self, offset: int, value: bytes, unreadable: list[Unreadable]) -> None:
-        """Fold one row of any form."""
+    def _fold_value(
+        self,
+        offset: int,
+        value: bytes,
+        unreadable: list[Unreadable],
+        campaign: str | None = None,
+    ) -> None:
+        """Fold one row of any form; `campaign` is the one that its first bytes name."""
         try:
-            row = decode_example(value)
-            refuse_unlearnable(row)
+            row = _read_row(value, campaign)
         except (msgspec.DecodeError, ValueError) as error:
             unreadable.append(Unreadable(offset, error))
         else:

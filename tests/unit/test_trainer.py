@@ -204,6 +204,20 @@ def test_a_row_that_cannot_be_learned_is_given_back(wrong: dict[str, Any], *, sp
     Trainer(plan).restore(states_through_bytes(trainer))
 
 
+def test_a_row_of_two_campaigns_is_given_back() -> None:
+    """A row that names another campaign further on is learned by neither, nor out of its order."""
+    plan = plan_of()
+    rows = [row for row in random_rows(plan, 60) if row.campaign == "cart"]
+    values = [encode_example(row) for row in rows]
+    doubled = b'{"campaign":"buy",' + values[0].removeprefix(b"{")
+    trainer, other = Trainer(plan), Trainer(plan)
+    found = trainer.fold_bytes(range(len(values) + 1), [doubled, *values])
+    assert [row.offset for row in found] == [0]
+    other.fold_bytes(range(1, len(values) + 1), values)
+    assert trainer.counts == other.counts
+    assert trainer.changed == other.changed
+
+
 def test_one_source_does_not_hide_another() -> None:
     """What closed a row grows within a partition of events only; each has a place of its own."""
     plan = plan_of()
