@@ -24,7 +24,7 @@ U8 = NDArray[np.uint64]
 
 REASONS_MAX = 3
 QUANTILES = 101
-WARMING, READY, UNRELIABLE, PAUSED, CATCHING_UP = 0, 1, 2, 3, 4
+WARMING, CATCHING_UP = 0, 4  # Positions among the next; the loops ask for no other.
 STATUSES: tuple[ScoreStatus, ...] = (
     "warming",
     "ready",
@@ -80,7 +80,6 @@ class ScoreColumns(NamedTuple):
     event: I4
     campaign: I4
     served: F8  # probability, or value
-    linear: F8  # its logit, or the value
     baseline: F8
     source: I4  # [m, REASONS_MAX] strongest first, -1 padded
     contribution: F8  # [m, REASONS_MAX]
@@ -112,7 +111,6 @@ def score_columns(events: int, campaigns: int) -> ScoreColumns:
         event=np.empty(m, np.int32),
         campaign=np.empty(m, np.int32),
         served=np.empty(m),
-        linear=np.empty(m),
         baseline=np.empty(m),
         source=np.full((m, REASONS_MAX), -1, np.int32),
         contribution=np.zeros((m, REASONS_MAX)),

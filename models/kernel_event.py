@@ -2,8 +2,7 @@
 
 Owns: the envelope of a plain record in our own form, and its identities.
 Never: refuses a record. One that is not plain is `ODD`, and the general reader judges it.
-Source: docs/contract.md, "Event"; days of a date as in Howard Hinnant, "chrono-Compatible
-    Low-Level Date Algorithms", days_from_civil.
+Source: docs/contract.md, "Event".
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import numpy as np
 from models.compiled import compiled
 from models.kernel_hash import hash_of
 from models.kernel_json import (
-    NINE,
     NULL,
     ODD,
     OPEN,
@@ -24,12 +22,18 @@ from models.kernel_json import (
     flat_object_end,
     key_end,
     next_key,
-    number_end,
     scalar_end,
     skip_space,
     string_end,
     value_start,
     word_end,
+)
+from models.kernel_parse import (
+    digits_until,
+    read_integer,
+    read_number,
+    second_of,
+    two_digits,
 )
 from models.plan import F8, I1, I4, I8, U1, U8
 from schemas.event import CUSTOMER_ID_CHARACTERS_MAX, EVENT_ID_CHARACTERS_MAX, TYPE_CHARACTERS_MAX
@@ -42,9 +46,7 @@ REQUIRED = 0b111
 FIELD_TEXTS = np.array([list(name.encode().ljust(11)) for name in FIELDS], np.uint8)
 FIELD_LENGTHS = np.array([len(name) for name in FIELDS], np.int64)
 TIME_LENGTH_MIN = 20  # 2026-11-23T10:15:30Z
-DASH, LETTER_T, LETTER_Z, PLUS, POINT, COLON = 45, 84, 90, 43, 46, 58
-MONTH_DAYS = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
-POWERS = np.array([10.0**power for power in range(16)])
+DASH, LETTER_N, LETTER_Z, PLUS, POINT, COLON = 45, 110, 90, 43, 46, 58
 
 
 class Wire(NamedTuple):
@@ -103,69 +105,27 @@ def kind_of(kinds: Kinds, text: U1, start: int, stop: int) -> int:
 
 
 @compiled
-def digits(text: U1, at: int, count: int) -> int:
-    """The number of `count` digits, or ODD."""
-    number = 0
-    for index in range(at, at + count):
-        if not ZERO <= text[index] <= NINE:
-            return ODD
-        number = 10 * number + int(text[index] - ZERO)
-    return number
-
-
-@compiled
-def days_of(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 of a date of the Gregorian calendar."""
-    year -= month <= 2
-    era = year // 400
-    year_of_era = year - era * 400
-    day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
-    return int(era * 146097 + day_of_era - 719468)
-
-
-@compiled
-def day_time_of(text: U1, at: int) -> int:
-    """Milliseconds since the epoch of `2026-11-23T10:15:30`, or ODD."""
-    year, month, day = digits(text, at, 4), digits(text, at + 5, 2), digits(text, at + 8, 2)
-    hour, minute = digits(text, at + 11, 2), digits(text, at + 14, 2)
-    second = digits(text, at + 17, 2)
-    if text[at + 4] != DASH or text[at + 7] != DASH or text[at + 10] != LETTER_T:
-        return ODD
-    if text[at + 13] != COLON or text[at + 16] != COLON or min(year, hour, minute, second) < 0:
-        return ODD
-    if not 1 <= month <= 12 or day < 1 or day > MONTH_DAYS[month - 1]:
-        return ODD
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if (month == 2 and day == 29 and not leap) or hour > 23 or minute > 59 or second > 59:
-        return ODD
-    return ((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000
-
-
-@compiled
 def time_of(text: U1, at: int, stop: int) -> int:
     """Milliseconds since the epoch of an RFC 3339 time that fills `text[at:stop]`, or ODD."""
     if stop - at < TIME_LENGTH_MIN:
         return ODD
-    time_ms = day_time_of(text, at)
+    time_ms = second_of(text, at)
     at += 19
     if time_ms == ODD:
         return ODD
     if text[at] == POINT:
-        at += 1
-        first = at
-        while at < stop and ZERO <= text[at] <= NINE:
-            at += 1
+        first = at + 1
+        at = digits_until(text, first, stop)
         if not first < at <= first + 6 or at == stop:
             return ODD
         for index in range(3):
-            digit = int(text[first + index] - ZERO) if first + index < at else 0
+            digit = int(text[first + index]) - ZERO if first + index < at else 0
             time_ms += digit * (100 if index == 0 else 10 if index == 1 else 1)
     if text[at] == LETTER_Z:
         return time_ms if at + 1 == stop else ODD
     if (text[at] != PLUS and text[at] != DASH) or at + 6 != stop or text[at + 3] != COLON:
         return ODD
-    hours, minutes = digits(text, at + 1, 2), digits(text, at + 4, 2)
+    hours, minutes = two_digits(text, at + 1), two_digits(text, at + 4)
     if not 0 <= hours <= 23 or not 0 <= minutes <= 59:
         return ODD
     offset_ms = (hours * 60 + minutes) * 60_000
@@ -182,8 +142,8 @@ def read_time(wire: Wire, row: int, at: int, stop: int) -> int:
         time_ms = time_of(wire.text, at + 1, end)
         end += 1
     else:
-        end, time_ms, decimals = number_end(wire.text, at, stop)
-        if end == ODD or decimals != 0:
+        end, time_ms = read_integer(wire.text, at, stop)
+        if end == ODD:
             return ODD
     if time_ms < TIME_MIN_MS or time_ms > TIME_MAX_MS:
         return ODD
@@ -207,11 +167,10 @@ def read_text(wire: Wire, spans: I8, row: int, at: int, stop: int, bytes_max: in
 @compiled
 def read_value(wire: Wire, row: int, at: int, stop: int, value_max: float) -> int:
     """Take `value` and give its end, or ODD."""
-    end, whole, decimals = number_end(wire.text, at, stop)
-    if end == ODD:
+    if wire.text[at] == LETTER_N:
         return word_end(wire.text, at, stop, NULL)
-    value = whole / POWERS[decimals]
-    if abs(value) > value_max:
+    end, value, exact = read_number(wire.text, at, stop)
+    if not exact or abs(value) > value_max:
         return ODD
     wire.value[row] = value
     return end

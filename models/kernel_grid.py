@@ -18,7 +18,8 @@ CONTRIBUTION_PLACES = 6
 REMAINDER_PLACES = 12  # What is left of a sum of the others, so that it is exact.
 PERCENTILE_PLACES = 2
 STEPS_MAX = 9e15
-POWERS = np.array([10.0**places for places in range(16)])
+DIGITS_MAX = 18  # So many digits fit an int64.
+POWERS = np.array([10.0**places for places in range(DIGITS_MAX + 1)])  # Each is exact.
 
 
 @compiled

@@ -1,6 +1,6 @@
-"""Plain JSON in the compiled loop: strings without escapes, short numbers, flat objects.
+"""Plain JSON in the compiled loop: strings without escapes, exact numbers, flat objects.
 
-Owns: where a value ends, and what a number says.
+Owns: where a value ends.
 Never: guesses. What is not plain is `ODD`, and the general reader looks at it.
 Source: RFC 8259. Every position is one past what was read; the text must be valid UTF-8.
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled
+from models.kernel_parse import read_number
 from models.plan import U1
 
 ODD = -1
-DIGITS_MAX = 15  # So many digits are a whole number that a float holds exactly.
-QUOTE, BACKSLASH, COMMA, COLON, MINUS, DOT = 34, 92, 44, 58, 45, 46
+QUOTE, BACKSLASH, COMMA, COLON, MINUS = 34, 92, 44, 58, 45
 OPEN, CLOSE = 123, 125
 ZERO, NINE = 48, 57
 SPACE, TAB, LINE, RETURN = 32, 9, 10, 13
@@ -63,41 +63,6 @@ def word_end(text: U1, at: int, stop: int, word: int) -> int:
 
 
 @compiled
-def number_end(text: U1, at: int, stop: int) -> tuple[int, int, int]:
-    """The end of a short number, its digits as a whole number, and how many follow the point.
-
-    `-12.50` gives -1250 and 2. ODD where it has an exponent or more than 15 digits, is -0, or is
-    no number: the general reader knows what to do.
-    """
-    start = at
-    negative = text[at] == MINUS
-    if negative:
-        at += 1
-    whole, first, point = 0, at, ODD
-    while at < stop:
-        letter = text[at]
-        if ZERO <= letter <= NINE:
-            if at - first > DIGITS_MAX:
-                return ODD, 0, 0
-            whole = 10 * whole + int(letter - ZERO)
-        elif letter == DOT and point == ODD:
-            point = at
-        else:
-            break
-        at += 1
-    integer_stop = at if point == ODD else point
-    decimals = 0 if point == ODD else at - point - 1
-    leading_zero = integer_stop > first + 1 and text[first] == ZERO
-    if integer_stop == first or leading_zero or (point != ODD and decimals == 0):
-        return ODD, 0, 0
-    if at < stop and text[at] in (101, 69, 43, MINUS, DOT):  # An exponent, or no number at all.
-        return ODD, 0, 0
-    if at - start > DIGITS_MAX or (negative and whole == 0):
-        return ODD, 0, 0
-    return at, -whole if negative else whole, decimals
-
-
-@compiled
 def scalar_end(text: U1, at: int, stop: int) -> int:
     """The end of a plain string, number or word, or ODD for everything else."""
     if at >= stop:
@@ -107,7 +72,8 @@ def scalar_end(text: U1, at: int, stop: int) -> int:
         end = string_end(text, at + 1, stop)
         return ODD if end == ODD else end + 1
     if letter == MINUS or ZERO <= letter <= NINE:
-        return number_end(text, at, stop)[0]
+        end, _, exact = read_number(text, at, stop)
+        return end if exact else ODD
     for word in range(WORD_LENGTHS.shape[0]):
         end = word_end(text, at, stop, word)
         if end != ODD:

@@ -14,13 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled
-from models.kernel_text import HEX_LENGTH, TIME_LENGTH, Text
-from models.state import I8, U8
+from models.kernel_grid import DIGITS_MAX, POWERS
+from models.kernel_text import HEX_LENGTH, TIME_LENGTH
+from models.plan import I8, U1, U8
 
-DIGITS_EXACT_MAX = 18  # So many digits fit an int64.
 NUMBER_LENGTH_MAX = 40
 MANTISSA_MAX = 2**53  # Up to here a float64 holds every whole number.
-POWERS_OF_TEN = tuple(10.0**places for places in range(DIGITS_EXACT_MAX + 1))
 
 _ZERO, _NINE, _MINUS, _PLUS, _POINT, _COLON, _T, _Z = (ord(sign) for sign in "09-+.:TZ")
 _QUOTE, _BACKSLASH, _SPACE, _DELETE = ord('"'), ord("\\"), ord(" "), 0x7F
@@ -30,7 +29,7 @@ _ONE = np.uint64(1)
 
 
 @compiled
-def same_bytes(text: Text, at: int, source: Text, start: int, length: int) -> bool:
+def same_bytes(text: U1, at: int, source: U1, start: int, length: int) -> bool:
     """Whether `length` bytes of both are the same."""
     place, other = np.uint64(at), np.uint64(start)
     for _ in range(length):
@@ -42,7 +41,7 @@ def same_bytes(text: Text, at: int, source: Text, start: int, length: int) -> bo
 
 
 @compiled
-def expect(text: Text, at: int, stop: int, source: Text, start: int, end: int) -> int:
+def expect(text: U1, at: int, stop: int, source: U1, start: int, end: int) -> int:
     """Read exactly the bytes `source[start:end]`."""
     length = end - start
     if at < 0 or at + length > stop or not same_bytes(text, at, source, start, length):
@@ -51,7 +50,7 @@ def expect(text: Text, at: int, stop: int, source: Text, start: int, end: int) -
 
 
 @compiled
-def digits_until(text: Text, at: int, stop: int) -> int:
+def digits_until(text: U1, at: int, stop: int) -> int:
     """The position of the first byte that is no digit."""
     place = at
     while place < stop and _ZERO <= text[place] <= _NINE:
@@ -60,7 +59,7 @@ def digits_until(text: Text, at: int, stop: int) -> int:
 
 
 @compiled
-def number_of(text: Text, at: int, stop: int) -> int:
+def number_of(text: U1, at: int, stop: int) -> int:
     """The number that up to 18 digits are."""
     number = 0
     for place in range(np.uint64(at), np.uint64(stop)):
@@ -69,19 +68,19 @@ def number_of(text: Text, at: int, stop: int) -> int:
 
 
 @compiled
-def read_integer(text: Text, at: int, stop: int) -> tuple[int, int]:
+def read_integer(text: U1, at: int, stop: int) -> tuple[int, int]:
     """Read an integer that is not negative, of up to 18 digits: position and number."""
     if at < 0:
         return -1, 0
     end = digits_until(text, at, stop)
     length = end - at
-    if not 0 < length <= DIGITS_EXACT_MAX or (length > 1 and text[at] == _ZERO):
+    if not 0 < length <= DIGITS_MAX or (length > 1 and text[at] == _ZERO):
         return -1, 0
     return end, number_of(text, at, end)
 
 
 @compiled
-def _after_exponent(text: Text, at: int, stop: int) -> int:
+def _after_exponent(text: U1, at: int, stop: int) -> int:
     """The end of an exponent of one or two digits that begins at its letter."""
     start = at + 1
     if start < stop and text[start] in (_PLUS, _MINUS):
@@ -91,7 +90,7 @@ def _after_exponent(text: Text, at: int, stop: int) -> int:
 
 
 @compiled
-def read_number(text: Text, at: int, stop: int) -> tuple[int, float, bool]:
+def read_number(text: U1, at: int, stop: int) -> tuple[int, float, bool]:
     """Read a number: position, value, and whether the value is exact.
 
     Where it is not (too many digits, an exponent), the text is a number all the same and its value
@@ -105,7 +104,7 @@ def read_number(text: Text, at: int, stop: int) -> tuple[int, float, bool]:
     whole = end - begin
     if whole == 0 or (whole > 1 and text[begin] == _ZERO):
         return -1, 0.0, False
-    mantissa = number_of(text, begin, end) if whole <= DIGITS_EXACT_MAX else 0
+    mantissa = number_of(text, begin, end) if whole <= DIGITS_MAX else 0
     places = 0
     if end < stop and text[end] == _POINT:
         point = end
@@ -113,10 +112,10 @@ def read_number(text: Text, at: int, stop: int) -> tuple[int, float, bool]:
         places = end - point - 1
         if places == 0:
             return -1, 0.0, False
-        if whole + places <= DIGITS_EXACT_MAX:
+        if whole + places <= DIGITS_MAX:
             for place in range(np.uint64(point + 1), np.uint64(end)):
                 mantissa = 10 * mantissa + (int(text[place]) - _ZERO)
-    exact = whole + places <= DIGITS_EXACT_MAX and mantissa <= MANTISSA_MAX
+    exact = whole + places <= DIGITS_MAX and mantissa <= MANTISSA_MAX
     if end < stop and text[end] in (_EXPONENT, _EXPONENT_UPPER):
         exact = False
         end = _after_exponent(text, end, stop)
@@ -124,12 +123,12 @@ def read_number(text: Text, at: int, stop: int) -> tuple[int, float, bool]:
         return -1, 0.0, False  # Decoders do not agree on the sign of a zero.
     if not exact:
         return end, 0.0, False
-    value = mantissa / POWERS_OF_TEN[places]
+    value = mantissa / POWERS[places]
     return end, -value if begin > at else value, True
 
 
 @compiled
-def _two(text: Text, at: int) -> int:
+def two_digits(text: U1, at: int) -> int:
     """The number of two bytes, or -1 if they are not both digits."""
     if digits_until(text, at, at + 2) != at + 2:
         return -1
@@ -158,31 +157,38 @@ def days_of_month(year: int, month: int) -> int:
 
 
 @compiled
-def read_time(text: Text, at: int, stop: int) -> tuple[int, int]:
-    """Read `2026-11-23T10:15:30.123Z` and no other form: position and milliseconds."""
-    if at < 0 or at + TIME_LENGTH > stop:
-        return -1, 0
-    for place, sign in ((4, _MINUS), (7, _MINUS), (10, _T), (13, _COLON), (16, _COLON),
-                        (19, _POINT), (23, _Z)):  # fmt: skip
+def second_of(text: U1, at: int) -> int:
+    """Milliseconds since the epoch of the 19 bytes `2026-11-23T10:15:30`, or -1."""
+    for place, sign in ((4, _MINUS), (7, _MINUS), (10, _T), (13, _COLON), (16, _COLON)):
         if text[at + place] != sign:
-            return -1, 0
-    century, year = _two(text, at), _two(text, at + 2)
-    month, day = _two(text, at + 5), _two(text, at + 8)
-    hour, minute, second = _two(text, at + 11), _two(text, at + 14), _two(text, at + 17)
-    hundreds, last = _two(text, at + 20), digits_until(text, at + 22, at + 23)
-    if min(century, year, month, day, hour, minute, second, hundreds) < 0 or last != at + 23:
-        return -1, 0
+            return -1
+    century, year = two_digits(text, at), two_digits(text, at + 2)
+    month, day = two_digits(text, at + 5), two_digits(text, at + 8)
+    hour, minute = two_digits(text, at + 11), two_digits(text, at + 14)
+    second = two_digits(text, at + 17)
+    if min(century, year, month, day, hour, minute, second) < 0:
+        return -1
     year += 100 * century
     if year == 0 or not 1 <= month <= 12 or not 1 <= day <= days_of_month(year, month):
-        return -1, 0
+        return -1
     if hour > 23 or minute > 59 or second > 59:
-        return -1, 0
-    seconds = (days_from_civil(year, month, day) * 24 + hour) * 3600 + minute * 60 + second
-    return at + TIME_LENGTH, seconds * 1000 + 10 * hundreds + int(text[at + 22]) - _ZERO
+        return -1
+    return ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000
 
 
 @compiled
-def read_hex(text: Text, at: int, stop: int, numbers: U8, index: int) -> int:
+def read_time(text: U1, at: int, stop: int) -> tuple[int, int]:
+    """Read `2026-11-23T10:15:30.123Z` and no other form: position and milliseconds."""
+    if at < 0 or at + TIME_LENGTH > stop or text[at + 19] != _POINT or text[at + 23] != _Z:
+        return -1, 0
+    time_ms = second_of(text, at)
+    if time_ms == -1 or digits_until(text, at + 20, at + 23) != at + 23:
+        return -1, 0
+    return at + TIME_LENGTH, time_ms + number_of(text, at + 20, at + 23)
+
+
+@compiled
+def read_hex(text: U1, at: int, stop: int, numbers: U8, index: int) -> int:
     """Read 16 lower-case hexadecimal digits into the uint64 at `index` of an array."""
     if at < 0 or at + HEX_LENGTH > stop:
         return -1
@@ -201,7 +207,7 @@ def read_hex(text: Text, at: int, stop: int, numbers: U8, index: int) -> int:
 
 
 @compiled
-def skip_plain(text: Text, at: int, stop: int) -> int:
+def skip_plain(text: U1, at: int, stop: int) -> int:
     """Skip the inside of a text of ASCII without escapes, up to its quote."""
     if at < 0:
         return -1
@@ -215,7 +221,7 @@ def skip_plain(text: Text, at: int, stop: int) -> int:
 
 
 @compiled
-def skip_escaped(text: Text, at: int, stop: int) -> int:
+def skip_escaped(text: U1, at: int, stop: int) -> int:
     """Skip the inside of any text, up to its quote, without a look at what it says."""
     place = at
     while place < stop and text[place] != _QUOTE:
@@ -224,7 +230,7 @@ def skip_escaped(text: Text, at: int, stop: int) -> int:
 
 
 @compiled
-def hash_bytes(text: Text, start: int, stop: int) -> int:
+def hash_bytes(text: U1, start: int, stop: int) -> int:
     """A hash of bytes, not negative (FNV-1a)."""
     number = np.uint64(14_695_981_039_346_656_037)
     for place in range(np.uint64(start), np.uint64(stop)):
@@ -233,7 +239,7 @@ def hash_bytes(text: Text, start: int, stop: int) -> int:
 
 
 @compiled
-def find_name(text: Text, start: int, stop: int, names: Text, spans: I8, slots: I8) -> int:
+def find_name(text: U1, start: int, stop: int, names: U1, spans: I8, slots: I8) -> int:
     """The number of the name that the bytes are, or -1; `slots` is an open-addressing table."""
     mask = slots.shape[0] - 1
     place = hash_bytes(text, start, stop) & mask
@@ -248,7 +254,7 @@ def find_name(text: Text, start: int, stop: int, names: Text, spans: I8, slots: 
 
 
 @compiled
-def enter_name(names: Text, spans: I8, slots: I8, name: int) -> None:
+def enter_name(names: U1, spans: I8, slots: I8, name: int) -> None:
     """Enter a name by its number; it is not there yet, and more than half of the table is free."""
     mask = slots.shape[0] - 1
     place = hash_bytes(names, spans[name, 0], spans[name, 1]) & mask

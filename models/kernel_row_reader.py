@@ -39,7 +39,7 @@ from models.kernel_row_text import (
     VERSION,
     WEIGHT,
 )
-from models.kernel_text import Text
+from models.plan import U1
 from models.state import F8, I4, I8, U8
 from schemas.example import INDEX_MAX, LABEL_MAX, OFFSET_MAX, PARTITION_MAX, WEIGHT_MAX
 from schemas.times import TIME_MAX_MS, TIME_MIN_MS
@@ -53,16 +53,16 @@ _QUOTE, _COMMA, _COLON, _CLOSE, _N = (ord(sign) for sign in '",:}n')
 class RowForm(NamedTuple):
     """The fixed text of one campaign's rows."""
 
-    segments: Text
+    segments: U1
     segment_spans: I8  # [segment, 2]
-    words: Text  # the statuses, then `null`
+    words: U1  # the statuses, then `null`
     word_spans: I8
 
 
 class KnownNames(NamedTuple):
     """Names of features as they stand in JSON, and what a learner makes of each."""
 
-    text: Text
+    text: U1
     spans: I8  # [name, 2]
     slots: I8  # open addressing by the bytes of a name; 0 is empty
     places: I4  # [name] the feature's place, or -1: the learner has no room for it
@@ -89,7 +89,7 @@ class ReadRows(NamedTuple):
 
 
 @compiled
-def _name_at(text: Text, at: int, stop: int, names: KnownNames, before: int) -> tuple[int, int]:
+def _name_at(text: U1, at: int, stop: int, names: KnownNames, before: int) -> tuple[int, int]:
     """The end of the name that begins at `at`, and its number or -1."""
     guess = names.follows[before + 1]
     if guess >= 0:
@@ -107,9 +107,7 @@ def _name_at(text: Text, at: int, stop: int, names: KnownNames, before: int) -> 
 
 
 @compiled
-def _read_features(
-    text: Text, at: int, stop: int, names: KnownNames, out: ReadRows, row: int
-) -> int:
+def _read_features(text: U1, at: int, stop: int, names: KnownNames, out: ReadRows, row: int) -> int:
     """Read an object of known names and exact numbers, up to its closing brace."""
     entry = out.entry_stops[row - 1] if row > 0 else 0
     names.row_mark[0] += 1
@@ -143,13 +141,13 @@ def _read_features(
 
 
 @compiled
-def _segment(text: Text, at: int, stop: int, form: RowForm, segment: int) -> int:
+def _segment(text: U1, at: int, stop: int, form: RowForm, segment: int) -> int:
     span = form.segment_spans[segment]
     return int(expect(text, at, stop, form.segments, span[0], span[1]))
 
 
 @compiled
-def _read_named(text: Text, at: int, stop: int, out: ReadRows, row: int, number: int) -> int:
+def _read_named(text: U1, at: int, stop: int, out: ReadRows, row: int, number: int) -> int:
     end, value, exact = read_number(text, at, stop)
     out.numbers[row, number] = value
     out.number_spans[row, number, 0] = 0 if exact else at
@@ -158,7 +156,7 @@ def _read_named(text: Text, at: int, stop: int, out: ReadRows, row: int, number:
 
 
 @compiled
-def _read_event_id(text: Text, at: int, stop: int, form: RowForm) -> int:
+def _read_event_id(text: U1, at: int, stop: int, form: RowForm) -> int:
     """Read a plain text, or null, which has the last place among the words."""
     if at < 0 or at >= stop:
         return -1
@@ -172,7 +170,7 @@ def _read_event_id(text: Text, at: int, stop: int, form: RowForm) -> int:
 
 
 @compiled
-def _read_status(text: Text, at: int, stop: int, form: RowForm, out: ReadRows, row: int) -> int:
+def _read_status(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, row: int) -> int:
     end = skip_plain(text, at, stop)
     for status in range(form.word_spans.shape[0] - 1):
         start, length = form.word_spans[status, 0], form.word_spans[status, 1]
@@ -196,7 +194,7 @@ def _is_within_bounds(out: ReadRows, row: int, source_offset: int) -> bool:
 
 @compiled
 def _read_row(
-    text: Text, at: int, stop: int, form: RowForm, names: KnownNames, out: ReadRows, row: int
+    text: U1, at: int, stop: int, form: RowForm, names: KnownNames, out: ReadRows, row: int
 ) -> bool:
     """Whether the bytes are a row in the usual form; its numbers are in `out` then."""
     at = _segment(text, at, stop, form, CUSTOMER)
@@ -238,7 +236,7 @@ def _read_row(
 
 @compiled
 def read_rows(
-    text: Text, edges: I8, first: int, form: RowForm, names: KnownNames, out: ReadRows
+    text: U1, edges: I8, first: int, form: RowForm, names: KnownNames, out: ReadRows
 ) -> int:
     """Read rows from `first` on; gives the first that is in another form, or how many there are."""
     for row in range(first, edges.shape[0] - 1):

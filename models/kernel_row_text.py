@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from models.compiled import compiled
 from models.kernel_text import (
-    Text,
     copy_span,
     write_decimal,
     write_hex,
     write_integer,
     write_time,
 )
+from models.plan import U1
 from models.state import I2, I4, I8, U8, Examples
 
 # The pieces of a row: each is named for what follows it.
@@ -39,18 +39,18 @@ _CROSS = 0xC3, 0x97  # `×` in UTF-8, between the texts of two categories.
 class RowTexts(NamedTuple):
     """What rows are written with besides numbers: blobs of bytes, and spans into them."""
 
-    segments: Text
+    segments: U1
     segment_spans: I8  # [campaign * SEGMENTS, 2]
-    statuses: Text
+    statuses: U1
     status_spans: I8  # [status, 2]
-    names: Text
+    names: U1
     name_spans: I8  # [name, 2] each a column's `"name":`, or the beginning of a category's
     columns: I4  # [campaign, column] the number of the column's name
     categories: I4  # [campaign, category] the number of the category's name
     crossed: NDArray[np.int8]  # [campaign, category] whether a category is of two texts
     widths: I8  # [campaign] columns
     category_counts: I8  # [campaign]
-    values: Text
+    values: U1
     value_spans: I8  # [code, 2] the escaped text of a category's value
 
 
@@ -62,19 +62,19 @@ class RowNumbers(NamedTuple):
     customer: U8
     numbers: I8  # [n, 4] label, weight, served, expert in steps of 1e-12
     number_spans: I8  # [n, 4, 2] their text where that is not exact, else empty
-    number_text: Text
-    event_ids: Text  # a JSON array of all ids
+    number_text: U1
+    event_ids: U1  # a JSON array of all ids
     partition: int  # of the events
 
 
 @compiled
-def _write_segment(buffer: Text, at: int, texts: RowTexts, campaign: int, segment: int) -> int:
+def _write_segment(buffer: U1, at: int, texts: RowTexts, campaign: int, segment: int) -> int:
     span = texts.segment_spans[campaign * SEGMENTS + segment]
     return int(copy_span(buffer, at, texts.segments, span[0], span[1]))
 
 
 @compiled
-def _write_number(buffer: Text, at: int, rows: RowNumbers, row: int, number: int) -> int:
+def _write_number(buffer: U1, at: int, rows: RowNumbers, row: int, number: int) -> int:
     start, stop = rows.number_spans[row, number, 0], rows.number_spans[row, number, 1]
     if stop > start:
         return int(copy_span(buffer, at, rows.number_text, start, stop))
@@ -82,7 +82,7 @@ def _write_number(buffer: Text, at: int, rows: RowNumbers, row: int, number: int
 
 
 @compiled
-def _end_of_string(text: Text, at: int) -> int:
+def _end_of_string(text: U1, at: int) -> int:
     """The position after the string of JSON that begins at `at`."""
     at += 1
     while text[at] != _QUOTE:
@@ -92,7 +92,7 @@ def _end_of_string(text: Text, at: int) -> int:
 
 @compiled
 def _write_features(
-    buffer: Text, at: int, examples: Examples, texts: RowTexts, place: int, campaign: int
+    buffer: U1, at: int, examples: Examples, texts: RowTexts, place: int, campaign: int
 ) -> int:
     """Write the columns that are not 0, then the categories, each after a comma."""
     for column in range(texts.widths[campaign]):
@@ -125,7 +125,7 @@ def _write_features(
 
 @compiled
 def write_rows(
-    examples: Examples, texts: RowTexts, rows: RowNumbers, buffer: Text, stops: I8
+    examples: Examples, texts: RowTexts, rows: RowNumbers, buffer: U1, stops: I8
 ) -> None:
     """Write rows one after the other; `stops` receives the end of each."""
     at = 0

@@ -221,13 +221,11 @@ def score_campaign(
     if status == WARMING:
         rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
         out.served[m] = rate
-        out.linear[m] = rate if value else logit_of(rate)
-        out.baseline[m] = on_grid(out.linear[m], REMAINDER_PLACES)
+        out.baseline[m] = on_grid(rate if value else logit_of(rate), REMAINDER_PLACES)
         out.other[m] = 0.0
         out.percentile[m] = NO_PERCENTILE
         return int(m)
     out.served[m] = room.experts[0]
-    out.linear[m] = linear
     out.baseline[m] = models.baseline[campaign]
     named = strongest(plan, models, campaign, room, out, m)
     out.other[m] = on_grid(linear - models.baseline[campaign] - named, REMAINDER_PLACES)

@@ -13,19 +13,15 @@ which keeps the compiler from copying many bytes at once.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.compiled import compiled
-
-Text = NDArray[np.uint8]
-U8 = NDArray[np.uint64]
+from models.kernel_grid import POWERS
+from models.plan import U1, U8
 
 DIGITS_MAX = 20  # Bytes of the longest integer, sign included.
 DECIMAL_MAX = 22  # Bytes of the longest decimal: a sign and a point more than its digits.
 TIME_LENGTH = 24
 HEX_LENGTH = 16
-
-POWERS_OF_TEN = tuple(10**places for places in range(19))
 
 _ZERO = ord("0")
 _TEN, _UNIT = np.uint64(10), np.uint64(1)
@@ -37,7 +33,7 @@ _DAY_MS = 86_400_000
 
 
 @compiled
-def copy_span(buffer: Text, at: int, source: Text, start: int, stop: int) -> int:
+def copy_span(buffer: U1, at: int, source: U1, start: int, stop: int) -> int:
     """Copy `source[start:stop]`."""
     first, target = np.uint64(start), np.uint64(at)
     for place in range(np.uint64(stop - start)):
@@ -56,7 +52,7 @@ def digits_of(number: int) -> int:
 
 
 @compiled
-def write_digits(buffer: Text, at: int, number: int, count: int) -> int:
+def write_digits(buffer: U1, at: int, number: int, count: int) -> int:
     """Write the last `count` digits of a number that is not negative, zeros in front."""
     left, place = np.uint64(number), np.uint64(at + count)
     for _ in range(count):
@@ -68,7 +64,7 @@ def write_digits(buffer: Text, at: int, number: int, count: int) -> int:
 
 
 @compiled
-def write_integer(buffer: Text, at: int, number: int) -> int:
+def write_integer(buffer: U1, at: int, number: int) -> int:
     """Write an integer above -2**63."""
     if number < 0:
         buffer[at] = _MINUS
@@ -78,7 +74,7 @@ def write_integer(buffer: Text, at: int, number: int) -> int:
 
 
 @compiled
-def write_decimal(buffer: Text, at: int, units: int, places: int) -> int:
+def write_decimal(buffer: U1, at: int, units: int, places: int) -> int:
     """Write `units` divided by 10 to the power of `places` (up to 18), without zeros at the end.
 
     A reader of float64 finds the float64 that is nearest to it: `units / 10.0**places`, as long as
@@ -96,11 +92,12 @@ def write_decimal(buffer: Text, at: int, units: int, places: int) -> int:
         places -= 1
     if places == 0:
         return int(write_digits(buffer, at, units, digits_of(units)))
-    whole = units // POWERS_OF_TEN[places]
+    one = int(POWERS[places])
+    whole = units // one
     point = at + digits_of(whole)
     write_digits(buffer, at, whole, point - at)
     buffer[point] = _POINT
-    return int(write_digits(buffer, point + 1, units - whole * POWERS_OF_TEN[places], places))
+    return int(write_digits(buffer, point + 1, units - whole * one, places))
 
 
 @compiled
@@ -121,7 +118,7 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
 
 
 @compiled
-def write_time(buffer: Text, at: int, time_ms: int) -> int:
+def write_time(buffer: U1, at: int, time_ms: int) -> int:
     """Write a time of the years 0 to 9999 as RFC 3339 in UTC with milliseconds, without quotes."""
     days = time_ms // _DAY_MS
     rest_ms = time_ms - days * _DAY_MS
@@ -144,7 +141,7 @@ def write_time(buffer: Text, at: int, time_ms: int) -> int:
 
 
 @compiled
-def write_hex(buffer: Text, at: int, numbers: U8, index: int) -> int:
+def write_hex(buffer: U1, at: int, numbers: U8, index: int) -> int:
     """Write the uint64 at `index` of an array as 16 lower-case hexadecimal digits."""
     number = numbers[index]
     for place in range(HEX_LENGTH):

@@ -23,7 +23,6 @@ UNITS_PER_ONE = 100_000.0  # Features lie on this grid: five decimals say one ex
 HINGE_KNOTS = (1.0, 2.0, 3.0, 4.0)  # The whole numbers: a feature's whole part says which.
 DENSE_COLUMNS_MAX = 256
 SPARE_COLUMNS = 33  # Left for the bias and for values that are only known once they are seen.
-PRIOR_VARIANCE = 0.03
 PRIOR_VARIANCE_HINGE = 0.01
 PRIOR_VARIANCE_COUNT_BY = 0.005
 CONTEXT = ("tenure", "hour sin", "hour cos", "weekday sin", "weekday cos")

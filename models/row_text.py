@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import STATUSES
-from models.kernel_text import Text
-from models.plan import Plan
+from models.plan import U1, Plan
 from models.serving import CHAMPION
 
 Spans = NDArray[np.int64]
@@ -64,7 +63,7 @@ class Table:
     """Pieces of bytes one after the other, with the span of each; it grows at its end."""
 
     def __init__(self, pieces: Iterable[bytes] = ()) -> None:
-        self._text: Text = np.zeros(256, np.uint8)
+        self._text: U1 = np.zeros(256, np.uint8)
         self._spans: Spans = np.zeros((16, 2), np.int64)
         self.count = 0
         self.longest = 0
@@ -87,7 +86,7 @@ class Table:
         return self.count - 1
 
     @property
-    def text(self) -> Text:
+    def text(self) -> U1:
         """All pieces, and room."""
         return self._text
 

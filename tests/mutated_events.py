@@ -134,21 +134,7 @@ def _flip(record: bytearray, generator: random.Random) -> None:
 
 def _insert(record: bytearray, generator: random.Random) -> None:
     place = generator.randrange(len(record) + 1)
-    record[place:place] = generator.choice(
-        [
-            b"\\",
-            b'"',
-            b"{",
-            b"}",
-            b",",
-            b":",
-            b"NaN",
-            b"1e999",
-            b"\xef\xbb\xbf",
-            b"\x00",
-            b"\\ud800",
-        ]
-    )
+    record[place:place] = generator.choice(INSERTIONS)
 
 
 def _delete(record: bytearray, generator: random.Random) -> None:

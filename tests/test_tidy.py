@@ -143,6 +143,39 @@ def test_nothing_is_left_for_later() -> None:
     assert notes + unwritten == []
 
 
+def constants(module: ast.Module) -> set[str]:
+    """The names in capitals that a module gives values."""
+    given = [node for node in module.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    names = [name for node in given for name in ast.walk(node) if isinstance(name, ast.Name)]
+    return {name.id for name in names if isinstance(name.ctx, ast.Store) and name.id.isupper()}
+
+
+def names_read(module: ast.Module) -> Iterator[str]:
+    """The names that a module reads of its own, and those that it takes from elsewhere."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield f".{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_constant_has_a_reader() -> None:
+    """No name in capitals is left behind, not even one that a second module gives a value, too."""
+    read = {path: set(names_read(module)) for path, module in modules().items()}
+    everywhere = set().union(*read.values())
+    unread = [
+        f"{path} has {name}"
+        for path, module in modules().items()
+        for name in sorted(constants(module))
+        if name not in read[path]
+        and f".{name}" not in everywhere
+        and f"{'.'.join(path.with_suffix('').parts)}.{name}" not in everywhere
+    ]
+    assert unread == []
+
+
 def test_no_error_is_swallowed_unnamed() -> None:
     """Nobody catches everything: a broken law of ours must crash."""
     broad = [

@@ -121,3 +121,12 @@ def test_usual_records_are_plain(record: dict[str, object]) -> None:
         json.dumps(record, ensure_ascii=False, indent=indent).encode() for indent in (None, 1)
     ]
     assert check(values) == 2
+
+
+def test_numbers_are_plain_as_long_as_a_float_holds_their_digits() -> None:
+    """Events have the numbers that rows have: up to 2**53 without the point, and no further."""
+    head = '{"customer_id":"a","type":"b","occurred_at":1764000000000,"value":'
+    within, beyond = "1.000000000000001", "9.007199254740993"
+    assert check([f"{head}{number}}}".encode() for number in (within, beyond)]) == 1
+    properties = [f'{head}1,"properties":{{"p":{number}}}}}' for number in (within, beyond)]
+    assert check([text.encode() for text in properties]) == 1
