@@ -7,6 +7,7 @@ Source: librdkafka's produce_batch refuses a tail of the batch when its queue is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from consumer.clock import Clock
@@ -15,6 +16,7 @@ from consumer.transport import Outgoing, TransportError
 
 FLUSH_MAX_S = 60.0
 WAIT_MAX_S = 0.2
+PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 
 Undelivered = tuple[NamedError, str]
 
@@ -23,17 +25,30 @@ class Outbox:
     """The producing half of the Kafka transport.
 
     The producer reports failures only, to `note_failure`. A failure stays: what was lost is
-    lost to this process, and only a restart from the last commit makes up for it.
-    `producer` is a confluent_kafka.Producer.
+    lost to this process, and only an aborted transaction or a restart from the last commit makes
+    up for it. `producer` is a confluent_kafka.Producer.
     """
 
-    def __init__(self, producer: Any, clock: Clock) -> None:
+    def __init__(
+        self, producer: Any, clock: Clock, in_words: Callable[[NamedError, str], TransportError]
+    ) -> None:
         self._producer = producer
         self._clock = clock
+        self._in_words = in_words
         self.failure: Undelivered | None = None
 
+    def error(self) -> TransportError:
+        """The failure in an operator's words."""
+        assert self.failure is not None
+        return self._in_words(*self.failure)
+
     def note_failure(self, error: NamedError, place: str) -> None:
-        """Remember the first record that could not be delivered."""
+        """Remember the first record that could not be delivered.
+
+        What an aborted transaction purged is no failure: it is produced again.
+        """
+        if error.name() in PURGED:
+            return
         self.failure = self.failure or (error, place)
 
     def put(self, outgoing: Outgoing) -> Undelivered | None:
