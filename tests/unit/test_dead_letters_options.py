@@ -61,5 +61,5 @@ def test_one_letter_goes_unasked_and_many_do_not(monkeypatch: pytest.MonkeyPatch
     ("number", "said"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
 )
 def test_counts_are_said_as_people_do(number: int, said: str) -> None:
-    """The how manieth time it is."""
+    """First, second, third, and all others with the same ending."""
     assert dead_letters._ordinal(number) == said

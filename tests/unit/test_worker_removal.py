@@ -11,9 +11,9 @@ from typing import Any
 
 from consumer.transport import Outgoing
 from consumer.worker import Worker
+from schemas.times import DAY_MS
 from tests.world import BEGIN_MS, World, event, shopping
 
-DAY_MS = 86_400_000
 LATER_MS = BEGIN_MS + 20 * DAY_MS
 SMALL: dict[str, Any] = {"publish_from": "start", "limits": {"batch_max": 500}}
 
