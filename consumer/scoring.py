@@ -81,6 +81,10 @@ class ScoringPartition:
         """Serve a model from the next batch on."""
         return self._scorer.install(record)
 
+    def uninstall(self, campaign: str) -> bool:
+        """Serve no model of a campaign from the next batch on."""
+        return self._scorer.uninstall(campaign)
+
     def fold(self, records: Records) -> list[Outgoing]:
         """Fold a batch, cut where the phase changes, and give what leaves."""
         rebuilt = self.rebuilds

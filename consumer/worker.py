@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from consumer.clock import Clock
-from consumer.errors import WorldError
 from consumer.http import Health
 from consumer.learning import LearningPartition
 from consumer.logs import log
+from consumer.model_changes import model_changes
 from consumer.parked import Parked
 from consumer.positions import first_offset, first_start, later_start
 from consumer.scoring import ScoringPartition
@@ -30,7 +28,7 @@ from consumer.transport import (
     Transport,
 )
 from models.plan import Plan
-from schemas.model_record import ModelRecord, decode_model_record
+from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
 POLL_MAX_S = 0.1
@@ -263,25 +261,24 @@ class Worker:
             self._health.ready()
 
     def _take_models(self, records: Records) -> None:
-        for value in records.values:
-            if value is None:
+        for campaign, record in model_changes(records, self._plan):
+            if record is None:
+                self._forget_model(campaign)
                 continue
-            try:
-                record = decode_model_record(value)
-            except msgspec.DecodeError as error:
-                raise WorldError(
-                    f"A record of {self._settings.topics.models} cannot be read: {error}",
-                    "Run the version of propensity that wrote it",
-                ) from error
-            if record.campaign not in self._plan.campaigns:
-                continue
-            index = self._plan.campaigns.index(record.campaign)
-            if record.lineage != self._plan.lineages[index]:
-                continue
-            self.models[record.campaign] = record
+            self.models[campaign] = record
             for scoring in self._scoring.values():
                 scoring.install(record)
             self._show_model(record)
+
+    def _forget_model(self, campaign: str) -> None:
+        """A tombstone: somebody removed the model, and the campaign's rate is served."""
+        if self.models.pop(campaign, None) is None:
+            return
+        for scoring in self._scoring.values():
+            scoring.uninstall(campaign)
+        learner = self._shown.pop(campaign).learner
+        self._telemetry.campaign(campaign, learner).status("warming")
+        log().warning("a model was removed; the campaign's rate is served", campaign=campaign)
 
     def _show_model(self, record: ModelRecord) -> None:
         before = self._shown.get(record.campaign)
@@ -319,8 +316,11 @@ class Worker:
             scoring = self._new_scoring(partition, position)
         else:
             scoring.go_on(position.offset)
-        for record in self.models.values():
-            scoring.install(record)
+        for campaign in self._plan.campaigns:
+            if campaign in self.models:
+                scoring.install(self.models[campaign])
+            else:  # A parked fold may serve what was removed in the meantime.
+                scoring.uninstall(campaign)
         self._scoring[partition] = scoring
         self._transport.seek(partition, scoring.next_offset)
         if scoring.rebuilds:
@@ -358,13 +358,13 @@ class Worker:
         learning = LearningPartition(
             partition, offset, self._plan, self._settings.topics, self._telemetry
         )
-        states: dict[bytes, bytes] = {}
+        states: dict[bytes, bytes | None] = {}
         for records in self._transport.read(
             Partition(self._settings.topics.states, partition.index)
         ):
             pairs = zip(records.keys, records.values, strict=True)
-            states |= {k: v for k, v in pairs if k is not None and v is not None}
-        learning.restore(states)
+            states |= {k: v for k, v in pairs if k is not None}
+        learning.restore({k: v for k, v in states.items() if v is not None})
         return learning
 
     def _revoked(self, partitions: list[Partition]) -> None:

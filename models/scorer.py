@@ -105,6 +105,10 @@ class Scorer:
         """Serve a model from the next record on; False if it is not of this campaign file."""
         return self._serving.install(record)
 
+    def uninstall(self, campaign: str) -> bool:
+        """Serve the campaign's rate again from the next record on; False if no model was there."""
+        return self._serving.uninstall(campaign)
+
     @property
     def ignored(self) -> dict[tuple[str, str], int]:
         """How often a property was ignored, by name and reason."""

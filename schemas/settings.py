@@ -133,6 +133,10 @@ class Limits(_Section):
     batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     value_max: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = VALUE_MAX
     closes_per_event_max: Annotated[int, Field(ge=1, le=10_000)] = 64
+    # Above these a partition has too many dead letters: models.letter_limits.
+    dead_letters_consecutive_max: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
+    dead_letters_window: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    dead_letters_share_max: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
 
 
 class Times(_Section):
