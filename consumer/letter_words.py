@@ -129,14 +129,13 @@ def showing(stored: StoredLetter) -> Iterator[str]:
         yield f"stage      {safe(letter.stage)}"
         yield f"reason     {safe(letter.exception_message)}"
         yield f"cut        {'no' if letter.cut is None else safe(letter.cut)}"
-        yield f"redriven   {stored.times} times before it was refused"
+        yield f"redriven   {stored.times} times before this refusal"
     headers = _headers(stored)
     yield f"headers    {len(headers)}"
     for name, content in headers:
         yield f"  {safe(name)}: {_one_line(content)}"
     for called, content in (("key", stored.key), ("value", stored.value)):
-        size = "none" if content is None else f"{len(content)} bytes"
-        yield f"{called:<11}{size}"
+        yield f"{called:<11}{'none' if content is None else _bytes(content)}"
         yield from (f"  {line}" for line in content_lines(content or b""))
 
 
@@ -178,6 +177,10 @@ def summary(counts: Counter[Kind]) -> Iterator[str]:
     sizes = [max(len(row[place]) for row in rows) for place in range(3)]
     for count, stage, name, expected in rows:
         yield f"{count:>{sizes[0]}}  {stage:<{sizes[1]}}  {name:<{sizes[2]}}  {expected}"
+
+
+def _bytes(content: bytes) -> str:
+    return "1 byte" if len(content) == 1 else f"{len(content)} bytes"
 
 
 def _headers(stored: StoredLetter) -> Headers:

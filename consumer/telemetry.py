@@ -233,6 +233,12 @@ class CampaignMeters:
             metrics.MODEL_INFO, self._campaign, self._learner, lineage, features
         ).set(1)
 
+    def no_model(self) -> None:
+        """Say that no model serves: the campaign's rate does."""
+        self.version.set(0)
+        self._telemetry.forget_model_info(self._campaign, self._learner)
+        self.status("warming")
+
     def quality(self, window: str, figures: Mapping[str, float | None]) -> None:
         """Say the figures of one window; ``None`` is not known yet and is not shown."""
         for figure, value in figures.items():

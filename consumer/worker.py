@@ -277,7 +277,7 @@ class Worker:
         for scoring in self._scoring.values():
             scoring.uninstall(campaign)
         learner = self._shown.pop(campaign).learner
-        self._telemetry.campaign(campaign, learner).status("warming")
+        self._telemetry.campaign(campaign, learner).no_model()
         log().warning("a model was removed; the campaign's rate is served", campaign=campaign)
 
     def _show_model(self, record: ModelRecord) -> None:

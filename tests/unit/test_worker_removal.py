@@ -59,6 +59,8 @@ def test_a_running_worker_stops_serving_what_was_removed() -> None:
     assert set(worker.models) == set(worker.newest_models()) == {"click-6h"}
     meters = world.telemetry[id(worker)].exposition()[0].decode()
     assert 'propensity_model_status{campaign="buy-1d",status="warming"} 1.0' in meters
+    assert 'propensity_model_version{campaign="buy-1d",learner="champion"} 0.0' in meters
+    assert 'propensity_model_info{campaign="buy-1d"' not in meters
 
 
 def test_a_model_removed_before_the_start_is_not_served() -> None:
