@@ -17,12 +17,15 @@ from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.logs import log
 from consumer.positions import Start
+from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.intake import Refusal
 from models.plan import Plan
+from models.lifted import Lifted
 from models.scorer import Counts, Folded, Scorer
+from models.served_again import ServedAgain
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
@@ -54,6 +57,8 @@ class ScoringPartition:
             record_bytes_max=settings.limits.record_bytes_max,
             keys_strict=settings.keys == "strict",
         )
+        self.served: ServedAgain | None = None
+        self._plan = plan
         self._last_counts = self._scorer.counts
         self._last_ignored: dict[tuple[str, str], int] = {}
 
@@ -72,10 +77,39 @@ class ScoringPartition:
         """What the fold holds."""
         return self._scorer.counts
 
-    def go_on(self, committed: int) -> None:
-        """Take the partition up again, silently up to where others may have brought it."""
-        self.start = replace(self.start, committed=committed)
+    @property
+    def state_bytes(self) -> int:
+        """What the fold's state takes."""
+        return self._scorer.state_bytes
+
+    def go_on(self) -> None:
+        """Take the partition up again, at the offset that is committed."""
+        self.start = replace(self.start, committed=self.next_offset)
         self._meters = self._telemetry.partition(self.partition.index)
+
+    def moment(self, output_ends: dict[str, int]) -> Moment:
+        """What a snapshot of the fold is of; everything folded was committed."""
+        topic = self.start.topic
+        return Moment(
+            topic=self.partition.topic,
+            partition=self.partition.index,
+            next_offset=self.next_offset,
+            note=self.start.note,
+            configuration=self._plan.digest,
+            clock_ms=self.counts.clock_ms,
+            topic_ids={topic.name: topic.id} if topic.id else {},
+            partition_counts={topic.name: topic.partitions} if topic.partitions else {},
+            output_ends=output_ends,
+        )
+
+    def lift(self) -> Lifted:
+        """The fold's state; it may not fold while this is held."""
+        return self._scorer.lift()
+
+    def restore(self, lifted: Lifted, next_offset: int) -> None:
+        """Become a fold that stands before this offset."""
+        self._scorer.restore(lifted)
+        self.next_offset = next_offset
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next batch on."""
@@ -92,6 +126,7 @@ class ScoringPartition:
         for piece in self._phases(records):
             outgoing += self._fold(piece)
         if rebuilt and not self.rebuilds:
+            self.served = None
             log().info("a partition goes on", partition=str(self.partition),
                        offset=self.start.committed)  # fmt: skip
         return outgoing
@@ -115,6 +150,8 @@ class ScoringPartition:
         )
         decoded_s = self._clock.monotonic_s()
         folded = self._scorer.fold_batch(batch, catching_up=not live)
+        if self.served is not None and self.start.was_served(offset):
+            self._telemetry.served_unknown.add(self._scorer.serve_again(folded, self.served))
         scored_s = self._clock.monotonic_s()
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)

@@ -50,6 +50,10 @@ class Telemetry:
         }
         self.batch_size = self.histogram(metrics.BATCH_SIZE)
         self.commits = self.counter(metrics.COMMITS)
+        self.commits_refused = self.counter(metrics.COMMITS_REFUSED)
+        self.snapshots_failed = self.counter(metrics.SNAPSHOTS_FAILED)
+        self.snapshot_pause = self.histogram(metrics.SNAPSHOT_PAUSE)
+        self.served_unknown = self.counter(metrics.SERVED_UNKNOWN)
         self.rebalances = self.counter(metrics.REBALANCES)
         self.values_clipped = self.counter(metrics.VALUES_CLIPPED)
         self._score_latency = self.histogram(metrics.SCORE_LATENCY)
@@ -119,6 +123,13 @@ class Telemetry:
     def evicted(self, limit: str, amount: int = 1) -> None:
         """Count entries that made room for newer ones."""
         self.counter(metrics.EVICTIONS, limit).add(amount)
+
+    def snapshot_written(self, partition: int, size_bytes: int, took_s: float, now_ms: int) -> None:
+        """Say that a partition's snapshot is complete."""
+        label = str(partition)
+        self.gauge(metrics.SNAPSHOT_TIME, label).set(now_ms / 1000)
+        self.gauge(metrics.SNAPSHOT_BYTES, label).set(size_bytes)
+        self.histogram(metrics.SNAPSHOT_DURATION).observe(took_s)
 
     def turned(self) -> None:
         """Say that the worker's loop has turned."""

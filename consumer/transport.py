@@ -50,6 +50,20 @@ class Bounds(NamedTuple):
     high: int
 
 
+class TopicIdentity(NamedTuple):
+    """A topic as the broker knows it: one made anew under the same name has another id.
+
+    The id is empty, and the number 0, where the broker does not tell.
+    """
+
+    name: str = ""
+    id: str = ""
+    partitions: int = 0
+
+
+UNKNOWN_TOPIC = TopicIdentity()
+
+
 @dataclass(slots=True)
 class Records:
     """Consecutive records of one partition, as columns of equal length.
@@ -217,6 +231,10 @@ class Transport(Protocol):
 
     def partition_count(self, topic: str) -> int:
         """Return how many partitions a topic has; a missing topic is an error."""
+        ...
+
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        """Return a topic's id and number of partitions; a missing topic is an error."""
         ...
 
     def read(
