@@ -133,7 +133,8 @@ class Scorer:
 
     def overdue(self, now_ms: int) -> int:
         """Open examples whose time had come by now, had the partition's clock gone on."""
-        due = self._examples.due_ms[self._examples.sequence > 0]
+        examples = self._examples.view
+        due = examples.due_ms[examples.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
 
     def fold(
@@ -172,11 +173,11 @@ class Scorer:
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
-        self._event_ids += [b""] * (self._examples.at_ms.shape[0] - len(self._event_ids))
+        self._event_ids += [b""] * (self._examples.rows - len(self._event_ids))
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
-            fill_slot_table(self._profiles, slots, self._registers)
+            fill_slot_table(self._profiles.view, slots, self._registers)
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
@@ -196,7 +197,7 @@ class Scorer:
         if count + more <= len(queues.heap_due) or count < SWEEP_FROM or 2 * count < 3 * opened:
             return
         places, sequences = queues.heap_place[:count], queues.heap_sequence[:count]
-        valid = np.flatnonzero(self._examples.sequence[places] == sequences)
+        valid = np.flatnonzero(self._examples.view.sequence[places] == sequences)
         order = valid[np.lexsort((sequences[valid], queues.heap_due[valid]))]
         for column in (queues.heap_due, queues.heap_sequence, queues.heap_place):
             column[: len(order)] = column[order]
@@ -208,8 +209,8 @@ class Scorer:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
         stop = fold_events(
-            self._profiles,
-            self._examples,
+            self._profiles.view,
+            self._examples.view,
             self._queues,
             self._registers,
             self.plan.arrays,
@@ -236,10 +237,10 @@ class Scorer:
         closed = int(self._registers[CLOSED_COUNT])
         if not closed:
             return
-        gone = self._queues.closed[:closed]
-        leavers = [text_of(self._customers[slot]) for slot in self._examples.slot[gone].tolist()]
+        gone, examples = self._queues.closed[:closed], self._examples.view
+        leavers = [text_of(self._customers[slot]) for slot in examples.slot[gone].tolist()]
         event_ids = [text_of(self._event_ids[place]) for place in gone.tolist()]
-        self._writer.write(self._examples, gone, leavers, event_ids, rows)
+        self._writer.write(examples, gone, leavers, event_ids, rows)
         for place in gone.tolist():
             self._event_ids[place] = b""
         free_closed(self._queues, self._registers, closed)

@@ -104,7 +104,7 @@ def test_the_least_recently_active_customer_makes_room() -> None:
     assert scorer.counts.evicted == 1
     fold(scorer, [event("bob", "x", 4)], first=4)
     assert set(slots(scorer)) == {"cy", "bob"}
-    counted = scorer._profiles.counts[slots(scorer)["bob"]].max()
+    counted = scorer._profiles.view.counts[slots(scorer)["bob"]].max()
     assert counted == 1.0
 
 
