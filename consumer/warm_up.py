@@ -29,7 +29,9 @@ from schemas.campaign import CampaignFile
 from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
 from schemas.score import ModelRef
 from schemas.settings import Settings
-from schemas.times import DAY_MS, format_time
+from schemas.times import DAY_MS, TIME_MIN_MS, format_time
+
+_FIRST_DAY = TIME_MIN_MS // DAY_MS
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -60,7 +62,10 @@ def compile_kernels(plan: Plan) -> None:
     _write_nobody(plan)
     trainer = Trainer(plan)
     for index in range(len(plan.campaigns)):
-        for day in (1, 2):  # The second day compiles what forgets, and what knows a name by then.
+        for day in (
+            _FIRST_DAY,
+            _FIRST_DAY + 1,
+        ):  # The second day compiles what forgets, and what knows a name by then.
             trainer.fold_bytes([day], [encode_example(_row(plan, index, day))])
 
 

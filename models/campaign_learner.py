@@ -163,7 +163,7 @@ class CampaignLearner:
             self.customers.add(customer, converted=is_converted)
 
     def learn(self, row: TrainingExample) -> None:
-        """Judge a row's prediction as it was served, then learn the row."""
+        """Judge a row's prediction as it was served, then learn the row, which is within bounds."""
         served = row.expected_value if self._predicts_value else row.probability
         closed_at_ms = row.closed_at_ms
         if served is not None and row.status not in UNJUDGED:

@@ -66,12 +66,9 @@ class Buckets(NamedTuple):
 def _is_usual(rows: ReadRows, row: int, buckets: Buckets, day: int, by_value: bool) -> bool:
     """Whether a row asks for nothing but to be counted and learned."""
     label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
-    if not 0.0 < weight <= WEIGHT_MAX:
+    if weight > WEIGHT_MAX:
         return False
-    if by_value:
-        if not abs(label) <= VALUE_MAX:
-            return False
-    elif label != 0.0 and label != 1.0:  # noqa: PLR1714 - numba compiles no `in` for floats
+    if not by_value and label != 0.0 and label != 1.0:  # noqa: PLR1714 - numba compiles no `in` for floats
         return False
     row_day = rows.closed_ms[row] // DAY_MS
     if row_day > day:

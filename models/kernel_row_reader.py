@@ -41,6 +41,8 @@ from models.kernel_row_text import (
 )
 from models.kernel_text import Text
 from models.state import F8, I4, I8, U8
+from schemas.example import INDEX_MAX, LABEL_MAX, OFFSET_MAX, PARTITION_MAX, WEIGHT_MAX
+from schemas.times import TIME_MAX_MS, TIME_MIN_MS
 
 READ_LABEL, READ_WEIGHT, READ_SERVED = range(3)
 NUMBERS: Final = 3
@@ -182,6 +184,17 @@ def _read_status(text: Text, at: int, stop: int, form: RowForm, out: ReadRows, r
 
 
 @compiled
+def _is_within_bounds(out: ReadRows, row: int, source_offset: int) -> bool:
+    """Whether a row's time and positions can be ours; if not, the trainer says what is wrong."""
+    return bool(
+        TIME_MIN_MS <= out.closed_ms[row] <= TIME_MAX_MS
+        and source_offset <= out.closed_offset[row] <= OFFSET_MAX
+        and out.partition[row] <= PARTITION_MAX
+        and out.closed_index[row] <= INDEX_MAX
+    )
+
+
+@compiled
 def _read_row(
     text: Text, at: int, stop: int, form: RowForm, names: KnownNames, out: ReadRows, row: int
 ) -> bool:
@@ -197,7 +210,7 @@ def _read_row(
     at = _segment(text, at, stop, form, PARTITION)
     at, out.partition[row] = read_integer(text, at, stop)
     at = _segment(text, at, stop, form, OFFSET)
-    at, _ = read_integer(text, at, stop)
+    at, source_offset = read_integer(text, at, stop)
     at = _segment(text, at, stop, form, CLOSED_OFFSET)
     at, out.closed_offset[row] = read_integer(text, at, stop)
     at = _segment(text, at, stop, form, CLOSED_INDEX)
@@ -207,7 +220,7 @@ def _read_row(
     at = _segment(text, at, stop, form, WEIGHT)
     at = _read_named(text, at, stop, out, row, READ_WEIGHT)
     at = _segment(text, at, stop, form, FEATURES)
-    if at < 0:
+    if at < 0 or not _is_within_bounds(out, row, source_offset):
         return False
     at = _read_features(text, at, stop, names, out, row)
     at = _segment(text, at, stop, form, SERVED)
@@ -233,3 +246,13 @@ def read_rows(
             out.entry_stops[row] = out.entry_stops[row - 1] if row > 0 else 0
             return row
     return int(edges.shape[0] - 1)
+
+
+@compiled
+def learnable_until(numbers: F8, first: int, stop: int) -> int:
+    """Give the first row whose label or weight is beyond the bounds of a row, or `stop`."""
+    for row in range(first, stop):
+        label, weight = numbers[row, READ_LABEL], numbers[row, READ_WEIGHT]
+        if not (abs(label) <= LABEL_MAX and 0.0 < weight <= WEIGHT_MAX):
+            return row
+    return stop

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from models.batch import STATUSES
 from models.columns import COLUMNS_MAX
 from models.kernel_parse import enter_name
-from models.kernel_row_reader import NUMBERS, KnownNames, ReadRows, RowForm, read_rows
+from models.kernel_row_reader import (
+    NUMBERS,
+    KnownNames,
+    ReadRows,
+    RowForm,
+    learnable_until,
+    read_rows,
+)
 from models.plan import Plan
 from models.row_text import Table, encode_text, segments_of
 
@@ -108,11 +115,14 @@ class RowReader:
         self._edges = np.array([0, *accumulate(map(len, values))])
 
     def read(self, first: int) -> int:
-        """Read rows of the batch from `first` on: gives the first that is in another form."""
+        """Read rows of the batch from `first` on: gives the first that has to be looked at.
+
+        That is one in another form, or one that says what no row of ours can.
+        """
         stop = int(read_rows(self._text, self._edges, first, self._form, self._names, self._rows))
         spans = self._rows.number_spans[first:stop]
         if spans.any():
             for row, number in np.argwhere(spans[:, :, 1] > 0).tolist():
                 start, end = spans[row, number].tolist()
                 self._rows.numbers[first + row, number] = float(self._bytes[start:end])
-        return stop
+        return int(learnable_until(self._rows.numbers, first, stop))

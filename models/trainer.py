@@ -7,6 +7,7 @@ Source: ARCHITECTURE.md, "Two folds".
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,12 +18,22 @@ from models.campaign_learner import CampaignLearner
 from models.plan import Plan
 from models.row_reader import ROWS_AT_ONCE
 from models.row_text import campaign_prefix
-from schemas.example import TrainingExample, decode_example
+from schemas.example import (
+    CUSTOMER_PATTERN,
+    INDEX_MAX,
+    LABEL_MAX,
+    OFFSET_MAX,
+    PARTITION_MAX,
+    WEIGHT_MAX,
+    TrainingExample,
+    decode_example,
+)
 from schemas.learner_state import LearnerState
 from schemas.model_record import ModelRecord
-from schemas.times import parse_time
+from schemas.times import TIME_MAX_MS, TIME_MIN_MS
 
 END_OF_PREFIX = b'","'
+CUSTOMER = re.compile(CUSTOMER_PATTERN)
 
 
 class Unreadable(NamedTuple):
@@ -33,14 +44,37 @@ class Unreadable(NamedTuple):
 
 
 def refuse_unlearnable(row: TrainingExample) -> None:
-    """Refuse a row of the right shape whose texts do not say what they should.
+    """Refuse a row of the right shape that says what no row of ours can.
+
+    One such row would pass for the newest of all, or make sums infinite, for good. The compiled
+    reader takes no row that is refused here.
 
     Raises
     ------
-        ValueError: `closed_at` is no time, or `customer` no hash.
+        ValueError: a field is beyond its bounds; the message says which, and what they are.
     """
-    parse_time(row.closed_at)
-    int(row.customer, 16)
+    source, closed_by = row.source, row.closed_by
+    offsets_ascend = 0 <= source.offset <= closed_by.offset <= OFFSET_MAX
+    for field, holds, expected in (
+        ("closed_at", TIME_MIN_MS <= row.closed_at_ms <= TIME_MAX_MS, "a time from 2000 to 2100"),
+        ("customer", CUSTOMER.fullmatch(row.customer), "16 lower-case hexadecimal digits"),
+        ("source.partition", 0 <= source.partition <= PARTITION_MAX, f"0 to {PARTITION_MAX}"),
+        ("closed_by.offset", offsets_ascend, f"from that of the source to {OFFSET_MAX}"),
+        ("closed_by.index", 0 <= closed_by.index <= INDEX_MAX, f"0 to {INDEX_MAX}"),
+        ("label", abs(row.label) <= LABEL_MAX, f"a number up to ±{LABEL_MAX:g}"),
+        ("weight", 0.0 < row.weight <= WEIGHT_MAX, f"above 0 and up to {WEIGHT_MAX:g}"),
+    ):
+        if not holds:
+            raise ValueError(f"{field}: expected {expected}")
+
+
+def _read_row(value: bytes, campaign: str | None) -> TrainingExample:
+    """A row that can be learned, and of this campaign if its first bytes said so."""
+    row = decode_example(value)
+    refuse_unlearnable(row)
+    if campaign is not None and row.campaign != campaign:
+        raise ValueError(f"campaign is named twice, first as {campaign!r}")
+    return row
 
 
 class Trainer:
@@ -126,14 +160,19 @@ class Trainer:
                 learner.covered = offsets[stop - 1] + 1
                 self.changed.add(campaign)
             if stop < count:
-                self._fold_value(offsets[stop], values[stop], unreadable)
+                self._fold_value(offsets[stop], values[stop], unreadable, learner.campaign.name)
             first = stop + 1
 
-    def _fold_value(self, offset: int, value: bytes, unreadable: list[Unreadable]) -> None:
-        """Fold one row of any form."""
+    def _fold_value(
+        self,
+        offset: int,
+        value: bytes,
+        unreadable: list[Unreadable],
+        campaign: str | None = None,
+    ) -> None:
+        """Fold one row of any form; `campaign` is the one that its first bytes name."""
         try:
-            row = decode_example(value)
-            refuse_unlearnable(row)
+            row = _read_row(value, campaign)
         except (msgspec.DecodeError, ValueError) as error:
             unreadable.append(Unreadable(offset, error))
         else:

@@ -17,6 +17,13 @@ from schemas.times import parse_time
 
 Acted = Literal["none", "acted", "held_out"]
 
+CUSTOMER_PATTERN = "^[0-9a-f]{16}$"
+LABEL_MAX = 1e12  # No learner takes a greater one.
+WEIGHT_MAX = 1e12  # More than any row stands for; a sum of labels so weighted stays finite.
+OFFSET_MAX = 2**53  # Up to here every reader of JSON has whole numbers; no log is as long.
+PARTITION_MAX = 2**31 - 1  # Kafka's
+INDEX_MAX = 2**31 - 1
+
 
 class ExampleSource(msgspec.Struct, frozen=True, gc=False):
     """Where the scored event stands in the event log."""
@@ -78,15 +85,17 @@ class _Contract(BaseModel):
 class SourceOfExample(_Contract):
     """Where the scored event stands in the event log."""
 
-    partition: Annotated[int, Field(ge=0)]
-    offset: Annotated[int, Field(ge=0)]
+    partition: Annotated[int, Field(ge=0, le=PARTITION_MAX)]
+    offset: Annotated[int, Field(ge=0, le=OFFSET_MAX)]
 
 
 class ClosingOfExample(_Contract):
     """What closed the row; it only grows per source partition."""
 
-    offset: Annotated[int, Field(ge=0)]
-    index: Annotated[int, Field(ge=0)]
+    offset: Annotated[
+        int, Field(ge=0, le=OFFSET_MAX, description="Not before the offset of the source.")
+    ]
+    index: Annotated[int, Field(ge=0, le=INDEX_MAX)]
 
 
 class Example(_Contract):
@@ -94,14 +103,19 @@ class Example(_Contract):
 
     campaign: str
     lineage: str
-    customer: Annotated[str, Field(description="A keyed hash of the customer id.")]
+    customer: Annotated[
+        str, Field(pattern=CUSTOMER_PATTERN, description="A keyed hash of the customer id.")
+    ]
     event_id: str | None
     as_of: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     closed_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     source: SourceOfExample
     closed_by: ClosingOfExample
-    label: Annotated[float, Field(description="0 or 1; the value for `predict: value`.")]
-    weight: Annotated[float, Field(gt=0)]
+    label: Annotated[
+        float,
+        Field(ge=-LABEL_MAX, le=LABEL_MAX, description="0 or 1; the value for `predict: value`."),
+    ]
+    weight: Annotated[float, Field(gt=0, le=WEIGHT_MAX)]
     acted: Acted
     features: Annotated[dict[str, float], Field(description="By name; zeros are left out.")]
     probability: Annotated[float, Field(ge=0, le=1)] | None

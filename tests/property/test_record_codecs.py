@@ -17,6 +17,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from schemas.example import (
+    CUSTOMER_PATTERN,
+    INDEX_MAX,
+    LABEL_MAX,
+    OFFSET_MAX,
+    PARTITION_MAX,
+    WEIGHT_MAX,
     ClosedBy,
     Example,
     ExampleSource,
@@ -57,6 +63,7 @@ probabilities = st.floats(0, 1)
 texts = st.text(max_size=12)
 names = st.text(min_size=1, max_size=12)
 counts = st.integers(0, 2**62)
+offsets = st.integers(0, OFFSET_MAX)
 times = st.integers(TIME_MIN_MS, TIME_MAX_MS)
 
 model_refs = st.builds(ModelRef, lineage=texts, learner=names, version=counts, features=texts)
@@ -90,14 +97,14 @@ examples = st.builds(
     TrainingExample,
     campaign=names,
     lineage=texts,
-    customer=texts,
+    customer=st.from_regex(CUSTOMER_PATTERN, fullmatch=True),
     event_id=st.none() | texts,
     as_of=times.map(format_time),
     closed_at=times.map(format_time),
-    source=st.builds(ExampleSource, partition=st.integers(0, 9999), offset=counts),
-    closed_by=st.builds(ClosedBy, offset=counts, index=st.integers(0, 10_000)),
-    label=finite,
-    weight=st.floats(0.5, 1e6),
+    source=st.builds(ExampleSource, partition=st.integers(0, PARTITION_MAX), offset=offsets),
+    closed_by=st.builds(ClosedBy, offset=offsets, index=st.integers(0, INDEX_MAX)),
+    label=st.floats(-LABEL_MAX, LABEL_MAX),
+    weight=st.floats(0.5, WEIGHT_MAX),
     acted=st.sampled_from(["none", "acted", "held_out"]),
     features=st.dictionaries(names, finite, max_size=5),
     probability=st.none() | probabilities,

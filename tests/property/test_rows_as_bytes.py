@@ -18,18 +18,29 @@ from hypothesis import strategies as st
 from models.plan import Plan
 from models.row_reader import RowReader
 from models.trainer import Trainer, refuse_unlearnable
-from schemas.example import TrainingExample, decode_example, encode_example
+from schemas.example import (
+    ClosedBy,
+    ExampleSource,
+    TrainingExample,
+    decode_example,
+    encode_example,
+)
 from tests.unit.test_trainer import LEARNERS, LearnerName, bytes_of, plan_of, random_rows
 
 ODD_NUMBERS = (0.0, 1e-7, 0.1 + 0.2, 1e15, -2.5, 25.0, 1e300, 0.30001)
-ODD_LABELS = (0.0, 1.0, 0.5, -3.0, 2e12)
-ODD_WEIGHTS = (1.0, 2.2000000476837158, 0.0, -1.0, 2e6)
+ODD_LABELS = (0.0, 1.0, 0.5, -3.0, 1e12, 2e12, -1e50, 1e300)
+ODD_WEIGHTS = (1.0, 2.2000000476837158, 0.0, -1.0, 2e6, 1e12, 2e12, 1e50, 1e300)
+ODD_TIMES = ("9999-12-31T23:59:59.999Z", "2100-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z")
+ODD_CUSTOMERS = ("f", "-5", "1_2", "F" * 16, "0" * 17)
+ODD_CLOSINGS = (ClosedBy(0, 0), ClosedBy(2**53, 0), ClosedBy(10**17, 0), ClosedBy(10**30, 0),
+                ClosedBy(500, 2**31), ClosedBy(500, -1))  # fmt: skip
+ODD_SOURCES = (ExampleSource(-1, 0), ExampleSource(2**31, 0), ExampleSource(2, 10**17))
 ODD_TEXTS = (None, "é", 'q"uote', "back\\slash", "plain", "\n")
 
 
 def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes:
     """A row's bytes, with something in them that few rows have."""
-    kind = generator.randrange(14)
+    kind = generator.randrange(17)
     if kind == 0:
         row.event_id = generator.choice(ODD_TEXTS)
     elif kind == 1:
@@ -50,7 +61,13 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
     elif kind == 8:
         row.probability, row.expected_value = row.expected_value, row.probability
     elif kind == 9:
-        row.customer = "f"
+        row.customer = generator.choice(ODD_CUSTOMERS)
+    elif kind == 14:
+        row.closed_at = generator.choice(ODD_TIMES)
+    elif kind == 15:
+        row.closed_by = generator.choice(ODD_CLOSINGS)
+    elif kind == 16:
+        row.source = generator.choice(ODD_SOURCES)
     value = encode_example(row)
     if kind == 10:
         value = msgspec.json.format(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -69,7 +69,7 @@ def random_rows(
                 event_id=f"e{index}",
                 as_of=format_time(moment_ms - DAY_MS),
                 closed_at=format_time(moment_ms),
-                source=ExampleSource(index % 2, index),
+                source=ExampleSource(index % 2, 100 + index // 8),
                 closed_by=ClosedBy(100 + index // 4, index % 4),
                 label=generator.choice((0.0, 12.5)) if value else float(generator.random() < 0.3),
                 weight=float(generator.randrange(1, 4)),
@@ -170,15 +170,50 @@ def test_repeated_rows_are_dropped_and_counted() -> None:
     assert sum(repeated) == 100
 
 
-@pytest.mark.parametrize("wrong", [{"closed_at": "yesterday"}, {"customer": "ann"}])
-def test_a_row_that_cannot_be_learned_is_given_back(wrong: dict[str, str]) -> None:
-    """A row that says no time, or no hash of a customer, stops nobody and changes nothing."""
-    plan = plan_of()
-    rows = random_rows(plan, 2)
-    values = [encode_example(msgspec.structs.replace(rows[0], **wrong)), encode_example(rows[1])]
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"closed_at": "yesterday"}, {"closed_at": "9999-12-31T23:59:59.999Z"},
+        {"closed_at": "1999-12-31T23:59:59.999Z"}, {"closed_at": "2101-01-01T00:00:00.000Z"},
+        {"customer": "ann"}, {"customer": "-5"}, {"customer": "1_2"}, {"customer": "F" * 16},
+        {"customer": "0" * 16 + "\n"}, {"customer": "0" * 17},
+        {"label": 1e300}, {"label": -1e50}, {"label": 2e12},
+        {"weight": 1e300}, {"weight": 1e50}, {"weight": 2e12}, {"weight": 0.0}, {"weight": -1.0},
+        {"closed_by": ClosedBy(10**30, 0)}, {"closed_by": ClosedBy(10**17, 0)},
+        {"closed_by": ClosedBy(99, 0)}, {"closed_by": ClosedBy(1_000, -1)},
+        {"closed_by": ClosedBy(1_000, 2**31)}, {"source": ExampleSource(2**31, 100)},
+        {"source": ExampleSource(-1, 100)}, {"source": ExampleSource(0, -1)},
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_learned_is_given_back(wrong: dict[str, Any], *, spaced: bool) -> None:
+    """A row that says what no row of ours says stops nobody and changes nothing, in any form."""
+    plan = plan_of("bayesian_linear")
+    rows = [row for row in random_rows(plan, 90) if row.campaign == "buy"]
+    values = [encode_example(row) for row in rows]
+    place = len(rows) // 2  # By now the names of its features are known.
+    changed = encode_example(msgspec.structs.replace(rows[place], **wrong))
+    values[place] = msgspec.json.format(changed) if spaced else changed
     trainer, other = Trainer(plan), Trainer(plan)
-    assert [row.offset for row in trainer.fold_bytes([7, 8], values)] == [7]
-    other.fold([8], [rows[1]])
+    found = trainer.fold_bytes(range(len(values)), values)
+    assert [row.offset for row in found] == [place]
+    del values[place]
+    other.fold_bytes([offset for offset in range(len(rows)) if offset != place], values)
+    assert trainer.counts == other.counts
+    assert bytes_of(trainer) == bytes_of(other)
+    Trainer(plan).restore(states_through_bytes(trainer))
+
+
+def test_a_row_of_two_campaigns_is_given_back() -> None:
+    """A row that names another campaign further on is learned by neither, nor out of its order."""
+    plan = plan_of()
+    rows = [row for row in random_rows(plan, 60) if row.campaign == "cart"]
+    values = [encode_example(row) for row in rows]
+    doubled = b'{"campaign":"buy",' + values[0].removeprefix(b"{")
+    trainer, other = Trainer(plan), Trainer(plan)
+    found = trainer.fold_bytes(range(len(values) + 1), [doubled, *values])
+    assert [row.offset for row in found] == [0]
+    other.fold_bytes(range(1, len(values) + 1), values)
     assert trainer.counts == other.counts
     assert trainer.changed == other.changed
 

@@ -16,7 +16,7 @@ from models.kernel_fold import fold_events, free_closed
 from models.kernel_learn_rows import learn_rows
 from models.kernel_queues import rebuild_table
 from models.kernel_record import write_records
-from models.kernel_row_reader import read_rows
+from models.kernel_row_reader import learnable_until, read_rows
 from models.kernel_row_text import write_rows
 from models.kernel_slots import fill_slot_table
 from models.scorer import Scorer
@@ -25,7 +25,7 @@ from tests.world import plan, shopping
 
 KERNELS: tuple[Any, ...] = (
     read_events, fold_events, free_closed, fill_slot_table, rebuild_table, write_records,
-    write_rows, read_rows, learn_rows,
+    write_rows, read_rows, learnable_until, learn_rows,
 )  # fmt: skip
 
 

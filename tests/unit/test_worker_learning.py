@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from consumer.errors import WorldError
 from consumer.transport import Outgoing
 from consumer.worker import Worker
+from schemas.example import ClosedBy, decode_example, encode_example
 from schemas.learner_state import encode_learner_state
 from schemas.times import DAY_MS
 from tests.world import CAMPAIGNS, World, event, plan, shopping
@@ -191,6 +193,28 @@ def test_rows_that_cannot_be_read_are_left_out() -> None:
     world.drain(worker)
     worker.stop()
     assert world.committed("training-examples").get(3, 2) == 2
+
+
+def test_a_row_beyond_its_bounds_stops_no_restart() -> None:
+    """A row that would make sums infinite is counted, and what is published can be read."""
+    world = undisturbed()
+    topic = world.settings.topics.examples
+    index = next(place for place, log in enumerate(world.log.topics[topic]) if log.values)
+    row = decode_example(world.values(topic, index)[-1])
+    later = ClosedBy(row.closed_by.offset + 1, 0)
+    beyond = msgspec.structs.replace(row, label=1e300, weight=1e300, closed_by=later)
+    good = msgspec.structs.replace(row, closed_by=later)
+    values = [encode_example(beyond), encode_example(good)]
+    world.log.append(Outgoing(topic, index, [row.campaign.encode()] * 2, values))
+    before = world.states()[row.campaign].version
+    second = world.start()
+    world.settle(second)
+    second.stop()
+    assert world.states()[row.campaign].version == before + 1
+    meters = world.telemetry[id(second)].exposition()[0].decode()
+    counted = [line for line in meters.splitlines() if "unreadable_example" in line]
+    assert [float(line.rpartition(" ")[2]) for line in counted] == [1.0]
+    world.settle(world.start())
 
 
 @pytest.mark.parametrize("topic", ["campaign-models", "learner-states"])
