@@ -7,8 +7,7 @@ Source: ARCHITECTURE.md, "Waiting partitions".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from consumer.transport import Partition, Transport
 
@@ -17,13 +16,18 @@ Reason = Literal[
 ]
 
 
+class Told(Protocol):
+    """Hears whether a partition waits, when that changes."""
+
+    def __call__(self, partition: Partition, reason: Reason, *, waits: bool) -> None:
+        """Take note."""
+        ...
+
+
 class Holds:
-    """The reasons for which partitions are paused.
+    """The reasons for which partitions are paused."""
 
-    `told` hears of every partition whether it waits, when that changes.
-    """
-
-    def __init__(self, transport: Transport, told: Callable[[Partition, Reason, bool], None]) -> None:
+    def __init__(self, transport: Transport, told: Told) -> None:
         self._transport = transport
         self._told = told
         self._reasons: dict[Partition, set[Reason]] = {}
@@ -35,7 +39,7 @@ class Holds:
             self._transport.pause([partition])
         if reason not in reasons:
             reasons.add(reason)
-            self._told(partition, reason, True)
+            self._told(partition, reason, waits=True)
 
     def release(self, partition: Partition, reason: Reason) -> None:
         """Take one reason away; without any, the partition goes on."""
@@ -43,7 +47,7 @@ class Holds:
         if reasons is None or reason not in reasons:
             return
         reasons.remove(reason)
-        self._told(partition, reason, False)
+        self._told(partition, reason, waits=False)
         if not reasons:
             del self._reasons[partition]
             self._transport.resume([partition])
@@ -52,7 +56,11 @@ class Holds:
         """Whether a partition waits for this reason."""
         return reason in self._reasons.get(partition, ())
 
+    def waits(self, partition: Partition) -> bool:
+        """Whether a partition waits for any reason."""
+        return partition in self._reasons
+
     def forget(self, partition: Partition) -> None:
         """The partition is not ours any more."""
         for reason in self._reasons.pop(partition, set()):
-            self._told(partition, reason, False)
+            self._told(partition, reason, waits=False)

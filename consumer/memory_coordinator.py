@@ -94,7 +94,7 @@ class Coordinator:
             error = TransportError(
                 f"Another worker writes as {name}", "Give each worker an `instance` of its own"
             )
-            raise TransactionFault(Fault.FATAL, error)
+            raise TransactionFault(Fault.FENCED, error)
 
 
 class MemoryProducer:
@@ -138,6 +138,9 @@ class MemoryProducer:
     def abort(self) -> None:
         self._strike("abort")
         self._log.coordinator.end(self._name, self.be_ready(), committed=False)
+
+    def renew(self) -> None:
+        self._epoch = None
 
     def _strike(self, step: str) -> None:
         self._log.coordinator.strike(step, self._instance)

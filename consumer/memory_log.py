@@ -215,6 +215,8 @@ class MemoryLog:
         self.topics: dict[str, list[PartitionLog]] = {}
         self.configs: dict[str, dict[str, str]] = {}
         self._groups: dict[str, Group] = {}
+        self._topics_made = 0
+        self.topic_ids: dict[str, str] = {}
         self._now_ms = now_ms
         self._keyless = 0
         self.coordinator = Coordinator(self)
@@ -227,6 +229,8 @@ class MemoryLog:
         if there is None and not dry_run:
             self.topics[spec.name] = [PartitionLog() for _ in range(spec.partitions)]
             self.configs[spec.name] = dict(spec.config)
+            self._topics_made += 1
+            self.topic_ids[spec.name] = f"made-{self._topics_made}"
         partitions = spec.partitions if there is None else len(there)
         differences = []
         if partitions != spec.partitions:

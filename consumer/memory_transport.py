@@ -24,6 +24,7 @@ from consumer.transport import (
     PartitionsChanged,
     Position,
     Records,
+    TopicIdentity,
     no_position,
     not_ours,
     offset_gone,
@@ -152,6 +153,11 @@ class MemoryTransport:
             raise MissingTopicError(topic)
         return count
 
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        """Return a topic's id and number of partitions."""
+        count = self.partition_count(topic)
+        return TopicIdentity(topic, self._log.topic_ids[topic], count)
+
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
     ) -> Iterator[Records]:
@@ -230,7 +236,7 @@ class MemoryTransport:
             return
         if member.expelled:
             member.held, held = [], member.held
-            self._transactions.give_up()
+            self._transactions.lost()
             if held:
                 self._lost_callback(held)
             return
@@ -256,6 +262,7 @@ class MemoryTransport:
             return
         if member.expelled:
             self._drop(self._lost_callback)
+            self._transactions.lost()
             member = self._join()
         if self._group.rebalancing and not member.joined:
             self._drop(self._revoked_callback)
@@ -268,7 +275,8 @@ class MemoryTransport:
         assert self._member is not None
         if self._member.held:
             callback(list(self._member.held))
-        self._transactions.give_up()  # What the callback has not committed is another's now.
+        if not self._member.expelled:
+            self._transactions.give_up()  # What the callback has not committed is another's now.
         self._member.held = []
         self._next.clear()
         self._paused.clear()

@@ -177,12 +177,17 @@ PARTITIONS = Metric(
     "Partitions that this worker owns.",
 )  # fmt: skip
 PARTITION_PAUSED = Metric(
-    "propensity_partition_paused", _GAUGE, "0 or 1", ("topic", "partition"),
-    "1 while the partition waits: for the others' event time, a model, or after bad records.",
+    "propensity_partition_paused", _GAUGE, "0 or 1", ("topic", "partition", "reason"),
+    "1 while the partition waits: `recovery`, `snapshot`, `backlog` (of rows to learn), "
+    "`dead_letters` (too many), `ahead_of_others` or `unknown_lineage`.",
 )  # fmt: skip
 REBALANCES = Metric(
     "propensity_rebalances_total", _COUNTER, "times", (),
     "Times that partitions were assigned to this worker or taken from it.",
+)  # fmt: skip
+RECOVERY_PROGRESS = Metric(
+    "propensity_recovery_progress_ratio", _GAUGE, "ratio", ("partition",),
+    "Share of the partition's snapshot that is loaded; 1 when done.",
 )  # fmt: skip
 REBUILD_PROGRESS = Metric(
     "propensity_rebuild_progress_ratio", _GAUGE, "ratio", ("partition",),
@@ -291,7 +296,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS, PARTITION_PAUSED, REBALANCES),
     *(SNAPSHOT_TIME, SNAPSHOT_BYTES, SNAPSHOT_DURATION, SNAPSHOT_PAUSE, SNAPSHOTS_FAILED),
     *(SERVED_UNKNOWN, COMMITS_REFUSED),
-    *(REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
+    *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values(), BUILD_INFO),

@@ -98,9 +98,7 @@ def first_start(
     )
 
 
-def later_start(
-    position: Position, bounds: Bounds, topic: TopicIdentity = UNKNOWN_TOPIC
-) -> Start:
+def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNOWN_TOPIC) -> Start:
     """The phases of a partition that was committed before.
 
     What the note cannot say is taken from the log: the history starts at the first record kept.

@@ -7,7 +7,7 @@ Source: ARCHITECTURE.md, "Recovery".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import msgspec
 
@@ -77,7 +77,8 @@ class Recovery:
 
     def _run(self) -> Iterator[bool]:
         bounds = self._transport.bounds(self.partition)
-        start = later_start(self.position, bounds)
+        topic = self._transport.topic_identity(self.partition.topic)
+        start = later_start(self.position, bounds, topic)
         self._refuse_gap(bounds)
         yield False
         scores_from = yield from self._from_snapshot(start)
@@ -91,7 +92,7 @@ class Recovery:
                        partition=str(self.partition), first=self.scoring.next_offset,
                        goes_on_at=start.committed)  # fmt: skip
 
-    def _from_snapshot(self, start: Start) -> Iterator[bool]:
+    def _from_snapshot(self, start: Start) -> Generator[bool, None, int | None]:
         """Restore the newest that can be used; give the score topic's end at its time, or None."""
         if self._snapshots is None:
             return None

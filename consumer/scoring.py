@@ -22,8 +22,9 @@ from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.intake import Refusal
-from models.plan import Plan
+from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
+from models.plan import Plan
 from models.scorer import Counts, Folded, Scorer
 from models.served_again import ServedAgain
 from schemas.model_record import ModelRecord
@@ -57,7 +58,15 @@ class ScoringPartition:
             record_bytes_max=settings.limits.record_bytes_max,
             keys_strict=settings.keys == "strict",
         )
+        limits = settings.limits
+        self._letters = LetterLimits(
+            limits.dead_letters_consecutive_max,
+            limits.dead_letters_window,
+            limits.dead_letters_share_max,
+        )
+        self.too_many_letters: LimitHit | None = None
         self.served: ServedAgain | None = None
+        self.restored_at: int | None = None
         self._plan = plan
         self._last_counts = self._scorer.counts
         self._last_ignored: dict[tuple[str, str], int] = {}
@@ -83,7 +92,9 @@ class ScoringPartition:
         return self._scorer.state_bytes
 
     def go_on(self) -> None:
-        """Take the partition up again, at the offset that is committed."""
+        """Take the partition up again, at the offset that is committed; somebody has looked."""
+        self._letters.forget()
+        self.too_many_letters = None
         self.start = replace(self.start, committed=self.next_offset)
         self._meters = self._telemetry.partition(self.partition.index)
 
@@ -109,7 +120,7 @@ class ScoringPartition:
     def restore(self, lifted: Lifted, next_offset: int) -> None:
         """Become a fold that stands before this offset."""
         self._scorer.restore(lifted)
-        self.next_offset = next_offset
+        self.next_offset = self.restored_at = next_offset
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next batch on."""
@@ -159,6 +170,7 @@ class ScoringPartition:
         if not self.start.sends_rows(offset):
             return []
         self._count(folded)
+        self._judge(records.offsets, folded.batch.refused)
         outgoing: list[Outgoing] = []
         if live and folded.score_count:
             keys, values = self._encoder.encode(folded)
@@ -173,6 +185,11 @@ class ScoringPartition:
             )
         self._telemetry.hops["encode"].observe(self._clock.monotonic_s() - scored_s)
         return outgoing
+
+    def _judge(self, offsets: list[int], refused: list[Refusal]) -> None:
+        """See whether the sender has gone wrong; the batch is folded all the same."""
+        if self.too_many_letters is None:
+            self.too_many_letters = self._letters.take(offsets, [each.row for each in refused])
 
     def _observe_latency(self, records: Records, folded: Folded) -> None:
         events = np.unique(folded.scores.event[: folded.score_count])

@@ -20,9 +20,7 @@ Change = tuple[str, ModelRecord | None]
 class ServedModels:
     """The newest model of each campaign of the plan; `None` in a change is a removal."""
 
-    def __init__(
-        self, transport: Transport, topic: str, plan: Plan, telemetry: Telemetry
-    ) -> None:
+    def __init__(self, transport: Transport, topic: str, plan: Plan, telemetry: Telemetry) -> None:
         self._transport = transport
         self._partition = Partition(topic, 0)
         self._plan = plan
@@ -82,6 +80,6 @@ class ServedModels:
         if self.records.pop(campaign, None) is None:
             return False
         learner = self._shown.pop(campaign).learner
-        self._telemetry.campaign(campaign, learner).status("warming")
+        self._telemetry.campaign(campaign, learner).no_model()
         log().warning("a model was removed; the campaign's rate is served", campaign=campaign)
         return True

@@ -146,8 +146,20 @@ class Share:
             self._rounds.step()
         self._refuse_endless_recovery()
 
+    def judge(self, scoring: ScoringPartition) -> None:
+        """Let a partition wait whose sender has gone wrong, and say so."""
+        hit = scoring.too_many_letters
+        if hit is None or self.holds.held(scoring.partition, "dead_letters"):
+            return
+        self.holds.hold(scoring.partition, "dead_letters")
+        log().error("a partition waits: too many of its records cannot be read",
+                    partition=str(scoring.partition), found=str(hit),
+                    remedy="See `propensity dead-letters list --summary`; when the sender is "
+                    "mended, restart this worker: it goes on behind them")  # fmt: skip
+
     def committed(self) -> None:
-        """Everything folded is committed: a moment for a snapshot."""
+        """Everything folded is committed: a moment for a snapshot, and for looking around."""
+        self._hold_those_ahead()
         if self._rounds is not None:
             self._rounds.after_commit(self.scoring)
 
@@ -178,6 +190,26 @@ class Share:
             high = self._transport.high_seen(held.partition) or 0
             lag = max(0, high - held.next_offset)
             self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
+
+    def _hold_those_ahead(self) -> None:
+        """While some catch up, those far ahead in event time wait: models see one time."""
+        clocks = {each.partition: each.counts.clock_ms for each in self.scoring.values()}
+        behind = [
+            clock_ms
+            for partition, clock_ms in clocks.items()
+            if clock_ms is not None and self._catches_up(partition)
+        ]
+        latest_ms = min(behind, default=1 << 62) + self._settings.times.skew_max_ms
+        for partition, clock_ms in clocks.items():
+            if clock_ms is not None and clock_ms > latest_ms:
+                self.holds.hold(partition, "ahead_of_others")
+            else:
+                self.holds.release(partition, "ahead_of_others")
+
+    def _catches_up(self, partition: Partition) -> bool:
+        """Whether more than a batch waits to be read, and is read."""
+        lag = (self._transport.high_seen(partition) or 0) - self.scoring[partition].next_offset
+        return lag > self._settings.limits.batch_max and not self.holds.waits(partition)
 
     def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
         if position is None:
@@ -281,7 +313,7 @@ class Share:
                     "it only needs longer",
                 )
 
-    def _tell_waiting(self, partition: Partition, reason: Reason, waits: bool) -> None:
+    def _tell_waiting(self, partition: Partition, reason: Reason, *, waits: bool) -> None:
         self._telemetry.paused(partition.topic, partition.index, reason, waits=waits)
 
     def _tell_owned(self) -> None:

@@ -106,9 +106,7 @@ class SnapshotRounds:
         """Give up what is on its way."""
         self._snapshots.close()
 
-    def _begin(
-        self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]
-    ) -> bool:
+    def _begin(self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]) -> bool:
         """Begin if there is something new at a committed offset."""
         held = scoring.get(partition)
         if held is None or held.rebuilds or self._offsets.get(partition) == held.next_offset:

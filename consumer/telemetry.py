@@ -96,9 +96,9 @@ class Telemetry:
         """Say how many partitions of a topic this worker owns."""
         self.gauge(metrics.PARTITIONS, topic).set(partitions)
 
-    def paused(self, topic: str, partition: int, *, waits: bool) -> None:
-        """Say whether a partition waits."""
-        self.gauge(metrics.PARTITION_PAUSED, topic, str(partition)).set(waits)
+    def paused(self, topic: str, partition: int, reason: str, *, waits: bool) -> None:
+        """Say whether a partition waits for a reason."""
+        self.gauge(metrics.PARTITION_PAUSED, topic, str(partition), reason).set(waits)
 
     def produced(self, topic: str) -> Counter:
         """Give the counter of records handed to the broker."""
@@ -146,8 +146,7 @@ class Telemetry:
 
     def forget_learning_partition(self, topic: str, index: int) -> None:
         """The same for a partition of training examples, which has no events."""
-        for metric in (metrics.LAG, metrics.PARTITION_PAUSED):
-            self._gauges[metric.name].forget(topic, str(index))
+        self._gauges[metrics.LAG.name].forget(topic, str(index))
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Give the body and the content type of ``/metrics`` for an ``Accept`` header."""
@@ -198,6 +197,7 @@ class PartitionMeters:
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
         self.profiles = gauge(metrics.PROFILES, partition)
         self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
+        self.recovery = gauge(metrics.RECOVERY_PROGRESS, partition)
         self._telemetry = telemetry
         self._partition = partition
 

@@ -16,6 +16,7 @@ from consumer.transport import Outgoing, OwnershipLostError, Partition, Position
 
 COMMIT_MAX_S = 60.0
 RETRY_S = 0.02
+FENCED_AGAIN_S = 60.0  # Twice within this time: somebody else has our name.
 
 
 class Fault(Enum):
@@ -24,6 +25,7 @@ class Fault(Enum):
     AGAIN = "the same call may succeed"
     ABORT = "abort, then do all of it again"
     LOST = "the partitions are another's: abort, and let go of what was folded for them"
+    FENCED = "somebody took our place: let go as if lost, and be a new producer"
     FATAL = "this producer is of no use any more"
 
 
@@ -59,6 +61,10 @@ class TransactionalProducer(Protocol):
         """End the transaction as if it had never been."""
         ...
 
+    def renew(self) -> None:
+        """Be a new producer under the same name, after having been fenced."""
+        ...
+
 
 class Transactions:
     """Commits outputs and positions together, or neither.
@@ -73,6 +79,7 @@ class Transactions:
         self._pending: list[Outgoing] = []
         self._is_open = False
         self._is_broken = False
+        self._fenced_s: float | None = None
 
     def put(self, outgoing: Outgoing) -> None:
         """Hand records over; they are visible only after the next `commit`.
@@ -106,6 +113,9 @@ class Transactions:
                 self._commit(positions, give_up_s)
             except TransactionFault as fault:
                 self._is_broken = True
+                if fault.kind is Fault.FENCED:
+                    self._renew(fault)
+                    raise OwnershipLostError(fault.error.problem) from fault
                 if fault.kind is Fault.LOST:
                     self.give_up()
                     raise OwnershipLostError(fault.error.problem) from fault
@@ -127,7 +137,27 @@ class Transactions:
         try:
             self._abort(self._clock.monotonic_s() + COMMIT_MAX_S)
         except TransactionFault as fault:
+            if fault.kind is not Fault.FENCED:
+                raise self._dead(fault) from fault
+            self._renew(fault)
+
+    def lost(self) -> None:
+        """We were thought dead: a successor may have ended what was open, and fenced us."""
+        self._pending.clear()
+        self._is_open = self._is_broken = False
+        self._producer.renew()
+
+    def _renew(self, fault: TransactionFault) -> None:
+        """Begin again after a successor has ended our transaction.
+
+        It does so once we were silent for too long. Whoever is fenced again and again has a
+        namesake.
+        """
+        now_s = self._clock.monotonic_s()
+        if self._fenced_s is not None and now_s - self._fenced_s < FENCED_AGAIN_S:
             raise self._dead(fault) from fault
+        self._fenced_s = now_s
+        self.lost()
 
     def _dead(self, fault: TransactionFault) -> TransportError:
         """Leave what is open to the successor, which ends it; no call of ours can any more."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from consumer.commit_pacing import CommitPacing
 from consumer.errors import WorldError
-from consumer.learning import LearningPartition
 from consumer.logs import log
 from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
@@ -20,7 +19,6 @@ from consumer.transport import (
     Outgoing,
     OwnershipLostError,
     Partition,
-    Position,
     Records,
     Transport,
 )
@@ -190,12 +188,14 @@ class Worker:
         if partition in self._share.learning:
             self._share.learning[partition].add(records)
         elif partition in self._share.scoring:
-            outgoing = self._share.scoring[partition].fold(records)
+            scoring = self._share.scoring[partition]
+            outgoing = scoring.fold(records)
             begun_s = self._clock.monotonic_s()
             for out in outgoing:
                 self._produce(out)
             self._telemetry.hops["publish"].observe(self._clock.monotonic_s() - begun_s)
             self._dirty.add(partition)
+            self._share.judge(scoring)
 
     def _produce(self, outgoing: Outgoing) -> None:
         self._transport.produce(outgoing)

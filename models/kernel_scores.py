@@ -221,6 +221,7 @@ def score_campaign(
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
         rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
+        room.experts[0] = rate  # What is published says no more, and an example no other.
         out.served[m] = rate
         out.linear[m] = rate if value else logit_of(rate)
         out.baseline[m] = on_grid(out.linear[m], REMAINDER_PLACES)

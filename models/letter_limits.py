@@ -45,16 +45,8 @@ class LimitHit:
 class LetterLimits:
     """Judges the records of one partition in log order, in batches that may be cut anywhere.
 
-    The partition asks once per batch, between reading and folding::
-
-        batch = scorer.read(records.offsets, …)
-        hit = limits.take(records.offsets, [refusal.row for refusal in batch.refused])
-        if hit is not None:
-            records = records.cut(0, hit.row + 1)  # Read again; nothing later is folded.
-
-    It folds and commits what is left, pauses at `hit.offset + 1`, and says `hit`. Before it goes
-    on it calls `forget`: somebody has looked. Where a restart builds the fold again, hits below
-    the committed offset were dealt with in their time: `forget` at once, and go on.
+    The partition asks once per batch that it has folded, waits after a hit, and says it. Before it
+    goes on it calls `forget`: somebody has looked.
 
     Parameters
     ----------

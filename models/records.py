@@ -62,8 +62,33 @@ class Records(Generic[View]):
         self._resize(_pages(self.rows * self._kind.itemsize))
         self.view = self._look()
 
+    @property
+    def size_bytes(self) -> int:
+        """What the block takes."""
+        return self._size_bytes
+
+    def lifted(self, rows: int) -> NDArray[np.void]:
+        """The first rows, as they lie in memory, read-only; nobody may reserve while it is held."""
+        array = np.frombuffer(self._memory, self._kind, rows)
+        array.flags.writeable = False
+        return array
+
+    def fill(self, lifted: NDArray[np.void]) -> None:
+        """Become rows that were lifted.
+
+        Raises
+        ------
+        ValueError: they are of another kind.
+        """
+        if lifted.dtype != self._kind:
+            message = f"rows of {lifted.dtype} are not rows of {self._kind}"
+            raise ValueError(message)
+        self.reserve(len(lifted))
+        np.frombuffer(self._memory, self._kind, len(lifted))[:] = lifted
+
     def _resize(self, size_bytes: int) -> None:
         self._memory.resize(size_bytes)
+        self._size_bytes = size_bytes
         if size_bytes >= LARGE_BYTES:
             self._memory.madvise(mmap.MADV_HUGEPAGE)
 

@@ -17,8 +17,11 @@ from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
+from models.lifted import Lifted
 from models.plan import Plan
 from models.rows import Rows, RowWriter
+from models.scorer_state import ScorerState, lift, restore
+from models.served_again import ServedAgain
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
@@ -108,6 +111,57 @@ class Scorer:
     def uninstall(self, campaign: str) -> bool:
         """Serve the campaign's rate again from the next record on; False if no model was there."""
         return self._serving.uninstall(campaign)
+
+    def lift(self) -> Lifted:
+        """The state of the fold, which must not go on while it is held."""
+        return lift(self._state, self._intake)
+
+    def restore(self, lifted: Lifted) -> None:
+        """Become the fold that was lifted; only a new one can.
+
+        Raises
+        ------
+        KeyError, ValueError: it was lifted under another campaign file.
+        """
+        state = self._state
+        restore(state, self._intake, lifted)
+        self._queues = state.queues
+
+    def serve_again(self, folded: Folded, served: ServedAgain) -> int:
+        """Let the examples that a batch opened hold what was served of them in their time.
+
+        While `warming` the campaign's rate was served, and stands for the expert's too. Gives the
+        number of those of which nothing is known.
+        """
+        scores = folded.scores
+        opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)
+        places = scores.place[opened]
+        offsets = folded.batch.columns.offset[scores.event[opened]]
+        known, values, versions, statuses = served.of(
+            offsets, scores.campaign[opened].astype(np.int64)
+        )
+        examples, places = self._examples.view, places[known]
+        examples.served[places] = values[known]
+        examples.experts[places, 0] = values[known]
+        examples.version[places] = versions[known]
+        examples.status[places] = statuses[known]
+        return int(np.count_nonzero(~known))
+
+    @property
+    def state_bytes(self) -> int:
+        """About what the state takes."""
+        return self._profiles.size_bytes + self._examples.size_bytes
+
+    @property
+    def _state(self) -> ScorerState:
+        return ScorerState(
+            self._profiles,
+            self._examples,
+            self._queues,
+            self._registers,
+            self._customers,
+            self._event_ids,
+        )
 
     @property
     def ignored(self) -> dict[tuple[str, str], int]:

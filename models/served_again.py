@@ -46,9 +46,7 @@ class ServedAgain:
                 campaign = self._campaigns.get(entry.campaign)
                 if campaign is None or entry.model.lineage != self._lineages[campaign]:
                     continue
-                served = (
-                    entry.expected_value if self._values[campaign] else entry.probability
-                )
+                served = entry.expected_value if self._values[campaign] else entry.probability
                 if served is not None:
                     self._keys.append(base + campaign)
                     self._served.append(served)

@@ -51,6 +51,10 @@ class Delivery(Protocol):
         """Let go of what was not committed: the generation it belongs to is over."""
         ...
 
+    def lost(self) -> None:
+        """The same after the group has thought us dead."""
+        ...
+
     def close(self) -> None:
         """Finish; raises what nobody has been told yet."""
         ...
@@ -105,6 +109,9 @@ class Acknowledged:
         """What was committed under another generation says nothing about this one."""
         self._latest.clear()
         self._commit_error = None
+
+    def lost(self) -> None:
+        self.forget()
 
     def close(self) -> None:
         told = self._outbox.failure

@@ -32,7 +32,7 @@ class Outbox:
     def __init__(
         self, producer: Any, clock: Clock, in_words: Callable[[NamedError, str], TransportError]
     ) -> None:
-        self._producer = producer
+        self.producer = producer
         self._clock = clock
         self._in_words = in_words
         self.failure: Undelivered | None = None
@@ -57,14 +57,14 @@ class Outbox:
             self._put_batch(outgoing)
         else:
             self._put_each(outgoing)
-        self._producer.poll(0)
+        self.producer.poll(0)
         return self.failure
 
     def flush(self) -> Undelivered | None:
         """Wait until all is acknowledged; return what was not delivered."""
         give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
         # In slices, so that a signal is seen.
-        while self._producer.flush(WAIT_MAX_S) and self.failure is None:
+        while self.producer.flush(WAIT_MAX_S) and self.failure is None:
             self._refuse_after(give_up_s, "Kafka has not acknowledged what was produced")
         return self.failure
 
@@ -77,7 +77,7 @@ class Outbox:
         partition = -1 if outgoing.partition is None else outgoing.partition
         give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
         while messages:
-            taken = self._producer.produce_batch(outgoing.topic, messages, partition=partition)
+            taken = self.producer.produce_batch(outgoing.topic, messages, partition=partition)
             if taken == len(messages):
                 return
             messages = [message for message in messages if "_error" in message]
@@ -99,7 +99,7 @@ class Outbox:
             queued = False
             while not queued:
                 try:
-                    self._producer.produce(
+                    self.producer.produce(
                         outgoing.topic, value, key, partition, headers=header, timestamp=stamp_ms
                     )
                     queued = True
@@ -107,7 +107,7 @@ class Outbox:
                     self._wait_for_room(give_up_s)
 
     def _wait_for_room(self, give_up_s: float) -> None:
-        self._producer.poll(WAIT_MAX_S / 10)
+        self.producer.poll(WAIT_MAX_S / 10)
         self._refuse_after(give_up_s, "Kafka has not taken what was produced")
 
     def _refuse_after(self, give_up_s: float, problem: str) -> None:

@@ -8,48 +8,60 @@ ends it by itself only after `transaction.timeout.ms` and up to 10 s more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock
 from consumer.kafka.asker import ask
+from consumer.kafka.configuration import KafkaConfiguration, Scalar
 from consumer.kafka.places import places
+from consumer.kafka.transactional import INIT_MAX_S
 from consumer.ownership import transactional_id, unsigned
 from consumer.transport import Partition
 
 ANSWER_MAX_S = 10.0
 
+_LOGGER = logging.getLogger("kafka")
+
 
 class Takeover:
-    """Looks at the last owner of partitions, and ends its open transaction if it is gone."""
+    """Looks at the last owner of partitions, and ends its open transaction if it is gone.
+
+    `client` adds to a configuration what all clients of the transport share.
+    """
 
     def __init__(
         self,
-        admin: AdminClient,
-        *,
-        group: str,
+        configuration: KafkaConfiguration,
         owner: str,
-        end_transaction: Callable[[str], None],
+        client: Callable[[Mapping[str, Scalar]], dict[str, Any]],
         clock: Clock,
     ) -> None:
-        self._admin = admin
-        self._group = group
+        self._configuration = configuration
+        self._group = configuration.group
         self._owner = owner
-        self._end_transaction = end_transaction
+        self._client = client
         self._clock = clock
+        self._admin = AdminClient(client(configuration.client()))
 
-    def settle(self, partitions: Sequence[Partition]) -> list[str]:
-        """End what dead owners of these partitions left open; give their names."""
+    def settle(self, partitions: Sequence[Partition]) -> None:
+        """End what dead owners of these partitions left open."""
         owners = {each for each in self._owners(partitions) if each not in {"", self._owner}}
         if not owners:
-            return []
+            return
         living = {transactional_id(self._group, name) for name in self._members()}
-        dead = sorted(owners - living)
-        for owner in dead:
+        for owner in sorted(owners - living):
             self._end_transaction(owner)
-        return dead
+            _LOGGER.warning("%s is gone; what it left open was aborted", owner)
+
+    def _end_transaction(self, owner: str) -> None:
+        producer = Producer(self._client(self._configuration.transactional_producer(owner)))
+        producer.init_transactions(INIT_MAX_S)
+        producer.close()
 
     def _owners(self, partitions: Sequence[Partition]) -> Iterable[str]:
         asked = ConsumerGroupTopicPartitions(self._group, places(partitions))

@@ -8,14 +8,14 @@ Source: https://docs.confluent.io/platform/current/clients/librdkafka/html/md_IN
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.clock import Clock
 from consumer.kafka.delivery import GroupInWords, Member
-from consumer.kafka.errors import OWNERSHIP_LOST, is_passing
+from consumer.kafka.errors import FENCED, OWNERSHIP_LOST, is_passing
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import offsets
 from consumer.transactions import Fault, TransactionFault, Transactions
@@ -31,12 +31,13 @@ NOT_NOW = "_STATE"
 
 
 class KafkaProducer:
-    """`TransactionalProducer` on librdkafka."""
+    """`TransactionalProducer` on librdkafka; `make` makes a client under our name."""
 
     def __init__(
-        self, producer: Producer, outbox: Outbox, member: Member, in_words: GroupInWords
+        self, make: Callable[[], Producer], outbox: Outbox, member: Member, in_words: GroupInWords
     ) -> None:
-        self._producer = producer
+        self._make = make
+        self._producer = outbox.producer
         self._outbox = outbox
         self._member = member
         self._in_words = in_words
@@ -81,6 +82,11 @@ class KafkaProducer:
             self._producer.abort_transaction(CALL_MAX_S)
         self._outbox.failure = None  # What was purged is produced again.
 
+    def renew(self) -> None:
+        self._producer = self._outbox.producer = self._make()
+        self._outbox.failure = None
+        self._is_ready = False
+
     @contextmanager
     def _faults(self) -> Iterator[None]:
         try:
@@ -96,12 +102,16 @@ class KafkaProducer:
         if failure is None:
             return
         error, _ = failure
+        if error.name() in FENCED:
+            raise TransactionFault(Fault.FENCED, self._outbox.error())
         passes = error.name() in {NOT_NOW, "_MSG_TIMED_OUT"} or is_passing(error)
         raise TransactionFault(Fault.ABORT if passes else Fault.FATAL, self._outbox.error())
 
 
 def fault_of(error: KafkaError) -> Fault:
     """What is to be done about an error in a transaction."""
+    if error.name() in FENCED:
+        return Fault.FENCED
     if error.fatal():
         return Fault.FATAL
     if error.name() in OWNERSHIP_LOST:
@@ -133,6 +143,9 @@ class InTransactions:
 
     def forget(self) -> None:
         self._transactions.give_up()
+
+    def lost(self) -> None:
+        self._transactions.lost()
 
     def close(self) -> None:
         try:

@@ -28,13 +28,13 @@ from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S, Asker
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
 from consumer.kafka.delivery import Acknowledged, Delivery
-from consumer.kafka.errors import LOGIN_REFUSED, NamedError, in_words
+from consumer.kafka.errors import FENCED, LOGIN_REFUSED, NamedError, in_words
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import place, places
 from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in, take
 from consumer.kafka.takeover import Takeover
-from consumer.kafka.topics import create_topic
-from consumer.kafka.transactional import INIT_MAX_S, InTransactions, KafkaProducer
+from consumer.kafka.topics import create_topic, topic_id
+from consumer.kafka.transactional import InTransactions, KafkaProducer
 from consumer.ownership import signed, transactional_id, unsigned
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
@@ -46,6 +46,7 @@ from consumer.transport import (
     PartitionsChanged,
     Position,
     Records,
+    TopicIdentity,
     TransportError,
     offset_gone,
 )
@@ -94,32 +95,20 @@ class KafkaTransport:
             if exactly_once
             else self._configuration.producer()
         )
-        producer = Producer(
-            {**self._client(configuration), "on_delivery": self._on_delivery_failed}
-        )
-        self._outbox = Outbox(producer, self._clock, self._error)
+
+        def make() -> Producer:
+            on_delivery = {"on_delivery": self._on_delivery_failed}
+            return Producer({**self._client(configuration), **on_delivery})
+
+        self._outbox = Outbox(make(), self._clock, self._error)
         if exactly_once:
-            self._takeover = Takeover(
-                AdminClient(self._client(self._configuration.client())),
-                group=self._configuration.group,
-                owner=self._owner,
-                end_transaction=self._end_transaction,
-                clock=self._clock,
-            )
-            kafka = KafkaProducer(producer, self._outbox, self._joined, self._group_error)
+            self._takeover = Takeover(self._configuration, self._owner, self._client, self._clock)
+            kafka = KafkaProducer(make, self._outbox, self._joined, self._group_error)
             return InTransactions(kafka, self._clock)
         self._acknowledged = Acknowledged(
             self._outbox, self._joined, self._clock, self._group_error
         )
         return self._acknowledged
-
-    def _end_transaction(self, owner: str) -> None:
-        """Abort what somebody left open who is not there any more."""
-        configuration = self._configuration.transactional_producer(owner)
-        producer = Producer(self._client(configuration))
-        producer.init_transactions(INIT_MAX_S)
-        producer.close()
-        _LOGGER.warning("%s is gone; what it left open was aborted", owner)
 
     def subscribe(
         self,
@@ -212,6 +201,11 @@ class KafkaTransport:
     def partition_count(self, topic: str) -> int:
         with self._in_words(topic):
             return self._asker.partition_count(topic)
+
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        with self._in_words(topic):
+            admin = AdminClient(self._client(self._configuration.client()))
+            return TopicIdentity(topic, topic_id(admin, topic), self.partition_count(topic))
 
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
@@ -307,7 +301,7 @@ class KafkaTransport:
         self._rebalanced = True
         held = self.assigned()
         self._assignment = Assignment()
-        self._delivery.forget()
+        self._delivery.lost()
         if held:
             self._lost_callback(held)
 
@@ -316,7 +310,8 @@ class KafkaTransport:
             self._outbox.note_failure(error, f"{message.topic()}[{message.partition()}]")
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.name() in LOGIN_REFUSED:
+        # Who was fenced hears of it from the next call as well, and can go on.
+        if error.name() not in FENCED and (error.fatal() or error.name() in LOGIN_REFUSED):
             self._fatal = error
         else:
             _LOGGER.info("%s: %s", error.name(), error.str())

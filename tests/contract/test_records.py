@@ -60,11 +60,11 @@ def test_the_end_is_known_from_reading(log: Log) -> None:
     partition = Partition(topic, 1)
     turn_until(lambda: len(reader.values) == 30, reader)
     end = ends_per_commit(log)
-    assert transport.high_seen(partition) == transport.bounds(partition).high == 30 + end
+    assert transport.high_seen(partition) in {30, 30 + end}
     assert transport.high_seen(Partition(topic, 2)) in {None, 0}
     put(transport, numbered(topic, 1, 30, 40))
     turn_until(lambda: len(reader.values) == 40, reader)
-    assert transport.high_seen(partition) == 40 + 2 * end
+    assert transport.high_seen(partition) in {40 + end, 40 + 2 * end}
 
 
 def test_order_is_kept_within_a_partition(log: Log) -> None:
@@ -171,14 +171,15 @@ def test_bounds_and_offset_at(log: Log) -> None:
         stamps = [STAMP_MS + 1000 * number]
         transport.produce(Outgoing(topic, 0, [b"k"], [b"v"], timestamps_ms=stamps))
     transport.commit({})
-    assert transport.bounds(partition) == Bounds(0, 5 + ends_per_commit(log))
+    # The end of a transaction may be written a moment after the commit is answered.
+    assert transport.bounds(partition) in {Bounds(0, 5), Bounds(0, 5 + ends_per_commit(log))}
     if log.name == "mock":
         return  # It answers every question about times with the end.
     assert transport.offset_at(partition, 0) == 0
     assert transport.offset_at(partition, STAMP_MS + 1001) == 2
     assert transport.offset_at(partition, STAMP_MS + 2000) == 2
-    # The end of a transaction has the broker's time, which is now.
-    assert transport.offset_at(partition, STAMP_MS + 9000) == 5
+    # The end of a transaction, if it is there, has the broker's time, which is now.
+    assert transport.offset_at(partition, STAMP_MS + 9000) in {5, 5 + ends_per_commit(log)}
 
 
 def test_following_sees_what_arrives_later(log: Log) -> None:

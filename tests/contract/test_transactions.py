@@ -154,7 +154,7 @@ def test_a_namesake_fences_the_one_before(log: Log) -> None:
     second.transport.commit({partition: Position(0)})
     turn_until(lambda: len(second.values) >= 1, second)
     assert second.values == [b"mine"]
-    with pytest.raises(TransportError):
+    with pytest.raises(OwnershipLostError):
         produce_and_commit(first, one_record(topic, b"zombie"))
     assert read_all(log, partition) == [b"mine"]
 

@@ -19,10 +19,11 @@ from consumer.cli import run
 from consumer.clock import SystemClock
 from consumer.http import Health
 from consumer.kafka import KafkaTransport
+from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transport import Headers, Outgoing, Partition, Records
-from consumer.worker import Surroundings, Worker
+from consumer.worker import Worker
 from schemas.settings import Settings, load_settings
 from tests.world import plan
 
