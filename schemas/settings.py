@@ -34,7 +34,7 @@ Scalar = str | int | float | bool
 DEFAULT_SERVERS = "localhost:9092"
 START_FROM = "earliest, latest, or a time such as 2026-11-23T00:00:00Z"
 
-NOT_YET = ("snapshots", "topics.triggers", "topics.held_out")
+NOT_YET = ("topics.triggers", "topics.held_out")
 """Settings that this release refuses by name; each becomes a field when it is built."""
 
 
@@ -99,6 +99,14 @@ def _listen(raw: object) -> object:
     host, colon, port = raw.rpartition(":") if isinstance(raw, str) else ("", "", "")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise PydanticCustomError("listen", "an address and a port such as 127.0.0.1:8080")
+    return raw
+
+
+def _url(raw: object) -> object:
+    """A folder, or a bucket with or without a prefix."""
+    scheme, colon, rest = raw.partition("://") if isinstance(raw, str) else ("", "", "")
+    if not isinstance(raw, str) or not raw or (colon and (scheme != "s3" or not rest.strip("/"))):
+        raise PydanticCustomError("url", "a folder or s3://bucket/prefix")
     return raw
 
 
@@ -180,6 +188,19 @@ class Http(_Section):
         return int(self.listen.rpartition(":")[2])
 
 
+class Snapshots(_Section):
+    """Where the folds' state is kept, how often (the worker's own time) and how much of it."""
+
+    url: Annotated[str, BeforeValidator(_url)] = "./state"
+    interval: Duration = 5 * MINUTE_MS
+    generations: Annotated[int, Field(ge=2, le=100)] = 2
+
+    @property
+    def interval_ms(self) -> int:
+        """How often the state of a partition is kept; 0 is only at the stop."""
+        return self.interval
+
+
 class Settings(BaseSettings):
     """All settings; flags before environment before file before defaults."""
 
@@ -212,6 +233,7 @@ class Settings(BaseSettings):
     delivery: Annotated[Literal["at_least_once"], BeforeValidator(_delivery)] = "at_least_once"
     commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()
+    snapshots: Snapshots = Snapshots()
     limits: Limits = Limits()
     times: Times = Times()
 
