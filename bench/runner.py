@@ -56,6 +56,7 @@ class Place:
     name: str
     events: str
     folder: Path
+    campaigns: str = CAMPAIGN  # The text of our campaign file.
 
     @property
     def scores(self) -> str:
@@ -112,7 +113,7 @@ def command(contestant: str, place: Place, quix: Path) -> list[str]:
 def _settings(place: Place) -> Path:
     """Write our settings and campaign file: the defaults, but for names and places."""
     campaigns = place.folder / "campaigns.yaml"
-    campaigns.write_text(CAMPAIGN, encoding="utf-8")
+    campaigns.write_text(place.campaigns, encoding="utf-8")
     settings = place.folder / "settings.yaml"
     content = {
         "kafka": {"bootstrap.servers": place.bootstrap},
