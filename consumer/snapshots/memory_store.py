@@ -29,20 +29,17 @@ class MemoryStore:
         self.unreadable: OSError | None = None
 
     def list(self, prefix: str) -> list[str]:
-        if self.unreadable is not None:
-            raise self.unreadable
+        _fail(self.unreadable)
         return sorted(name for name in self.files if name.startswith(prefix))
 
     def read(self, name: str) -> bytes:
-        if self.unreadable is not None:
-            raise self.unreadable
+        _fail(self.unreadable)
         if name not in self.files:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return self.files[name]
 
     def write(self, name: str, pieces: Sequence[bytes]) -> None:
-        if self.unwritable is not None:
-            raise self.unwritable
+        _fail(self.unwritable)
         data = b"".join(pieces)
         held_bytes = sum(len(other) for other in self.files.values())
         if self.capacity_bytes is not None and held_bytes + len(data) > self.capacity_bytes:
@@ -50,6 +47,11 @@ class MemoryStore:
         self.files[name] = data
 
     def delete(self, name: str) -> None:
-        if self.unwritable is not None:
-            raise self.unwritable
+        _fail(self.unwritable)
         self.files.pop(name, None)
+
+
+def _fail(error: OSError | None) -> None:
+    """Raise an error anew: one object raised twice would keep what its first callers held."""
+    if error is not None:
+        raise OSError(error.errno, error.strerror, error.filename)

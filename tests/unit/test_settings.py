@@ -54,7 +54,7 @@ def test_defaults(folder: Path) -> None:
     assert (settings.keys, settings.start_from, settings.publish_from) == (
         *("strict", "earliest", "now"),
     )
-    assert (settings.delivery, settings.commit_interval_ms) == ("at_least_once", 50)
+    assert (settings.delivery, settings.commit_interval_ms) == ("exactly_once", 50)
     assert (settings.http.host, settings.http.port) == ("127.0.0.1", 8080)
     assert settings.limits.record_bytes_max == 65_536
     assert (settings.times.future_max_ms, settings.times.lateness_ms) == (5 * MINUTE_MS, HOUR_MS)
@@ -142,7 +142,7 @@ def test_snapshots_are_beside_the_settings_or_in_a_bucket(folder: Path) -> None:
         ("commit_interval: 0s", "allowed: from 1ms to 1m"),
         ("start_from: yesterday", "allowed: earliest, latest, or a time such as"),
         ("publish_from: nw", "allowed: `now` or `start`; did you mean `now`?"),
-        ("delivery: exactly_once", "allowed: at_least_once (exactly_once is not there yet)"),
+        ("delivery: twice", "allowed: `exactly_once` or `at_least_once`"),
         ("topics: {events: 'a b'}", "allowed: 1 to 249 of letters"),
         ("http: {listen: '8080'}", "allowed: an address and a port such as 127.0.0.1:8080"),
         ("snapshots: {url: gs://b}", "snapshots.url: found the text"),
