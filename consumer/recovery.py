@@ -15,7 +15,7 @@ from consumer.errors import WorldError
 from consumer.logs import log
 from consumer.positions import Start, later_start
 from consumer.scoring import ScoringPartition
-from consumer.snapshots.manifest import Manifest, UnusableSnapshotError
+from consumer.snapshots.manifest import UnusableSnapshotError
 from consumer.snapshots.snapshots import Snapshots
 from consumer.transport import Bounds, Partition, Position, Records, Transport
 from models.plan import Plan
@@ -98,8 +98,6 @@ class Recovery:
             return None
         topic, index = self.partition
         for manifest in self._snapshots.newest(topic, index, not_after=start.committed):
-            if not self._fits(manifest):
-                continue
             loading = self._snapshots.load(manifest)
             try:
                 for done in loading:
@@ -112,17 +110,11 @@ class Recovery:
             scoring.restore(loading.lifted, manifest.moment.next_offset)
             self._scoring = scoring
             log().info("a partition was restored from a snapshot", partition=str(self.partition),
-                       offset=manifest.moment.next_offset)  # fmt: skip
+                       offset=manifest.moment.next_offset,
+                       file_changed=manifest.moment.configuration != self._plan.digest
+                       )  # fmt: skip
             return manifest.moment.output_ends.get(self._scores.topic, 0)
         return None
-
-    def _fits(self, manifest: Manifest) -> bool:
-        moment = manifest.moment
-        if moment.configuration == self._plan.digest:
-            return True
-        log().warning("a snapshot was made under another campaign file and is left alone",
-                      partition=str(self.partition), offset=moment.next_offset)  # fmt: skip
-        return False
 
     def _read_back(self, scores_from: int) -> Iterator[bool]:
         """Read what was served of the events of the tail, from our own output."""

@@ -119,7 +119,11 @@ class ScoringPartition:
 
     def restore(self, lifted: Lifted, next_offset: int) -> None:
         """Become a fold that stands before this offset."""
-        self._scorer.restore(lifted)
+        for campaign, amount in self._scorer.restore(lifted).items():
+            self._telemetry.campaign(campaign).dropped("superseded", amount)
+            log().warning("open examples were dropped: their campaign was changed or is gone",
+                          partition=str(self.partition), campaign=campaign,
+                          examples=amount)  # fmt: skip
         self.next_offset = self.restored_at = next_offset
 
     def install(self, record: ModelRecord) -> bool:

@@ -63,6 +63,11 @@ class Records(Generic[View]):
         self.view = self._look()
 
     @property
+    def kind(self) -> np.dtype[np.void]:
+        """The type of a row."""
+        return self._kind
+
+    @property
     def size_bytes(self) -> int:
         """What the block takes."""
         return self._size_bytes

@@ -18,6 +18,7 @@ from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.lifted import Lifted
+from models.migration import migrate, shape_of
 from models.plan import Plan
 from models.rows import Rows, RowWriter
 from models.scorer_state import ScorerState, lift, restore
@@ -114,18 +115,21 @@ class Scorer:
 
     def lift(self) -> Lifted:
         """The state of the fold, which must not go on while it is held."""
-        return lift(self._state, self._intake)
+        return lift(self._state, self._intake, shape_of(self.plan))
 
-    def restore(self, lifted: Lifted) -> None:
+    def restore(self, lifted: Lifted) -> dict[str, int]:
         """Become the fold that was lifted; only a new one can.
 
-        Raises
-        ------
-        KeyError, ValueError: it was lifted under another campaign file.
+        Under another campaign file, what has the same name goes on. Gives how many open examples
+        were dropped, by the name of their campaign.
         """
+        dropped: dict[str, int] = {}
+        if lifted.facts["shape"] != shape_of(self.plan):
+            lifted, dropped = migrate(lifted, self.plan)
         state = self._state
         restore(state, self._intake, lifted)
         self._queues = state.queues
+        return dropped
 
     def serve_again(self, folded: Folded, served: ServedAgain) -> int:
         """Let the examples that a batch opened hold what was served of them in their time.

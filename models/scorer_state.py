@@ -7,7 +7,7 @@ Source: ARCHITECTURE.md, "Snapshots".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -60,7 +60,7 @@ def unpack(text: U1, lengths: I4) -> list[bytes]:
     return [whole[start:stop] for start, stop in pairwise(stops)]
 
 
-def lift(state: ScorerState, intake: Intake) -> Lifted:
+def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted:
     """The state as it stands; the fold must not go on while it is held."""
     registers, queues = state.registers, state.queues
     heap = int(registers[HEAP_COUNT])
@@ -86,7 +86,7 @@ def lift(state: ScorerState, intake: Intake) -> Lifted:
     for group, values in enumerate(intake.count_by):
         arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
-    facts = {"vocabulary_refused": intake.vocabulary.refused}
+    facts = {"vocabulary_refused": intake.vocabulary.refused, "shape": shape}
     return Lifted(arrays, facts)
 
 
