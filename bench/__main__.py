@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import pipeline, scale
+from bench import pipeline, scale, whole_worker
 
 if __name__ == "__main__":
     pipeline.main()
-    scale.main([flag for flag in sys.argv[1:] if flag == "--quick"])
+    quick = [flag for flag in sys.argv[1:] if flag == "--quick"]
+    whole_worker.main(quick)
+    scale.main(quick)

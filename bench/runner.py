@@ -41,7 +41,9 @@ UNTOUCHED: Final = "pass-through"
 OBVIOUS: Final = "obvious loop"
 QUIX: Final = "Quix Streams"
 OURS: Final = "propensity"
-CONTESTANTS: Final = (UNTOUCHED, OBVIOUS, QUIX, OURS)
+OURS_AT_LEAST_ONCE: Final = "propensity, at least once"
+OF_OURS: Final = (OURS, OURS_AT_LEAST_ONCE)
+CONTESTANTS: Final = (UNTOUCHED, OBVIOUS, QUIX, *OF_OURS)
 
 
 class ContestantError(Exception):
@@ -56,6 +58,7 @@ class Place:
     name: str
     events: str
     folder: Path
+    campaigns: str = CAMPAIGN  # The text of our campaign file.
 
     @property
     def scores(self) -> str:
@@ -75,7 +78,7 @@ def prepare(cluster: Cluster, place: Place, contestant: str) -> list[str]:
         place.events: (1, {}),
         place.scores: (1, BROKER_STAMPS),
     }
-    if contestant == OURS:
+    if contestant in OF_OURS:
         for key, name in place.topics().items():
             if key in {"events", "scores"}:
                 continue
@@ -89,8 +92,15 @@ def prepare(cluster: Cluster, place: Place, contestant: str) -> list[str]:
 
 def command(contestant: str, place: Place, quix: Path) -> list[str]:
     """Return the command that starts a contestant."""
-    if contestant == OURS:
-        return [sys.executable, "-m", "consumer", "--config", str(_settings(place)), "run"]
+    if contestant in OF_OURS:
+        return [
+            sys.executable,
+            "-m",
+            "consumer",
+            "--config",
+            str(_settings(place, contestant)),
+            "run",
+        ]
     module, python = {
         UNTOUCHED: ("pass_through", sys.executable),
         OBVIOUS: ("obvious_loop", sys.executable),
@@ -109,10 +119,10 @@ def command(contestant: str, place: Place, quix: Path) -> list[str]:
     return [python, "-m", f"bench.contestants.{module}", *as_flags(arguments)]
 
 
-def _settings(place: Place) -> Path:
+def _settings(place: Place, contestant: str) -> Path:
     """Write our settings and campaign file: the defaults, but for names and places."""
     campaigns = place.folder / "campaigns.yaml"
-    campaigns.write_text(CAMPAIGN, encoding="utf-8")
+    campaigns.write_text(place.campaigns, encoding="utf-8")
     settings = place.folder / "settings.yaml"
     content = {
         "kafka": {"bootstrap.servers": place.bootstrap},
@@ -122,7 +132,8 @@ def _settings(place: Place) -> Path:
         "campaigns": str(campaigns),
         "start_from": "earliest",
         "publish_from": "start",
-        "delivery": "at_least_once",
+        "delivery": "exactly_once" if contestant == OURS else "at_least_once",
+        "snapshots": {"url": str(place.folder / "state")},
         "http": {"listen": "127.0.0.1:0"},
     }
     settings.write_text(json.dumps(content, indent=1), encoding="utf-8")  # JSON is YAML, too.
@@ -157,7 +168,7 @@ class Worker:
     def await_settled(self, cluster: Cluster, place: Place, contestant: str) -> None:
         """Wait until it is idle; and ours until the models that it has learned are served."""
         self.cpu_when_quiet_s()
-        if contestant == OURS:
+        if contestant in OF_OURS:
             self.await_outputs(cluster, place.topics()["models"], 1, MODEL_MAX_S)
             time.sleep(SERVED_AFTER_S)
             self.cpu_when_quiet_s()

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.runner import OURS, UNTOUCHED, Worker, prepare, running
+from bench.runner import OF_OURS, UNTOUCHED, Worker, prepare, running
 from bench.workload import Workload
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def check_score(contestant: str, value: bytes, worker: Worker) -> None:
         return
     (score,) = json.loads(value)["scores"]
     assert 0.0 < score["probability"] < 1.0, score
-    if contestant == OURS:
+    if contestant in OF_OURS:
         learned = score["model"]["version"] > 0 and score["status"] in {"ready", "unreliable"}
         assert learned, (score, worker.last_words())
         assert score["percentile"] is not None, score

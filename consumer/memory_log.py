@@ -10,7 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from consumer.memory_coordinator import Coordinator
 from consumer.partitioner import partition_of
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
@@ -41,6 +43,12 @@ class PartitionLog:
         self.keys: list[bytes | None] = []
         self.values: list[bytes | None] = []
         self.headers: list[Headers] = []
+        self.open: dict[str, list[range]] = {}  # By transaction: the offsets that it holds.
+
+    @property
+    def stable(self) -> int:
+        """The last stable offset: readers of committed records see nothing from here on."""
+        return min((held[0].start for held in self.open.values()), default=self.high)
 
     def append(
         self,
@@ -48,9 +56,13 @@ class PartitionLog:
         values: Sequence[bytes | None],
         headers: Sequence[Headers] | None,
         timestamps_ms: Sequence[int],
+        transaction: str | None = None,
     ) -> None:
-        """Append columns of equal length."""
+        """Append columns of equal length; within a transaction, hidden until it ends."""
         count = len(values)
+        if transaction is not None and count:
+            held = self.open.setdefault(transaction, [])
+            held.append(range(self.high, self.high + count))
         assert len(keys) == len(timestamps_ms) == count
         assert headers is None or len(headers) == count
         self.offsets.extend(range(self.high, self.high + count))
@@ -64,12 +76,27 @@ class PartitionLog:
         """Take one offset without a record, as the end of a transaction does."""
         self.high += 1
 
+    def end(self, transaction: str, *, committed: bool) -> None:
+        """Show what a transaction holds, or take it out; either way its end has an offset."""
+        held = self.open.pop(transaction, [])
+        if not committed:
+            for offsets in held:
+                first, stop = (bisect_left(self.offsets, edge) for edge in
+                               (offsets.start, offsets.stop))  # fmt: skip
+                for column in self._columns():
+                    del column[first:stop]
+        if held:
+            self.append_control()
+
+    def _columns(self) -> list[list[Any]]:
+        return [self.offsets, self.timestamps_ms, self.keys, self.values, self.headers]
+
     def delete_before(self, offset: int) -> None:
         """Forget the records before an offset, as retention does."""
         assert offset <= self.high
         self.low = max(self.low, offset)
         count = bisect_left(self.offsets, self.low)
-        for column in (self.offsets, self.timestamps_ms, self.keys, self.values, self.headers):
+        for column in self._columns():
             del column[:count]
 
     def compact(self) -> None:
@@ -188,8 +215,11 @@ class MemoryLog:
         self.topics: dict[str, list[PartitionLog]] = {}
         self.configs: dict[str, dict[str, str]] = {}
         self._groups: dict[str, Group] = {}
+        self._topics_made = 0
+        self.topic_ids: dict[str, str] = {}
         self._now_ms = now_ms
         self._keyless = 0
+        self.coordinator = Coordinator(self)
         for name, partitions in (topics or {}).items():
             self.create_topic(TopicSpec(name=name, partitions=partitions))
 
@@ -199,6 +229,8 @@ class MemoryLog:
         if there is None and not dry_run:
             self.topics[spec.name] = [PartitionLog() for _ in range(spec.partitions)]
             self.configs[spec.name] = dict(spec.config)
+            self._topics_made += 1
+            self.topic_ids[spec.name] = f"made-{self._topics_made}"
         partitions = spec.partitions if there is None else len(there)
         differences = []
         if partitions != spec.partitions:
@@ -244,13 +276,13 @@ class MemoryLog:
         log = self.partition(partition)
         return Bounds(low=log.low, high=log.high)
 
-    def append(self, outgoing: Outgoing) -> None:
-        """Append records at once, to the partition given or by key."""
+    def append(self, outgoing: Outgoing, transaction: str | None = None) -> None:
+        """Append records, to the partition given or by key."""
         stamp = NO_TIMESTAMP if self._now_ms is None else self._now_ms()
         stamps = outgoing.timestamps_ms or [stamp] * len(outgoing.values)
         if outgoing.partition is not None:
             log = self.partition(Partition(outgoing.topic, outgoing.partition))
-            log.append(outgoing.keys, outgoing.values, outgoing.headers, stamps)
+            log.append(outgoing.keys, outgoing.values, outgoing.headers, stamps, transaction)
             return
         self.partition(Partition(outgoing.topic, 0))
         logs = self.topics[outgoing.topic]
@@ -262,4 +294,4 @@ class MemoryLog:
                 index = self._keyless % len(logs)
             else:
                 index = partition_of(key, len(logs))
-            logs[index].append([key], [value], [header], [stamp_ms])
+            logs[index].append([key], [value], [header], [stamp_ms], transaction)

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from consumer.clock import Clock, FixedClock
+from consumer.memory_coordinator import MemoryProducer
 from consumer.memory_log import Group, Membership, MemoryLog
+from consumer.ownership import signed, transactional_id, unsigned
 from consumer.topics import TopicOutcome, TopicSpec
+from consumer.transactions import Transactions
 from consumer.transport import (
     Bounds,
+    DeliveryMode,
     MissingTopicError,
     Outgoing,
     Partition,
     PartitionsChanged,
     Position,
     Records,
+    TopicIdentity,
     no_position,
     not_ours,
     offset_gone,
@@ -38,10 +44,22 @@ class MemoryTransport:
     [[b'v']]
     """
 
-    def __init__(self, log: MemoryLog, *, group: str, instance: str) -> None:
+    def __init__(
+        self,
+        log: MemoryLog,
+        *,
+        group: str,
+        instance: str,
+        delivery: DeliveryMode = "at_least_once",
+        clock: Clock | None = None,
+    ) -> None:
         self._log = log
         self._group: Group = log.group(group)
+        self._group_name = group
         self._instance = instance
+        self._owner = transactional_id(group, instance) if delivery == "exactly_once" else ""
+        self._producer = MemoryProducer(log, self._owner, instance)
+        self._transactions = Transactions(self._producer, clock or FixedClock())
         self._member: Membership | None = None
         self._topics: list[str] = []
         self._next: dict[Partition, int] = {}
@@ -105,7 +123,14 @@ class MemoryTransport:
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Return the group's committed positions."""
-        return {partition: self._group.committed.get(partition) for partition in partitions}
+        if self._owner and self._member is not None:
+            self._end_what_the_dead_left_open(partitions)
+        self._log.coordinator.await_stable(self._group, set(partitions))
+        found = {partition: self._group.committed.get(partition) for partition in partitions}
+        return {
+            partition: position and Position(position.offset, unsigned(position.note)[1])
+            for partition, position in found.items()
+        }
 
     def bounds(self, partition: Partition) -> Bounds:
         """Return the first offset kept and the high watermark."""
@@ -128,6 +153,11 @@ class MemoryTransport:
             raise MissingTopicError(topic)
         return count
 
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        """Return a topic's id and number of partitions."""
+        count = self.partition_count(topic)
+        return TopicIdentity(topic, self._log.topic_ids[topic], count)
+
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
     ) -> Iterator[Records]:
@@ -148,26 +178,49 @@ class MemoryTransport:
         batches: list[Records] = []
         for partition, offset in self._followed.items():
             log = self._log.partition(partition)
-            records = log.slice(partition, offset, log.high, FOLLOWED_RECORDS_MAX)
+            records = log.slice(partition, offset, log.stable, FOLLOWED_RECORDS_MAX)
             if len(records):
                 self._followed[partition] = records.offsets[-1] + 1
                 batches.append(records)
         return batches
 
     def produce(self, outgoing: Outgoing) -> None:
-        """Append at once: what is produced here is in the log."""
-        self._log.append(outgoing)
+        """Append at once; in a transaction, hidden until it ends."""
+        if self._owner:
+            self._transactions.put(outgoing)
+        else:
+            self._log.coordinator.strike("put", self._instance)
+            self._log.append(outgoing)
 
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Record positions, unless the group has moved on."""
-        if not positions:
+        signed_positions = self._signed(positions)
+        if self._owner:
+            self._transactions.commit(signed_positions)
             return
-        if self._member is None:
-            raise not_ours(next(iter(positions)))
-        self._group.refuse_stale(self._member, positions)
+        self._log.coordinator.strike("commit", self._instance)
+        if positions:
+            assert self._member is not None
+            self._group.refuse_stale(self._member, positions)
+        self._group.committed |= signed_positions
+        self._log.coordinator.strike("committed", self._instance)
+
+    def _signed(self, positions: Mapping[Partition, Position]) -> dict[Partition, Position]:
+        foreign = sorted(set(positions) - set(self.assigned()))
+        if foreign:
+            self._transactions.give_up()
+            raise not_ours(foreign[0])
         for partition, position in positions.items():
             assert 0 <= position.offset <= self._log.partition(partition).high
-            self._group.committed[partition] = position
+        return {each: signed(position, self._owner) for each, position in positions.items()}
+
+    def _end_what_the_dead_left_open(self, partitions: Sequence[Partition]) -> None:
+        living = {transactional_id(self._group_name, each.name) for each in self._group.members}
+        for partition in partitions:
+            position = self._group.committed.get(partition)
+            owner = "" if position is None else unsigned(position.note)[0]
+            if owner and owner not in living:
+                self._log.coordinator.init(owner)
 
     def create_topics(
         self, specs: Sequence[TopicSpec], *, dry_run: bool = False
@@ -179,9 +232,11 @@ class MemoryTransport:
         """Give the partitions back and leave the group."""
         member, self._member = self._member, None
         if member is None:
+            self._transactions.give_up()
             return
         if member.expelled:
             member.held, held = [], member.held
+            self._transactions.lost()
             if held:
                 self._lost_callback(held)
             return
@@ -190,12 +245,14 @@ class MemoryTransport:
             self._revoked_callback(list(member.held))
             member.held = []
             self._member = None
+        self._transactions.give_up()
         self._group.leave(member)
         self._group.complete(self._log.partition_counts())
 
     def _join(self) -> Membership:
         self._member = Membership(name=self._instance, topics=self._topics)
         self._group.join(self._member)
+        self._producer.group, self._producer.member = self._group, self._member
         return self._member
 
     def _settle(self) -> None:
@@ -205,6 +262,7 @@ class MemoryTransport:
             return
         if member.expelled:
             self._drop(self._lost_callback)
+            self._transactions.lost()
             member = self._join()
         if self._group.rebalancing and not member.joined:
             self._drop(self._revoked_callback)
@@ -217,15 +275,19 @@ class MemoryTransport:
         assert self._member is not None
         if self._member.held:
             callback(list(self._member.held))
+        if not self._member.expelled:
+            self._transactions.give_up()  # What the callback has not committed is another's now.
         self._member.held = []
         self._next.clear()
         self._paused.clear()
 
     def _place(self, partitions: list[Partition]) -> None:
+        if self._owner:
+            self._producer.be_ready()
         self._assigned_callback(list(partitions))
         for partition in partitions:
             position = self._group.committed.get(partition)
-            if position is not None:
+            if position is not None:  # The offset, whoever signed it.
                 self._next.setdefault(partition, position.offset)
 
     def _take(self, partition: Partition, records_max: int) -> Records:
@@ -234,7 +296,7 @@ class MemoryTransport:
             raise no_position(partition)
         _refuse_outside(partition, offset, *self.bounds(partition))
         log = self._log.partition(partition)
-        records = log.slice(partition, offset, log.high, records_max)
+        records = log.slice(partition, offset, log.stable, records_max)
         if len(records):
             self._next[partition] = records.offsets[-1] + 1
         return records
@@ -242,7 +304,7 @@ class MemoryTransport:
     def _read(self, partition: Partition, offset: int, end: int) -> Iterator[Records]:
         while offset < end:
             log = self._log.partition(partition)
-            records = log.slice(partition, offset, end, READ_RECORDS_MAX)
+            records = log.slice(partition, offset, min(end, log.stable), READ_RECORDS_MAX)
             if not len(records):
                 return
             yield records

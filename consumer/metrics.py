@@ -177,16 +177,49 @@ PARTITIONS = Metric(
     "Partitions that this worker owns.",
 )  # fmt: skip
 PARTITION_PAUSED = Metric(
-    "propensity_partition_paused", _GAUGE, "0 or 1", ("topic", "partition"),
-    "1 while the partition waits: for the others' event time, a model, or after bad records.",
+    "propensity_partition_paused", _GAUGE, "0 or 1", ("topic", "partition", "reason"),
+    "1 while the partition waits: `recovery`, `snapshot`, `backlog` (of rows to learn), "
+    "`dead_letters` (too many), `ahead_of_others` or `unknown_lineage`.",
 )  # fmt: skip
 REBALANCES = Metric(
     "propensity_rebalances_total", _COUNTER, "times", (),
     "Times that partitions were assigned to this worker or taken from it.",
 )  # fmt: skip
+RECOVERY_PROGRESS = Metric(
+    "propensity_recovery_progress_ratio", _GAUGE, "ratio", ("partition",),
+    "Share of the partition's snapshot that is loaded; 1 when done.",
+)  # fmt: skip
 REBUILD_PROGRESS = Metric(
     "propensity_rebuild_progress_ratio", _GAUGE, "ratio", ("partition",),
     "Share of the partition's history that is folded again after a start; 1 when live.",
+)  # fmt: skip
+SNAPSHOT_TIME = Metric(
+    "propensity_snapshot_timestamp_seconds", _GAUGE, "seconds since the epoch", ("partition",),
+    "Wall time at which the partition's newest snapshot was complete.",
+)  # fmt: skip
+SNAPSHOT_BYTES = Metric(
+    "propensity_snapshot_bytes", _GAUGE, "bytes", ("partition",),
+    "Size of the partition's newest snapshot, compressed.",
+)  # fmt: skip
+SNAPSHOT_DURATION = Metric(
+    "propensity_snapshot_duration_seconds", _HISTOGRAM, "seconds", (),
+    "From the first byte copied until a snapshot was complete.", bounds=LATENCY_BOUNDS_S,
+)  # fmt: skip
+SNAPSHOT_PAUSE = Metric(
+    "propensity_snapshot_pause_seconds", _HISTOGRAM, "seconds", (),
+    "How long the loop stood still to copy a piece of a state.", bounds=LATENCY_BOUNDS_S,
+)  # fmt: skip
+SNAPSHOTS_FAILED = Metric(
+    "propensity_snapshots_failed_total", _COUNTER, "snapshots", (),
+    "Snapshots that could not be written; older ones stay.",
+)  # fmt: skip
+SERVED_UNKNOWN = Metric(
+    "propensity_examples_served_unknown_total", _COUNTER, "examples", (),
+    "Examples opened again in a recovery whose score was not found on the score topic.",
+)  # fmt: skip
+COMMITS_REFUSED = Metric(
+    "propensity_commits_refused_total", _COUNTER, "commits", (),
+    "Commits that the group refused: the partitions had gone to another worker.",
 )  # fmt: skip
 COMMITS = Metric(
     "propensity_commits_total", _COUNTER, "commits", (),
@@ -261,7 +294,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
     *(SCORED_EVENTS, SCORES, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
     *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS, PARTITION_PAUSED, REBALANCES),
-    *(REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
+    *(SNAPSHOT_TIME, SNAPSHOT_BYTES, SNAPSHOT_DURATION, SNAPSHOT_PAUSE, SNAPSHOTS_FAILED),
+    *(SERVED_UNKNOWN, COMMITS_REFUSED),
+    *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values(), BUILD_INFO),

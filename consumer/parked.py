@@ -17,8 +17,8 @@ from consumer.transport import Partition, Position
 class Parked:
     """Folds of the generation of the group that has just ended.
 
-    A fold is a function of the records before its offset, so one that stands at or before the
-    committed offset is a beginning of what a rebuild would make.
+    A fold that stands at the committed offset is what a recovery would make. One that stands
+    before it would lack what another worker has served since, and is let go.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class Parked:
         self.keep({}, {})
 
     def scoring(self, partition: Partition, position: Position) -> ScoringPartition | None:
-        """Give back a partition's fold if it is on the way to this position."""
+        """Give back a partition's fold if it stands at this position."""
         kept = self._scoring.get(partition)
         if kept is None or kept.position.note != position.note:
             return None
-        return kept if kept.next_offset <= position.offset else None
+        return kept if kept.next_offset == position.offset else None
 
     def learning(self, partition: Partition, offset: int) -> LearningPartition | None:
         """Give back a partition's trainer if it stands exactly here."""

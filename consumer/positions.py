@@ -11,14 +11,27 @@ from dataclasses import dataclass
 
 import msgspec
 
-from consumer.transport import Bounds, Partition, Position, Transport
+from consumer.errors import WorldError
+from consumer.transport import (
+    UNKNOWN_TOPIC,
+    Bounds,
+    Partition,
+    Position,
+    TopicIdentity,
+    Transport,
+)
 
 
-class _Note(msgspec.Struct, frozen=True):
-    """`origin`: where the fold's history begins. `publish`: nothing before it is published."""
+class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`origin`: where the fold's history begins. `publish`: nothing before it is published.
+
+    `topic` is the identity of the topic, `partitions` how many it had.
+    """
 
     origin: int
     publish: int
+    topic: str = ""
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +39,30 @@ class Start:
     """The phases of one partition by offset.
 
     From `origin` to `committed` everything is read again and nothing leaves. From there to
-    `publish` history is learned and no score leaves. Then everything leaves.
+    `publish` history is learned and no score leaves. Then everything leaves. `history_origin` is
+    where the fold's history began, `origin` what is left of it in the log.
     """
 
     origin: int
     committed: int
     publish: int
+    history_origin: int = 0
+    topic: TopicIdentity = UNKNOWN_TOPIC
 
     @property
     def note(self) -> str:
         """What the commits of this partition carry."""
-        return msgspec.json.encode(_Note(self.origin, self.publish)).decode()
+        note = _Note(self.history_origin, self.publish, self.topic.id, self.topic.partitions)
+        return msgspec.json.encode(note).decode()
 
     def boundary_after(self, offset: int) -> int | None:
         """The next offset at which the phase changes, or None in the last phase."""
         later = [edge for edge in (self.committed, self.publish) if edge > offset]
         return min(later, default=None)
+
+    def was_served(self, offset: int) -> bool:
+        """Whether scores of this offset have left, so that they need not be made again."""
+        return self.publish <= offset < self.committed
 
     def sends_rows(self, offset: int) -> bool:
         """Whether rows and dead letters of this offset leave."""
@@ -63,20 +84,55 @@ def first_offset(transport: Transport, partition: Partition, start_from: str | i
     return bounds.low if start_from == "earliest" else bounds.high
 
 
-def first_start(origin: int, bounds: Bounds, publish_from: str) -> Start:
+def first_start(
+    origin: int, bounds: Bounds, publish_from: str, topic: TopicIdentity = UNKNOWN_TOPIC
+) -> Start:
     """The phases of a partition that was never committed."""
     publish = bounds.high if publish_from == "now" else origin
-    return Start(origin=origin, committed=origin, publish=max(origin, publish))
+    return Start(
+        origin=origin,
+        committed=origin,
+        publish=max(origin, publish),
+        history_origin=origin,
+        topic=topic,
+    )
 
 
-def later_start(position: Position, bounds: Bounds) -> Start:
+def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNOWN_TOPIC) -> Start:
     """The phases of a partition that was committed before.
 
     What the note cannot say is taken from the log: the history starts at the first record kept.
+
+    Raises
+    ------
+    WorldError: the topic is another one now, or has another number of partitions.
     """
     try:
         note = msgspec.json.decode(position.note, type=_Note)
     except msgspec.DecodeError:
         note = _Note(bounds.low, position.offset)
-    origin = min(max(note.origin, bounds.low), position.offset)
-    return Start(origin=origin, committed=position.offset, publish=note.publish)
+    _refuse_other_topic(note, topic)
+    committed = max(position.offset, bounds.low)  # Below it nothing is left that could be read.
+    return Start(
+        origin=min(max(note.origin, bounds.low), committed),
+        committed=committed,
+        publish=note.publish,
+        history_origin=note.origin,
+        topic=topic,
+    )
+
+
+def _refuse_other_topic(note: _Note, topic: TopicIdentity) -> None:
+    if note.topic and topic.id and note.topic != topic.id:
+        raise WorldError(
+            f"The topic {topic.name} was made anew since the last commit (its id was {note.topic} "
+            f"and is {topic.id}): the committed offsets and the profiles are of the old one",
+            "Start a new `group`, and keep its snapshots in another folder; profiles begin anew",
+        )
+    if note.partitions and topic.partitions and note.partitions != topic.partitions:
+        raise WorldError(
+            f"The topic {topic.name} had {note.partitions} partitions and has {topic.partitions}: "
+            "customers have moved to other partitions, and their profiles have not",
+            "Start a new `group` with `start_from: earliest`: it learns every customer anew from "
+            "what the log holds; then switch its readers over",
+        )

@@ -18,10 +18,11 @@ from consumer.http import Health
 from consumer.memory_log import MemoryLog
 from consumer.memory_transport import MemoryTransport
 from consumer.replay_files import ReplayFiles
+from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transport import Outgoing, Partition
-from consumer.worker import Surroundings, Worker
+from consumer.worker import Worker
 from models.plan import Plan
 from models.rows import customer_hash
 from models.scorer import HASH_KEY

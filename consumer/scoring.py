@@ -17,12 +17,16 @@ from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.logs import log
 from consumer.positions import Start
+from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.intake import Refusal
+from models.letter_limits import LetterLimits, LimitHit
+from models.lifted import Lifted
 from models.plan import Plan
 from models.scorer import Counts, Folded, Scorer
+from models.served_again import ServedAgain
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
@@ -54,6 +58,16 @@ class ScoringPartition:
             record_bytes_max=settings.limits.record_bytes_max,
             keys_strict=settings.keys == "strict",
         )
+        limits = settings.limits
+        self._letters = LetterLimits(
+            limits.dead_letters_consecutive_max,
+            limits.dead_letters_window,
+            limits.dead_letters_share_max,
+        )
+        self.too_many_letters: LimitHit | None = None
+        self.served: ServedAgain | None = None
+        self.restored_at: int | None = None
+        self._plan = plan
         self._last_counts = self._scorer.counts
         self._last_ignored: dict[tuple[str, str], int] = {}
 
@@ -72,14 +86,53 @@ class ScoringPartition:
         """What the fold holds."""
         return self._scorer.counts
 
-    def go_on(self, committed: int) -> None:
-        """Take the partition up again, silently up to where others may have brought it."""
-        self.start = replace(self.start, committed=committed)
+    @property
+    def state_bytes(self) -> int:
+        """What the fold's state takes."""
+        return self._scorer.state_bytes
+
+    def go_on(self) -> None:
+        """Take the partition up again, at the offset that is committed; somebody has looked."""
+        self._letters.forget()
+        self.too_many_letters = None
+        self.start = replace(self.start, committed=self.next_offset)
         self._meters = self._telemetry.partition(self.partition.index)
+
+    def moment(self, output_ends: dict[str, int]) -> Moment:
+        """What a snapshot of the fold is of; everything folded was committed."""
+        topic = self.start.topic
+        return Moment(
+            topic=self.partition.topic,
+            partition=self.partition.index,
+            next_offset=self.next_offset,
+            note=self.start.note,
+            configuration=self._plan.digest,
+            clock_ms=self.counts.clock_ms,
+            topic_ids={topic.name: topic.id} if topic.id else {},
+            partition_counts={topic.name: topic.partitions} if topic.partitions else {},
+            output_ends=output_ends,
+        )
+
+    def lift(self) -> Lifted:
+        """The fold's state; it may not fold while this is held."""
+        return self._scorer.lift()
+
+    def restore(self, lifted: Lifted, next_offset: int) -> None:
+        """Become a fold that stands before this offset."""
+        for campaign, amount in self._scorer.restore(lifted).items():
+            self._telemetry.campaign(campaign).dropped("superseded", amount)
+            log().warning("open examples were dropped: their campaign was changed or is gone",
+                          partition=str(self.partition), campaign=campaign,
+                          examples=amount)  # fmt: skip
+        self.next_offset = self.restored_at = next_offset
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next batch on."""
         return self._scorer.install(record)
+
+    def uninstall(self, campaign: str) -> bool:
+        """Serve no model of a campaign from the next batch on."""
+        return self._scorer.uninstall(campaign)
 
     def fold(self, records: Records) -> list[Outgoing]:
         """Fold a batch, cut where the phase changes, and give what leaves."""
@@ -88,6 +141,7 @@ class ScoringPartition:
         for piece in self._phases(records):
             outgoing += self._fold(piece)
         if rebuilt and not self.rebuilds:
+            self.served = None
             log().info("a partition goes on", partition=str(self.partition),
                        offset=self.start.committed)  # fmt: skip
         return outgoing
@@ -111,6 +165,8 @@ class ScoringPartition:
         )
         decoded_s = self._clock.monotonic_s()
         folded = self._scorer.fold_batch(batch, catching_up=not live)
+        if self.served is not None and self.start.was_served(offset):
+            self._telemetry.served_unknown.add(self._scorer.serve_again(folded, self.served))
         scored_s = self._clock.monotonic_s()
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)
@@ -118,6 +174,7 @@ class ScoringPartition:
         if not self.start.sends_rows(offset):
             return []
         self._count(folded)
+        self._judge(records.offsets, folded.batch.refused)
         outgoing: list[Outgoing] = []
         if live and folded.score_count:
             keys, values = self._encoder.encode(folded)
@@ -132,6 +189,11 @@ class ScoringPartition:
             )
         self._telemetry.hops["encode"].observe(self._clock.monotonic_s() - scored_s)
         return outgoing
+
+    def _judge(self, offsets: list[int], refused: list[Refusal]) -> None:
+        """See whether the sender has gone wrong; the batch is folded all the same."""
+        if self.too_many_letters is None:
+            self.too_many_letters = self._letters.take(offsets, [each.row for each in refused])
 
     def _observe_latency(self, records: Records, folded: Folded) -> None:
         events = np.unique(folded.scores.event[: folded.score_count])

@@ -50,6 +50,10 @@ class Telemetry:
         }
         self.batch_size = self.histogram(metrics.BATCH_SIZE)
         self.commits = self.counter(metrics.COMMITS)
+        self.commits_refused = self.counter(metrics.COMMITS_REFUSED)
+        self.snapshots_failed = self.counter(metrics.SNAPSHOTS_FAILED)
+        self.snapshot_pause = self.histogram(metrics.SNAPSHOT_PAUSE)
+        self.served_unknown = self.counter(metrics.SERVED_UNKNOWN)
         self.rebalances = self.counter(metrics.REBALANCES)
         self.values_clipped = self.counter(metrics.VALUES_CLIPPED)
         self._score_latency = self.histogram(metrics.SCORE_LATENCY)
@@ -92,9 +96,9 @@ class Telemetry:
         """Say how many partitions of a topic this worker owns."""
         self.gauge(metrics.PARTITIONS, topic).set(partitions)
 
-    def paused(self, topic: str, partition: int, *, waits: bool) -> None:
-        """Say whether a partition waits."""
-        self.gauge(metrics.PARTITION_PAUSED, topic, str(partition)).set(waits)
+    def paused(self, topic: str, partition: int, reason: str, *, waits: bool) -> None:
+        """Say whether a partition waits for a reason."""
+        self.gauge(metrics.PARTITION_PAUSED, topic, str(partition), reason).set(waits)
 
     def produced(self, topic: str) -> Counter:
         """Give the counter of records handed to the broker."""
@@ -120,6 +124,13 @@ class Telemetry:
         """Count entries that made room for newer ones."""
         self.counter(metrics.EVICTIONS, limit).add(amount)
 
+    def snapshot_written(self, partition: int, size_bytes: int, took_s: float, now_ms: int) -> None:
+        """Say that a partition's snapshot is complete."""
+        label = str(partition)
+        self.gauge(metrics.SNAPSHOT_TIME, label).set(now_ms / 1000)
+        self.gauge(metrics.SNAPSHOT_BYTES, label).set(size_bytes)
+        self.histogram(metrics.SNAPSHOT_DURATION).observe(took_s)
+
     def turned(self) -> None:
         """Say that the worker's loop has turned."""
         self._worker_turn.set(self._clock.now_ms() / 1000)
@@ -135,8 +146,7 @@ class Telemetry:
 
     def forget_learning_partition(self, topic: str, index: int) -> None:
         """The same for a partition of training examples, which has no events."""
-        for metric in (metrics.LAG, metrics.PARTITION_PAUSED):
-            self._gauges[metric.name].forget(topic, str(index))
+        self._gauges[metrics.LAG.name].forget(topic, str(index))
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Give the body and the content type of ``/metrics`` for an ``Accept`` header."""
@@ -187,6 +197,7 @@ class PartitionMeters:
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
         self.profiles = gauge(metrics.PROFILES, partition)
         self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
+        self.recovery = gauge(metrics.RECOVERY_PROGRESS, partition)
         self._telemetry = telemetry
         self._partition = partition
 
@@ -232,6 +243,12 @@ class CampaignMeters:
         self._telemetry.gauge(
             metrics.MODEL_INFO, self._campaign, self._learner, lineage, features
         ).set(1)
+
+    def no_model(self) -> None:
+        """Say that no model serves: the campaign's rate does."""
+        self.version.set(0)
+        self._telemetry.forget_model_info(self._campaign, self._learner)
+        self.status("warming")
 
     def quality(self, window: str, figures: Mapping[str, float | None]) -> None:
         """Say the figures of one window; ``None`` is not known yet and is not shown."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from consumer.errors import WorldError
 from consumer.topics import TopicOutcome, TopicSpec
@@ -21,6 +21,8 @@ NO_HEADERS: Headers = []
 """Shared by all records without headers: compare with `is`, never append."""
 
 NO_TIMESTAMP = -1
+
+DeliveryMode = Literal["exactly_once", "at_least_once"]
 
 
 class Partition(NamedTuple):
@@ -46,6 +48,20 @@ class Bounds(NamedTuple):
 
     low: int
     high: int
+
+
+class TopicIdentity(NamedTuple):
+    """A topic as the broker knows it: one made anew under the same name has another id.
+
+    The id is empty, and the number 0, where the broker does not tell.
+    """
+
+    name: str = ""
+    id: str = ""
+    partitions: int = 0
+
+
+UNKNOWN_TOPIC = TopicIdentity()
 
 
 @dataclass(slots=True)
@@ -148,6 +164,9 @@ PartitionsChanged = Callable[[list[Partition]], None]
 class Transport(Protocol):
     """A member of one consumer group, with a reader beside the group and a producer.
 
+    Delivery is `exactly_once`, where what is produced and the positions committed with it become
+    visible together or not at all, or `at_least_once`, where what is produced is visible at once.
+
     Life of a partition: `assigned` is called (once per generation of the group, perhaps with an
     empty list); from then on until `revoked` or `lost` returns, it is ours. In `assigned`, or
     later while it is paused, `seek` says where it starts; not sought, it starts at its committed
@@ -214,6 +233,10 @@ class Transport(Protocol):
         """Return how many partitions a topic has; a missing topic is an error."""
         ...
 
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        """Return a topic's id and number of partitions; a missing topic is an error."""
+        ...
+
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
     ) -> Iterator[Records]:
@@ -240,8 +263,9 @@ class Transport(Protocol):
         """Wait until everything produced is in the log, then record these positions.
 
         The only place that commits. Raises, and records nothing, if any record was not
-        delivered; raises `OwnershipLostError` if a partition is no longer ours. An error the
-        broker reports late is raised by the next call.
+        delivered. Raises `OwnershipLostError` if a partition is no longer ours: with
+        `exactly_once`, what was produced since the last commit is then gone. An error the broker
+        reports late is raised by the next call.
         """
         ...
 

@@ -75,7 +75,7 @@ def _keep_nobody(plan: Plan) -> None:
     on_grid(0.0, CONTRIBUTION_PLACES)
     queues, registers = new_queues(plan), new_registers()
     rebuild_table(queues, registers)
-    fill_slot_table(new_profiles(plan), queues, registers)
+    fill_slot_table(new_profiles(plan).view, queues, registers)
     free_closed(queues, registers, 0)
 
 
@@ -83,9 +83,9 @@ def _write_nobody(plan: Plan) -> None:
     """Write an example that nobody left behind."""
     examples = new_examples(plan)
     reserve_examples(examples, new_queues(plan), new_registers(), 1)
-    examples.campaign[:] = -1
+    examples.view.campaign[:] = -1
     writer = RowWriter(plan, Intake(plan), 0, b"")
-    writer.write(examples, np.zeros(1, np.int32), [""], [""], Rows())
+    writer.write(examples.view, np.zeros(1, np.int32), [""], [""], Rows())
 
 
 def _row(plan: Plan, index: int, day: int) -> TrainingExample:

@@ -1,55 +1,36 @@
 """The worker: one loop over one transport, the same for Kafka, replay, demo and tests.
 
-Owns: the partitions that are ours, the served models, and the one place that commits.
+Owns: the order of a turn, the pace of learning, and the one place that commits.
 Never: what a score or a label is; the folds know. Wall time is only measured.
 Source: ARCHITECTURE.md, "One event, six hops".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import msgspec
-
-from consumer.clock import Clock
+from consumer.commit_pacing import CommitPacing
 from consumer.errors import WorldError
-from consumer.http import Health
-from consumer.learning import LearningPartition
 from consumer.logs import log
-from consumer.parked import Parked
-from consumer.positions import first_offset, first_start, later_start
 from consumer.scoring import ScoringPartition
-from consumer.telemetry import Telemetry, window_figures
+from consumer.served_models import ServedModels
+from consumer.share import Share
+from consumer.surroundings import Surroundings
 from consumer.topic_fit import check_topics
 from consumer.transport import (
     Outgoing,
     OwnershipLostError,
     Partition,
-    Position,
     Records,
     Transport,
 )
-from models.plan import Plan
-from schemas.model_record import ModelRecord, decode_model_record
-from schemas.settings import Settings
+from schemas.model_record import ModelRecord
 
 POLL_MAX_S = 0.1
 MEASURE_EVERY_S = 5.0
+REJOIN_MAX_S = 60.0
 ROWS_PER_TICK_MIN = 8  # Half a millisecond of learning between two polls: scores come first.
 ROWS_PER_IDLE_TICK = 64
 RECORDS_PER_ROW = 4  # Under load learning has its share: rows come with one record in five or so.
 ROWS_WAITING_MAX = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker is given besides its transport."""
-
-    settings: Settings
-    plan: Plan
-    clock: Clock
-    telemetry: Telemetry
-    health: Health
 
 
 class Worker:
@@ -60,7 +41,7 @@ class Worker:
     Parameters
     ----------
     transport: the log, whichever it is.
-    around: settings, plan, clock, telemetry and health.
+    around: settings, plan, clock, telemetry, health, snapshots.
     publish_by_time: publish states and models at an interval; a replay calls `publish` itself.
     """
 
@@ -69,21 +50,19 @@ class Worker:
     ) -> None:
         self._transport = transport
         self._settings = around.settings
-        self._plan = around.plan
         self._clock = around.clock
         self._telemetry = around.telemetry
         self._health = around.health
         self._publish_by_time = publish_by_time
-        self._scoring: dict[Partition, ScoringPartition] = {}
-        self._learning: dict[Partition, LearningPartition] = {}
-        self._parked = Parked()
+        self._models = ServedModels(
+            transport, around.settings.topics.models, around.plan, around.telemetry
+        )
+        self._share = Share(transport, around, self._models)
         self._dirty: set[Partition] = set()
-        self.models: dict[str, ModelRecord] = {}
-        self._shown: dict[str, ModelRecord] = {}
         now_s = self._clock.monotonic_s()
-        self._commit_at_s = self._publish_at_s = self._measure_at_s = now_s
-        self._paused = False
-        self._has_joined = False
+        self._pacing = CommitPacing(self._settings.commit_interval_ms / 1000.0, now_s)
+        self._publish_at_s = self._measure_at_s = now_s
+        self._refused_s: float | None = None
 
     def start(self) -> None:
         """Check the topics, read the newest models and join the group.
@@ -95,11 +74,7 @@ class Worker:
         """
         topics = self._settings.topics
         check_topics(self._transport, topics)
-        models = Partition(topics.models, 0)
-        bounds = self._transport.bounds(models)
-        for records in self._transport.read(models, bounds.low, bounds.high):
-            self._take_models(records)
-        self._transport.follow(models, bounds.high)
+        self._models.start()
         self._transport.subscribe(
             [topics.events, topics.examples],
             assigned=self._assigned,
@@ -109,19 +84,21 @@ class Worker:
 
     def tick(self, timeout_s: float = POLL_MAX_S) -> int:
         """Do one bounded batch and give the number of records that it held."""
-        for records in self._transport.poll_followed():
-            self._take_models(records)
+        for campaign, record in self._models.changes():
+            self._share.serve(campaign, record)
         begun_s = self._clock.monotonic_s()
-        due_s = self._commit_at_s - begun_s if self._dirty else POLL_MAX_S
-        wait_s = 0.0 if self._rows_waiting() else max(0.0, min(timeout_s, due_s))
-        batches = self._transport.poll(self._settings.limits.batch_max, wait_s)
+        batches = self._transport.poll(self._settings.limits.batch_max, self._wait_s(timeout_s))
         polled_s = self._clock.monotonic_s()
+        if self._share.is_new:
+            self._take_over()
         count = sum(len(records) for records in batches)
         if count:
             self._telemetry.hops["poll"].observe(polled_s - begun_s)
             self._telemetry.batch_size.observe(count)
+        self._pacing.busy |= count >= self._settings.limits.batch_max
         for records in batches:
             self._take(records)
+        self._share.step()
         self._learn(
             max(ROWS_PER_TICK_MIN, count // RECORDS_PER_ROW) if count else ROWS_PER_IDLE_TICK
         )
@@ -130,6 +107,13 @@ class Worker:
         self._health.turned()
         return count
 
+    def _wait_s(self, timeout_s: float) -> float:
+        """How long a poll may wait: not at all while there is other work."""
+        if self._rows_waiting() or self._share.has_work:
+            return 0.0
+        due_s = self._pacing.at_s - self._clock.monotonic_s() if self._dirty else POLL_MAX_S
+        return max(0.0, min(timeout_s, due_s))
+
     def learn_all(self) -> None:
         """Learn every row that waits."""
         while self._rows_waiting():
@@ -137,242 +121,147 @@ class Worker:
 
     def publish(self, *, states: bool = True) -> None:
         """Produce the states and models of what was learned since the last time."""
-        for learning in self._learning.values():
+        for learning in self._share.learning.values():
             if learning.changed:
                 outgoing, records = learning.publish(states=states)
                 for out in outgoing:
                     self._produce(out)
                 for record in records:
-                    self._show_model(record)
+                    self._models.show(record)
                 self._dirty.add(learning.partition)
 
     def commit(self) -> None:
         """Commit what was processed: the only call that does."""
-        positions: dict[Partition, Position] = {}
-        for partition in self._dirty:
-            if partition in self._scoring:
-                positions[partition] = self._scoring[partition].position
-            elif partition in self._learning:
-                positions[partition] = self._learning[partition].position
+        positions = self._share.positions(self._dirty)
         self._dirty.clear()
-        if not positions:
-            return
         begun_s = self._clock.monotonic_s()
-        try:
-            self._transport.commit(positions)
-        except OwnershipLostError as error:
-            log().warning("a commit was refused", problem=error.problem)
-            return
-        self._telemetry.commits.add()
-        self._telemetry.hops["commit"].observe(self._clock.monotonic_s() - begun_s)
+        if positions:
+            try:
+                self._transport.commit(positions)
+            except OwnershipLostError as error:
+                self._refused(error)
+            else:
+                self._telemetry.commits.add()
+                self._telemetry.hops["commit"].observe(self._clock.monotonic_s() - begun_s)
+                self._share.committed()
+        self._pacing.committed(begun_s, self._clock.monotonic_s())
 
     def stop(self) -> None:
-        """Publish, commit and leave the group."""
-        if self._learning and self._publish_by_time:
+        """Publish, commit, keep the folds' states and leave the group."""
+        if self._share.learning and self._publish_by_time:
             self.publish()
         self.commit()
+        self._share.stop()
         self._transport.close()
+        self._share.close()
 
     def abandon(self) -> None:
         """Leave the group after an error, with nothing more published or committed.
 
         A fold may have moved on without its output having left; the last commit is what holds.
         """
-        self._drop([*self._scoring, *self._learning])
+        self._drop([*self._share.scoring, *self._share.learning])
         self._transport.close()
+        self._share.close()
 
     def newest_models(self) -> dict[str, ModelRecord]:
         """The newest model record of each campaign that was published or read."""
-        return dict(self._shown)
+        return self._models.newest()
 
     @property
-    def rebuilding(self) -> list[ScoringPartition]:
-        """The partitions whose folds are still being built again."""
-        return [scoring for scoring in self._scoring.values() if scoring.rebuilds]
+    def models(self) -> dict[str, ModelRecord]:
+        """The models that committed records say are to be served."""
+        return self._models.records
+
+    @property
+    def rebuilding(self) -> list[Partition]:
+        """The partitions whose folds are not yet where they were."""
+        return self._share.rebuilding
 
     @property
     def scoring(self) -> list[ScoringPartition]:
-        """The partitions of events that are ours."""
-        return list(self._scoring.values())
+        """The partitions of events that are ours, once they are recovered."""
+        return list(self._share.scoring.values())
 
     def _take(self, records: Records) -> None:
         partition = records.partition
-        if partition in self._learning:
-            self._learning[partition].add(records)
-        elif partition in self._scoring:
-            scoring = self._scoring[partition]
+        if partition in self._share.learning:
+            self._share.learning[partition].add(records)
+        elif partition in self._share.scoring:
+            scoring = self._share.scoring[partition]
             outgoing = scoring.fold(records)
             begun_s = self._clock.monotonic_s()
             for out in outgoing:
                 self._produce(out)
             self._telemetry.hops["publish"].observe(self._clock.monotonic_s() - begun_s)
             self._dirty.add(partition)
+            self._share.judge(scoring)
 
     def _produce(self, outgoing: Outgoing) -> None:
         self._transport.produce(outgoing)
         self._telemetry.produced(outgoing.topic).add(len(outgoing.values))
+        self._pacing.produced(len(outgoing.values))
 
     def _rows_waiting(self) -> int:
-        return sum(learning.waiting for learning in self._learning.values())
+        return sum(learning.waiting for learning in self._share.learning.values())
 
     def _learn(self, rows_max: int) -> None:
         begun_s = self._clock.monotonic_s()
-        behind = [learning for learning in self._learning.values() if learning.waiting]
+        behind = [each for each in self._share.learning.values() if each.waiting]
         left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
         if behind:
             self._telemetry.hops["learn"].observe(self._clock.monotonic_s() - begun_s)
-        waiting = self._rows_waiting()
-        if not self._paused and waiting > ROWS_WAITING_MAX:
-            self._transport.pause(list(self._learning))
-            self._paused = True
-        elif self._paused and waiting < ROWS_WAITING_MAX // 2:
-            self._transport.resume(list(self._learning))
-            self._paused = False
+        self._hold_back(self._rows_waiting())
+
+    def _hold_back(self, waiting: int) -> None:
+        """Take no more rows while too many wait."""
+        for partition in self._share.learning:
+            if waiting > ROWS_WAITING_MAX:
+                self._share.holds.hold(partition, "backlog")
+            elif waiting < ROWS_WAITING_MAX // 2:
+                self._share.holds.release(partition, "backlog")
 
     def _keep_up(self) -> None:
         now_s = self._clock.monotonic_s()
         if self._publish_by_time and now_s >= self._publish_at_s:
             self._publish_at_s = now_s + self._settings.times.learner_interval_ms / 1000.0
             self.publish()
-        if now_s >= self._commit_at_s:
-            self._say_readiness()
+        if self._pacing.due(now_s):
+            self._share.say_readiness()
             self.commit()
-            self._commit_at_s = self._clock.monotonic_s() + (
-                self._settings.commit_interval_ms / 1000.0
-            )
         if now_s >= self._measure_at_s:
             self._measure_at_s = now_s + MEASURE_EVERY_S
-            self._measure()
+            self._share.measure()
+        if self._refused_s is not None and now_s - self._refused_s > REJOIN_MAX_S:
+            raise WorldError(
+                "The group refused our commit and has given us nothing since",
+                "Start the worker again; it goes on from the last commit",
+            )
 
-    def _measure(self) -> None:
-        for scoring in self._scoring.values():
-            scoring.measure()
-        both: list[ScoringPartition | LearningPartition] = [*self._scoring.values()]
-        for held in [*both, *self._learning.values()]:
-            high = self._transport.high_seen(held.partition) or 0
-            lag = max(0, high - held.next_offset)
-            self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
+    def _take_over(self) -> None:
+        """Sign what we were given before anything is made of it: a successor asks who we are."""
+        self._share.is_new = False
+        self._dirty.update(self._share.all_partitions)
+        self.commit()
 
-    def _say_readiness(self) -> None:
-        rebuilding = self.rebuilding
-        if rebuilding:
-            self._health.waits(f"{len(rebuilding)} partitions to be rebuilt")
-        elif self._has_joined:  # Perhaps nothing: a worker in reserve is ready too.
-            self._health.ready()
-
-    def _take_models(self, records: Records) -> None:
-        for value in records.values:
-            if value is None:
-                continue
-            try:
-                record = decode_model_record(value)
-            except msgspec.DecodeError as error:
-                raise WorldError(
-                    f"A record of {self._settings.topics.models} cannot be read: {error}",
-                    "Run the version of propensity that wrote it",
-                ) from error
-            if record.campaign not in self._plan.campaigns:
-                continue
-            index = self._plan.campaigns.index(record.campaign)
-            if record.lineage != self._plan.lineages[index]:
-                continue
-            self.models[record.campaign] = record
-            for scoring in self._scoring.values():
-                scoring.install(record)
-            self._show_model(record)
-
-    def _show_model(self, record: ModelRecord) -> None:
-        before = self._shown.get(record.campaign)
-        self._shown[record.campaign] = record
-        meters = self._telemetry.campaign(record.campaign, record.learner)
-        meters.version.set(record.version)
-        shown = before and (before.lineage, before.status, before.quality)
-        if shown == (record.lineage, record.status, record.quality):
-            return
-        meters.model(record.version, record.lineage, record.features)
-        meters.status(record.status)
-        for window in ("1d", "7d", "28d"):
-            meters.quality(window, window_figures(record.quality, window))
+    def _refused(self, error: OwnershipLostError) -> None:
+        """The folds have moved on, and what they gave was not committed: let go of them."""
+        log().warning("a commit was refused", problem=error.problem)
+        self._telemetry.commits_refused.add()
+        self._refused_s = self._clock.monotonic_s()
+        self._drop(self._share.all_partitions)
 
     def _assigned(self, partitions: list[Partition]) -> None:
-        self._telemetry.rebalances.add()
-        self._has_joined = True
-        positions = self._transport.committed(partitions)
-        topics = self._settings.topics
-        for partition in partitions:
-            if partition in self._scoring or partition in self._learning:
-                continue
-            if partition.topic == topics.events:
-                self._begin_scoring(partition, positions[partition])
-            else:
-                self._begin_learning(partition, positions[partition])
-        self._parked.clear()
-        log().info("partitions were assigned", events=len(self._scoring),
-                   examples=len(self._learning))  # fmt: skip
-        self._tell_owned()
-
-    def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
-        scoring = None if position is None else self._parked.scoring(partition, position)
-        if scoring is None or position is None:
-            scoring = self._new_scoring(partition, position)
-        else:
-            scoring.go_on(position.offset)
-        for record in self.models.values():
-            scoring.install(record)
-        self._scoring[partition] = scoring
-        self._transport.seek(partition, scoring.next_offset)
-        if scoring.rebuilds:
-            self._health.waits("partitions to be rebuilt")
-
-    def _new_scoring(self, partition: Partition, position: Position | None) -> ScoringPartition:
-        bounds = self._transport.bounds(partition)
-        if position is None:
-            origin = first_offset(self._transport, partition, self._settings.start_from)
-            start = first_start(origin, bounds, self._settings.publish_from)
-            self._dirty.add(partition)  # What comes while we are down is not history.
-            log().info("a partition is read for the first time", partition=str(partition),
-                       first=start.origin, published_from=start.publish)  # fmt: skip
-        else:
-            start = later_start(position, bounds)
-            if start.committed > start.origin:
-                log().info("a partition is read again before it goes on; nothing of that leaves",
-                           partition=str(partition), first=start.origin,
-                           goes_on_at=start.committed)  # fmt: skip
-        return ScoringPartition(
-            partition, start, self._plan, self._settings, self._telemetry, self._clock
-        )
-
-    def _begin_learning(self, partition: Partition, position: Position | None) -> None:
-        low = self._transport.bounds(partition).low
-        offset = low if position is None else max(low, position.offset)
-        learning = self._parked.learning(partition, offset)
-        if learning is None:
-            learning = self._new_learning(partition, offset)
-        learning.forget_waiting()
-        self._learning[partition] = learning
-        self._transport.seek(partition, offset)
-
-    def _new_learning(self, partition: Partition, offset: int) -> LearningPartition:
-        learning = LearningPartition(
-            partition, offset, self._plan, self._settings.topics, self._telemetry
-        )
-        states: dict[bytes, bytes] = {}
-        for records in self._transport.read(
-            Partition(self._settings.topics.states, partition.index)
-        ):
-            pairs = zip(records.keys, records.values, strict=True)
-            states |= {k: v for k, v in pairs if k is not None and v is not None}
-        learning.restore(states)
-        return learning
+        self._refused_s = None
+        self._share.assigned(partitions)
 
     def _revoked(self, partitions: list[Partition]) -> None:
         self.publish()
         self.commit()
-        scoring, learning = dict(self._scoring), dict(self._learning)
-        self._drop(partitions)
-        self._parked.keep(scoring, learning)
+        self._share.revoked(partitions)
+        self._dirty.clear()
 
     def _lost(self, partitions: list[Partition]) -> None:
         log().warning("the group gave our partitions away; we join it again", problem="We were not "
@@ -380,19 +269,5 @@ class Worker:
         self._drop(partitions)
 
     def _drop(self, partitions: list[Partition]) -> None:
-        self._has_joined = False
-        self._health.waits("an assignment")
-        self._parked.clear()
-        for partition in partitions:
-            self._dirty.discard(partition)
-            if self._scoring.pop(partition, None) is not None:
-                self._telemetry.forget_partition(partition.topic, partition.index)
-            if self._learning.pop(partition, None) is not None:
-                self._telemetry.forget_learning_partition(partition.topic, partition.index)
-        self._paused = False
-        self._tell_owned()
-
-    def _tell_owned(self) -> None:
-        topics = self._settings.topics
-        self._telemetry.owned(topics.events, len(self._scoring))
-        self._telemetry.owned(topics.examples, len(self._learning))
+        self._dirty.difference_update(partitions)
+        self._share.drop(partitions)

@@ -105,6 +105,10 @@ class Vocabulary:
             code = self.codes.get(text)
             if code is not None:
                 return code
+        return self.add(text)
+
+    def add(self, text: str) -> int:
+        """Number a text that is new."""
         code = len(self.texts)
         self.codes[text] = code
         self.texts.append(text)

@@ -109,7 +109,7 @@ def fold_events(
     """
     count = events.at_ms.shape[0]
     for row in range(first, count):
-        ask_ahead(profiles, examples, queues, events, row)
+        ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
         slot = slot_of(profiles, queues.slot_table, one, two)
         if slot == NO_SLOT:

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from models.batch import EventColumns
 from models.compiled import compiled
-from models.state import Examples, Profiles, Queues
+from models.state import I8, SEEN_HEAD, Examples, Profiles, Queues
 
 cgutils: Any = untyped_cgutils
 LINE_BYTES = 64
@@ -27,27 +27,28 @@ PROFILE_AHEAD = 8
 EXAMPLE_AHEAD = 4
 
 
-def _ask(_typing: object, array: types.Array, row: types.Integer) -> tuple[Any, Callable[..., Any]]:
-    """Hint at the lines of a row of an array: all of them, up to the row's end."""
+def _ask(
+    _typing: object, first: types.Array, last: types.Array, row: types.Integer
+) -> tuple[Any, Callable[..., Any]]:
+    """Hint at the lines of a row from one of its fields up to the beginning of another."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = signature.args[0]
-        held = context.make_array(kind)(context, builder, arguments[0])
-        strides = cgutils.unpack_tuple(builder, held.strides)
-        word = strides[0].type
-        start = builder.mul(builder.sext(arguments[1], word), strides[0])
-        base = builder.add(builder.ptrtoint(held.data, word), start)
+        held = [context.make_array(signature.args[which])(context, builder, arguments[which])
+                for which in (0, 1)]  # fmt: skip
+        stride = cgutils.unpack_tuple(builder, held[0].strides)[0]
+        word = stride.type
+        start = builder.mul(builder.sext(arguments[2], word), stride)
+        base, end = (builder.add(builder.ptrtoint(each.data, word), start) for each in held)
         line = builder.and_(base, word(-LINE_BYTES))
         byte, flag = cgutils.voidptr_t, cgutils.int32_t
         shape = cgutils.ir.FunctionType(cgutils.ir.VoidType(), [byte, flag, flag, flag])
         hint = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
-        end = builder.add(base, strides[0])
         with cgutils.for_range_slice(builder, line, end, word(LINE_BYTES), word) as (place, _):
             # To be written, kept in every cache, and no instructions.
             builder.call(hint, [builder.inttoptr(place, byte), flag(1), flag(3), flag(1)])
         return context.get_dummy_value()
 
-    return types.void(array, row), build
+    return types.void(first, last, row), build
 
 
 ask = cast("Callable[..., None]", intrinsic(_ask))
@@ -61,32 +62,26 @@ def likely_slot(queues: Queues, events: EventColumns, row: int) -> int:
 
 
 @compiled
-def ask_for_entries(queues: Queues, events: EventColumns, row: int) -> None:
-    """Hint at where an event's customer and its id are looked up."""
+def ask_for_entry(table: Any, entry: np.int64) -> None:
+    """Hint at an entry of a table."""
+    ask(table, table[1:], entry)
+
+
+@compiled
+def ask_for_entries(queues: Queues, registers: I8, events: EventColumns, row: int) -> None:
+    """Hint at where an event's customer and its id are looked up, and an id that is forgotten."""
     slots = np.uint64(queues.slot_table.shape[0] - 1)
     seen = np.uint64(queues.seen_table.shape[0] - 1)
-    ask(queues.slot_table, np.int64(events.customer_hash[row, 0] & slots))
-    ask(queues.seen_table, np.int64(events.event_hash[row] & seen))
+    ask_for_entry(queues.slot_table, np.int64(events.customer_hash[row, 0] & slots))
+    ask_for_entry(queues.seen_table, np.int64(events.event_hash[row] & seen))
+    leaver = (registers[SEEN_HEAD] + ENTRY_AHEAD) & (queues.seen_hash.shape[0] - 1)
+    ask_for_entry(queues.seen_table, np.int64(queues.seen_hash[leaver] & seen))
 
 
 @compiled
 def ask_for_profile(profiles: Profiles, slot: int) -> None:
     """Hint at what an event will read and change of its customer."""
-    ask(profiles.customer_hash, slot)
-    ask(profiles.first_example, slot)
-    ask(profiles.counts, slot)
-    ask(profiles.values, slot)
-    ask(profiles.last_at, slot)
-    ask(profiles.gap_days, slot)
-    ask(profiles.first_at, slot)
-    ask(profiles.by, slot)
-    ask(profiles.by_at, slot)
-    ask(profiles.answers, slot)
-    ask(profiles.answers_at, slot)
-    ask(profiles.remembered, slot)
-    ask(profiles.remembered_at, slot)
-    ask(profiles.newer, slot)
-    ask(profiles.older, slot)
+    ask(profiles.customer_hash, profiles.remembered, slot)
 
 
 @compiled
@@ -94,28 +89,29 @@ def ask_for_example(profiles: Profiles, examples: Examples, slot: int) -> None:
     """Hint at the customer's newest open example, and neighbours in the order of activity."""
     newer, older = profiles.newer[slot], profiles.older[slot]
     if newer >= 0:
-        ask(profiles.older, newer)
+        ask(profiles.older, profiles.gap_days, newer)
     if older >= 0:
-        ask(profiles.newer, older)
+        ask(profiles.newer, profiles.older, older)
     place = profiles.first_example[slot]
     if place >= 0:
-        ask(examples.campaign, place)
-        ask(examples.next, place)
-        ask(examples.decided, place)
-        ask(examples.at_ms, place)
-        ask(examples.start_ms, place)
-        ask(examples.deadline_ms, place)
-        ask(examples.candidates, place)
+        ask(examples.at_ms, examples.due_ms, place)
+        ask(examples.slot, examples.weight, place)
+        ask(examples.campaign, examples.status, place)
 
 
 @compiled
 def ask_ahead(
-    profiles: Profiles, examples: Examples, queues: Queues, events: EventColumns, row: int
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    events: EventColumns,
+    row: int,
 ) -> None:
     """Hint at what the events after `row` will touch: each finds where the next stage looks."""
     count = events.at_ms.shape[0]
     if row + ENTRY_AHEAD < count:
-        ask_for_entries(queues, events, row + ENTRY_AHEAD)
+        ask_for_entries(queues, registers, events, row + ENTRY_AHEAD)
     if row + PROFILE_AHEAD < count:
         slot = likely_slot(queues, events, row + PROFILE_AHEAD)
         if slot >= 0:

@@ -14,6 +14,7 @@ import numpy as np
 from models.batch import Scratch
 from models.compiled import compiled
 from models.kernel_math import half_power, log_above, sine_and_cosine
+from models.kernel_records import row_of
 from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
 from models.plan import COUNT_BY_HALF_LIFE_MS, F8, PlanArrays
 from models.state import I4, NEVER_MS, Profiles
@@ -159,8 +160,7 @@ def read_streams(
         x[rest + stream] = min(elapsed / DAY_MS, DAYS_MAX) if last != NEVER_MS else 0.0
         gap = float(profiles.gap_days[slot, stream])
         x[rest + 2 * streams + stream] = min(max(gap, 0.0), DAYS_MAX)
-    counts = profiles.counts[slot].reshape(counters)
-    values = profiles.values[slot].reshape(counters)
+    counts, values = row_of(profiles.counts, slot), row_of(profiles.values, slot)
     for place in range(counters):
         fades[place] = half_power(fades[place])
     for place in range(counters):
@@ -213,7 +213,7 @@ def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
 @compiled
 def read_counters(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x: F8) -> None:
     """Fill the columns of values counted by property, and of answers, as `read_streams` does."""
-    for group in range(profiles.by_at.shape[1]):
+    for group in range((plan.answers_start - plan.count_by_start) // COUNT_BY_VALUES_MAX):
         last = profiles.by_at[slot, group]
         fade = half_power(float(max(0, at_ms - last)) * COUNT_BY_DECAY_PER_MS)
         first = group * COUNT_BY_VALUES_MAX

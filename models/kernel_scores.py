@@ -32,6 +32,7 @@ from models.kernel_grid import (
     on_grid,
 )
 from models.kernel_math import LOG_2, half_power
+from models.kernel_records import row_of
 from models.layout import HINGE_KNOTS
 from models.plan import F8, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
@@ -220,6 +221,7 @@ def score_campaign(
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
         rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
+        room.experts[0] = rate  # What is published says no more, and an example no other.
         out.served[m] = rate
         out.baseline[m] = on_grid(rate if value else logit_of(rate), REMAINDER_PLACES)
         out.other[m] = 0.0
@@ -238,11 +240,9 @@ def keep_features(
     examples: Examples, plan: PlanArrays, place: int, campaign: int, room: Scratch
 ) -> None:
     """Store in an example the features, as scored."""
-    columns = plan.columns[campaign]
-    for index in range(columns.shape[0]):
-        if columns[index] < 0:
-            break
-        examples.units[place, index] = room.units[columns[index]]
+    columns, units = plan.columns[campaign], row_of(examples.units, place)
+    for index in range(np.uint64(columns.shape[0])):
+        units[index] = room.units[np.uint32(max(columns[index], 0))]
     for index in range(plan.categories.shape[1]):
         category = plan.categories[campaign, index]
         if category < 0:

@@ -118,6 +118,11 @@ class Plan:
         return tuple(campaign.lineage for campaign in self.file.campaigns.values())
 
     @cached_property
+    def digest(self) -> str:
+        """What the state of a fold depends on: a digest of the whole campaign file."""
+        return digest([self.file.digest, list(self.lineages)])
+
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """A digest of each campaign's columns: what `features` means in a record."""
         return tuple(

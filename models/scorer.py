@@ -17,8 +17,12 @@ from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
+from models.lifted import Lifted
+from models.migration import migrate, shape_of
 from models.plan import Plan
 from models.rows import Rows, RowWriter
+from models.scorer_state import ScorerState, lift, restore
+from models.served_again import ServedAgain
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
@@ -105,6 +109,64 @@ class Scorer:
         """Serve a model from the next record on; False if it is not of this campaign file."""
         return self._serving.install(record)
 
+    def uninstall(self, campaign: str) -> bool:
+        """Serve the campaign's rate again from the next record on; False if no model was there."""
+        return self._serving.uninstall(campaign)
+
+    def lift(self) -> Lifted:
+        """The state of the fold, which must not go on while it is held."""
+        return lift(self._state, self._intake, shape_of(self.plan))
+
+    def restore(self, lifted: Lifted) -> dict[str, int]:
+        """Become the fold that was lifted; only a new one can.
+
+        Under another campaign file, what has the same name goes on. Gives how many open examples
+        were dropped, by the name of their campaign.
+        """
+        dropped: dict[str, int] = {}
+        if lifted.facts["shape"] != shape_of(self.plan):
+            lifted, dropped = migrate(lifted, self.plan)
+        state = self._state
+        restore(state, self._intake, lifted)
+        self._queues = state.queues
+        return dropped
+
+    def serve_again(self, folded: Folded, served: ServedAgain) -> int:
+        """Let the examples that a batch opened hold what was served of them in their time.
+
+        While `warming` the campaign's rate was served, and stands for the expert's too. Gives the
+        number of those of which nothing is known.
+        """
+        scores = folded.scores
+        opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)
+        places = scores.place[opened]
+        offsets = folded.batch.columns.offset[scores.event[opened]]
+        known, values, versions, statuses = served.of(
+            offsets, scores.campaign[opened].astype(np.int64)
+        )
+        examples, places = self._examples.view, places[known]
+        examples.served[places] = values[known]
+        examples.experts[places, 0] = values[known]
+        examples.version[places] = versions[known]
+        examples.status[places] = statuses[known]
+        return int(np.count_nonzero(~known))
+
+    @property
+    def state_bytes(self) -> int:
+        """About what the state takes."""
+        return self._profiles.size_bytes + self._examples.size_bytes
+
+    @property
+    def _state(self) -> ScorerState:
+        return ScorerState(
+            self._profiles,
+            self._examples,
+            self._queues,
+            self._registers,
+            self._customers,
+            self._event_ids,
+        )
+
     @property
     def ignored(self) -> dict[tuple[str, str], int]:
         """How often a property was ignored, by name and reason."""
@@ -129,7 +191,8 @@ class Scorer:
 
     def overdue(self, now_ms: int) -> int:
         """Open examples whose time had come by now, had the partition's clock gone on."""
-        due = self._examples.due_ms[self._examples.sequence > 0]
+        examples = self._examples.view
+        due = examples.due_ms[examples.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
 
     def fold(
@@ -168,11 +231,11 @@ class Scorer:
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
-        self._event_ids += [b""] * (self._examples.at_ms.shape[0] - len(self._event_ids))
+        self._event_ids += [b""] * (self._examples.rows - len(self._event_ids))
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
-            fill_slot_table(self._profiles, slots, self._registers)
+            fill_slot_table(self._profiles.view, slots, self._registers)
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
@@ -192,7 +255,7 @@ class Scorer:
         if count + more <= len(queues.heap_due) or count < SWEEP_FROM or 2 * count < 3 * opened:
             return
         places, sequences = queues.heap_place[:count], queues.heap_sequence[:count]
-        valid = np.flatnonzero(self._examples.sequence[places] == sequences)
+        valid = np.flatnonzero(self._examples.view.sequence[places] == sequences)
         order = valid[np.lexsort((sequences[valid], queues.heap_due[valid]))]
         for column in (queues.heap_due, queues.heap_sequence, queues.heap_place):
             column[: len(order)] = column[order]
@@ -204,8 +267,8 @@ class Scorer:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
         stop = fold_events(
-            self._profiles,
-            self._examples,
+            self._profiles.view,
+            self._examples.view,
             self._queues,
             self._registers,
             self.plan.arrays,
@@ -232,10 +295,10 @@ class Scorer:
         closed = int(self._registers[CLOSED_COUNT])
         if not closed:
             return
-        gone = self._queues.closed[:closed]
-        leavers = [text_of(self._customers[slot]) for slot in self._examples.slot[gone].tolist()]
+        gone, examples = self._queues.closed[:closed], self._examples.view
+        leavers = [text_of(self._customers[slot]) for slot in examples.slot[gone].tolist()]
         event_ids = [text_of(self._event_ids[place]) for place in gone.tolist()]
-        self._writer.write(self._examples, gone, leavers, event_ids, rows)
+        self._writer.write(examples, gone, leavers, event_ids, rows)
         for place in gone.tolist():
             self._event_ids[place] = b""
         free_closed(self._queues, self._registers, closed)

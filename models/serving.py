@@ -83,6 +83,16 @@ class Serving:
         self._fill(index, record)
         return True
 
+    def uninstall(self, campaign: str) -> bool:
+        """Serve the campaign as if no model of it had ever come; False if none had."""
+        if self.records.pop(campaign, None) is None:
+            return False
+        index = self._plan.campaigns.index(campaign)
+        self._places.pop(index, None)
+        for served, empty in zip(self.models, self._empty(), strict=True):
+            served[index] = empty[index]
+        return True
+
     def follow_vocabulary(self) -> None:
         """Give weights to values that this fold has numbered since the records came."""
         known = (

@@ -2,18 +2,19 @@
 
 Owns: the shape of the state, its growth, and nothing of its meaning.
 Never: an object per customer or per example.
-Source: a slot is a row of every profile array; a place is a row of every example array.
+Source: a slot is a row of the profiles; a place is a row of the examples.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.layout import ANSWERS, COUNT_BY_VALUES_MAX
 from models.plan import Plan
+from models.records import Records, rows_for
 
 F4 = NDArray[np.float32]
 F8 = NDArray[np.float64]
@@ -102,67 +103,68 @@ class Queues(NamedTuple):
     slot_table: I4  # customers by hash, open addressing; slot + 1, 0 is empty
 
 
-GROWTH = 16  # A store grows by a sixteenth: little is wasted, and growing moves no bytes.
-SMALLEST = 256
-
-
-def _grow(array: NDArray[np.generic], rows: int) -> None:
-    # In place: the allocator remaps the pages of a large block instead of copying them.
-    array.resize((rows, *array.shape[1:]), refcheck=False)
-
-
-def _rows(have: int, need: int) -> int:
-    return max(need, have + have // GROWTH, SMALLEST)
-
-
-def new_profiles(plan: Plan) -> Profiles:
+def new_profiles(plan: Plan) -> Records[Profiles]:
     """An empty store for the customers of one partition."""
     streams, ages = len(plan.layout.streams), len(plan.layout.half_lives_ms)
-    groups, campaigns = len(plan.layout.count_by), len(plan.campaigns)
-    remembered = len(plan.remembered)
-    return Profiles(
-        counts=np.zeros((0, streams, ages), np.float32),
-        values=np.zeros((0, streams, ages), np.float32),
-        last_at=np.zeros((0, streams), np.int64),
-        gap_days=np.zeros((0, streams), np.float32),
-        first_at=np.zeros(0, np.int64),
-        customer_hash=np.zeros((0, 2), np.uint64),
-        by=np.zeros((0, groups * COUNT_BY_VALUES_MAX), np.float32),
-        by_at=np.zeros((0, groups), np.int64),
-        answers=np.zeros((0, campaigns, len(ANSWERS)), np.float32),
-        answers_at=np.zeros((0, campaigns), np.int64),
-        remembered=np.zeros((0, remembered), np.int32),
-        remembered_at=np.zeros((0, remembered), np.int64),
-        first_example=np.zeros(0, np.int32),
-        newer=np.zeros(0, np.int32),
-        older=np.zeros(0, np.int32),
+    groups, campaigns = max(1, len(plan.layout.count_by)), len(plan.campaigns)
+    remembered = max(1, len(plan.remembered))
+    return Records(
+        Profiles,
+        {
+            "customer_hash": (np.uint64, (2,)),
+            "first_at": (np.int64, ()),
+            "last_at": (np.int64, (streams,)),
+            "answers_at": (np.int64, (campaigns,)),
+            "by_at": (np.int64, (groups,)),
+            "remembered_at": (np.int64, (remembered,)),
+            "first_example": (np.int32, ()),
+            "newer": (np.int32, ()),
+            "older": (np.int32, ()),
+            "gap_days": (np.float32, (streams,)),
+            "answers": (np.float32, (campaigns, len(ANSWERS))),
+            "counts": (np.float32, (streams, ages)),
+            "values": (np.float32, (streams, ages)),
+            "remembered": (np.int32, (remembered,)),
+            "by": (np.float32, (groups * COUNT_BY_VALUES_MAX if plan.layout.count_by else 1,)),
+        },
     )
 
 
-def new_examples(plan: Plan) -> Examples:
+def new_examples(plan: Plan) -> Records[Examples]:
     """An empty store for the open examples of one partition."""
-    columns = plan.arrays.columns.shape[1]
-    categories = plan.arrays.categories.shape[1]
-    wide = {
-        "units": (columns, np.int32),
-        "category_a": (categories, np.int32),
-        "category_b": (categories, np.int32),
-        "experts": (EXPERTS_MAX, np.float64),
-        "keys": (len(plan.keys), np.uint64),
-    }
-    flat = {
-        "served": np.float64, "version": np.int64, "status": np.int8, "campaign": np.int16,
-        "slot": np.int32, "at_ms": np.int64, "start_ms": np.int64, "deadline_ms": np.int64,
-        "due_ms": np.int64, "sequence": np.int64, "offset": np.int64, "event_hash": np.uint64,
-        "candidates": np.int32, "weight": np.float32, "answer": np.float64, "decided": np.int8,
-        "next": np.int32, "order_next": np.int32, "order_prev": np.int32,
-        "closed_index": np.int32, "closed_offset": np.int64, "closed_ms": np.int64,
-    }  # fmt: skip
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.zeros((0, width), dtype) for name, (width, dtype) in wide.items()
-    }
-    arrays |= {name: np.zeros(0, dtype) for name, dtype in flat.items()}
-    return Examples(**arrays)
+    categories = (plan.arrays.categories.shape[1],)
+    return Records(
+        Examples,
+        {
+            "at_ms": (np.int64, ()),
+            "start_ms": (np.int64, ()),
+            "deadline_ms": (np.int64, ()),
+            "sequence": (np.int64, ()),
+            "answer": (np.float64, ()),
+            "due_ms": (np.int64, ()),
+            "offset": (np.int64, ()),
+            "event_hash": (np.uint64, ()),
+            "version": (np.int64, ()),
+            "served": (np.float64, ()),
+            "experts": (np.float64, (EXPERTS_MAX,)),
+            "closed_offset": (np.int64, ()),
+            "closed_ms": (np.int64, ()),
+            "keys": (np.uint64, (max(1, len(plan.keys)),)),
+            "slot": (np.int32, ()),
+            "next": (np.int32, ()),
+            "candidates": (np.int32, ()),
+            "weight": (np.float32, ()),
+            "order_next": (np.int32, ()),
+            "order_prev": (np.int32, ()),
+            "closed_index": (np.int32, ()),
+            "units": (np.int32, (plan.arrays.columns.shape[1],)),
+            "category_a": (np.int32, categories),
+            "category_b": (np.int32, categories),
+            "campaign": (np.int16, ()),
+            "status": (np.int8, ()),
+            "decided": (np.int8, ()),
+        },
+    )
 
 
 def new_queues(plan: Plan) -> Queues:
@@ -192,38 +194,32 @@ def new_registers() -> I8:
     return registers
 
 
-def reserve_profiles(profiles: Profiles, slots: int) -> None:
-    """Make room for `slots` customers."""
-    have = profiles.first_at.shape[0]
-    if slots > have:
-        for array in profiles:
-            _grow(array, _rows(have, slots))
+def _grow(array: NDArray[np.generic], rows: int) -> None:
+    # In place: the allocator remaps the pages of a large block instead of copying them.
+    array.resize((rows, *array.shape[1:]), refcheck=False)
 
 
-def reserve_examples(examples: Examples, queues: Queues, registers: I8, more: int) -> None:
+def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8, more: int) -> None:
     """Make room for `more` examples beyond those that are open."""
-    have = examples.at_ms.shape[0]
-    lacking = more - int(registers[FREE_COUNT])
-    if lacking > 0:
-        rows = _rows(have, have + lacking)
-        for array in examples:
-            _grow(array, rows)
-        _grow(queues.free, rows)
-        _grow(queues.closed, rows)
-        free = int(registers[FREE_COUNT])
-        queues.free[free : free + rows - have] = np.arange(rows - 1, have - 1, -1)
-        registers[FREE_COUNT] = free + rows - have
+    have, free = queues.free.shape[0], int(registers[FREE_COUNT])
+    if more > free:
+        examples.reserve(have + more - free)
+        _grow(queues.free, examples.rows)
+        _grow(queues.closed, examples.rows)
+        added = examples.rows - have
+        queues.free[free : free + added] = np.arange(examples.rows - 1, have - 1, -1)
+        registers[FREE_COUNT] = free + added
     entries = int(registers[HEAP_COUNT]) + more
     have = queues.heap_due.shape[0]
     if entries > have:
         for array in (queues.heap_due, queues.heap_sequence, queues.heap_place):
-            _grow(array, _rows(have, entries))
+            _grow(array, rows_for(have, entries))
 
 
-def reserve_slots(profiles: Profiles, queues: Queues, registers: I8, more: int) -> Queues:
+def reserve_slots(profiles: Records[Profiles], queues: Queues, registers: I8, more: int) -> Queues:
     """Make room for `more` customers; a table that would be half full is laid anew, empty."""
     slots = int(registers[SLOT_COUNT]) + more
-    reserve_profiles(profiles, slots)
+    profiles.reserve(slots)
     size = queues.slot_table.shape[0]
     if 2 * slots <= size:
         return queues

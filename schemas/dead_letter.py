@@ -1,6 +1,6 @@
 """Dead letters: a record we could not read, as it came, and why.
 
-Owns: the headers that explain, and how a letter that is too large is cut.
+Owns: the headers that explain, how they are told from the sender's, and how a letter is cut.
 Never: changes a key, a value or a header that fits.
 Source: the contract, "Dead letter"; header names as in Kafka Connect's error handling.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import InvalidRecord, shortened
 
@@ -18,6 +18,10 @@ PREFIX = "__connect.errors."
 CUT_HEADER = "__propensity.cut"
 LETTER_BYTES_MAX = 1_000_000
 MESSAGE_CHARACTERS_MAX = 1_000
+OWN_HEADERS = (
+    *(PREFIX + "topic", PREFIX + "partition", PREFIX + "offset", PREFIX + "stage"),
+    *(PREFIX + "exception.class.name", PREFIX + "exception.message"),
+)
 _FRAME_BYTES = 512  # What the record's own framing may take of the topic's limit.
 
 Headers = list[tuple[str, bytes | None]]
@@ -28,15 +32,11 @@ def dead_letter_headers(
 ) -> list[tuple[str, bytes]]:
     """The headers to append: where the record stood, what we did with it, and why not."""
     message = shortened(str(error), MESSAGE_CHARACTERS_MAX)
-    explained = (
-        ("topic", topic),
-        ("partition", str(partition)),
-        ("offset", str(offset)),
-        ("stage", stage),
-        ("exception.class.name", type(error).__name__),
-        ("exception.message", message),
-    )
-    return [(PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in explained]
+    texts = (topic, str(partition), str(offset), stage, type(error).__name__, message)
+    return [
+        (name, text.encode("utf-8", "backslashreplace"))
+        for name, text in zip(OWN_HEADERS, texts, strict=True)
+    ]
 
 
 class Letter(NamedTuple):
@@ -109,3 +109,33 @@ class DeadLetter(BaseModel):
     cut: Annotated[
         str | None, Field(alias=CUT_HEADER, description="What was cut off, if anything.")
     ] = None
+
+
+def parted(headers: Headers) -> tuple[Headers, Headers]:
+    """The sender's headers, and those that explain the letter.
+
+    Ours stand behind the sender's, who may have some of the same name. Where they do not stand
+    as we write them, all that are called like ours are taken for the explanation.
+
+    Examples
+    --------
+    >>> parted([("trace", b"1"), ("__connect.errors.topic", b"t")])
+    ([('trace', b'1')], [('__connect.errors.topic', b't')])
+    """
+    stop = len(headers)
+    if headers and headers[-1][0] == CUT_HEADER:
+        stop -= 1
+    first = stop - len(OWN_HEADERS)
+    if first >= 0 and tuple(name for name, _ in headers[first:stop]) == OWN_HEADERS:
+        return headers[:first], headers[first:]
+    sent = [header for header in headers if not header[0].startswith(PREFIX)]
+    return sent, [header for header in headers if header[0].startswith(PREFIX)]
+
+
+def explanation(own: Headers) -> DeadLetter | None:
+    """What our headers say, or None if they do not say it: the record is no letter of ours."""
+    texts = {name: (content or b"").decode("utf-8", "replace") for name, content in own}
+    try:
+        return DeadLetter.model_validate(texts)
+    except ValidationError:
+        return None

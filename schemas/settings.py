@@ -34,7 +34,7 @@ Scalar = str | int | float | bool
 DEFAULT_SERVERS = "localhost:9092"
 START_FROM = "earliest, latest, or a time such as 2026-11-23T00:00:00Z"
 
-NOT_YET = ("snapshots", "topics.triggers", "topics.held_out")
+NOT_YET = ("topics.triggers", "topics.held_out")
 """Settings that this release refuses by name; each becomes a field when it is built."""
 
 
@@ -76,12 +76,6 @@ def _start_from(raw: object) -> str | int:
     return time_ms
 
 
-def _delivery(raw: object) -> object:
-    if raw == "exactly_once":
-        raise PydanticCustomError("not_yet", "at_least_once (exactly_once is not there yet)")
-    return raw
-
-
 def _kafka(raw: object) -> object:
     """Names of librdkafka (`BOOTSTRAP_SERVERS` of the environment is one), with a broker."""
     if not isinstance(raw, dict):
@@ -99,6 +93,14 @@ def _listen(raw: object) -> object:
     host, colon, port = raw.rpartition(":") if isinstance(raw, str) else ("", "", "")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise PydanticCustomError("listen", "an address and a port such as 127.0.0.1:8080")
+    return raw
+
+
+def _url(raw: object) -> object:
+    """A folder, or a bucket with or without a prefix."""
+    scheme, colon, rest = raw.partition("://") if isinstance(raw, str) else ("", "", "")
+    if not isinstance(raw, str) or not raw or (colon and (scheme != "s3" or not rest.strip("/"))):
+        raise PydanticCustomError("url", "a folder or s3://bucket/prefix")
     return raw
 
 
@@ -133,14 +135,20 @@ class Limits(_Section):
     batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     value_max: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = VALUE_MAX
     closes_per_event_max: Annotated[int, Field(ge=1, le=10_000)] = 64
+    # Above these a partition has too many dead letters: models.letter_limits.
+    dead_letters_consecutive_max: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
+    dead_letters_window: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    dead_letters_share_max: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
 
 
 class Times(_Section):
-    """Durations of event time, except `learner_interval`, which is of the worker's own time."""
+    """Durations of event time; `learner_interval` and `recovery_max` are of the worker's own."""
 
     future_max: Duration = 5 * MINUTE_MS
     lateness: Duration = HOUR_MS
     learner_interval: Duration = 10 * SECOND_MS
+    recovery_max: Annotated[int, _duration(SECOND_MS)] = HOUR_MS
+    skew_max: Duration = HOUR_MS
     model_refresh: Annotated[int, _duration(SECOND_MS)] = MINUTE_MS
 
     @property
@@ -157,6 +165,16 @@ class Times(_Section):
     def learner_interval_ms(self) -> int:
         """How often states and models are published."""
         return self.learner_interval
+
+    @property
+    def skew_max_ms(self) -> int:
+        """How far a partition may be ahead of others that catch up."""
+        return self.skew_max
+
+    @property
+    def recovery_max_ms(self) -> int:
+        """How long the recovery of what we were given may take, before the worker gives up."""
+        return self.recovery_max
 
     @property
     def model_refresh_ms(self) -> int:
@@ -178,6 +196,19 @@ class Http(_Section):
     def port(self) -> int:
         """The port to listen on; 0 is any."""
         return int(self.listen.rpartition(":")[2])
+
+
+class Snapshots(_Section):
+    """Where the folds' state is kept, how often (the worker's own time) and how much of it."""
+
+    url: Annotated[str, BeforeValidator(_url)] = "./state"
+    interval: Duration = 5 * MINUTE_MS
+    generations: Annotated[int, Field(ge=2, le=100)] = 2
+
+    @property
+    def interval_ms(self) -> int:
+        """How often the state of a partition is kept; 0 is only at the stop."""
+        return self.interval
 
 
 class Settings(BaseSettings):
@@ -209,9 +240,10 @@ class Settings(BaseSettings):
         BeforeValidator(_start_from, json_schema_input_type=str),
     ] = "earliest"
     publish_from: Literal["now", "start"] = "now"
-    delivery: Annotated[Literal["at_least_once"], BeforeValidator(_delivery)] = "at_least_once"
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()
+    snapshots: Snapshots = Snapshots()
     limits: Limits = Limits()
     times: Times = Times()
 

@@ -1,7 +1,7 @@
 """Where settings come from: flags, environment, file; and whose mistake one is.
 
 Owns: the order of the sources, and the place that a problem names.
-Never: knows a setting by name.
+Never: knows a setting by name, but those that are paths.
 Source: the contract, "Settings file".
 """
 
@@ -65,8 +65,8 @@ def read_settings(
         allowed = ", ".join(kind.model_fields)
         raise SettingsError([Problem(str(path), root.line, "", root.described(), allowed)])
     values = root.plain()
-    if path is not None and isinstance(values.get("campaigns"), str):
-        values["campaigns"] = str(path.parent / values["campaigns"])
+    if path is not None:
+        _anchor(values, path.parent)
 
     class FromFile(kind):  # type: ignore[misc, valid-type]
         """The same settings with the file as one of their sources."""
@@ -92,6 +92,17 @@ def read_settings(
     plain = kind.model_construct(**{name: getattr(settings, name) for name in kind.model_fields})
     assert isinstance(plain, kind)
     return plain
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Read what the file says of paths as from its own folder."""
+    if isinstance(values.get("campaigns"), str):
+        values["campaigns"] = str(folder / values["campaigns"])
+    snapshots = values.get("snapshots")
+    if isinstance(snapshots, dict):
+        url = snapshots.get("url")
+        if isinstance(url, str) and url and "://" not in url:
+            values["snapshots"] = {**snapshots, "url": str(folder / url)}
 
 
 class _Places:

@@ -178,6 +178,8 @@ def test_settings_are_documented_whole(tmp_path: Path) -> None:
     defaults = Settings().model_dump()
     assert documented["instance"] == "worker-1"
     assert documented["campaigns"] == tmp_path / "campaigns.yaml"
+    assert documented["snapshots"]["url"] == str(tmp_path / defaults["snapshots"]["url"])
+    documented["snapshots"]["url"] = defaults["snapshots"]["url"]
     for name in ("instance", "campaigns"):
         del documented[name], defaults[name]
     assert documented == defaults

@@ -21,11 +21,15 @@ from consumer.http import Health
 from consumer.memory_log import MemoryLog
 from consumer.memory_transport import MemoryTransport
 from consumer.partitioner import partition_of
+from consumer.snapshots.beside import Inline
+from consumer.snapshots.snapshots import Snapshots
+from consumer.snapshots.store import SnapshotStore
+from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transport import Headers, Outgoing, Partition
 from consumer.warm_up import plan_of
-from consumer.worker import Surroundings, Worker
+from consumer.worker import Worker
 from models.plan import Plan
 from schemas.campaign_file import load_campaigns
 from schemas.example import TrainingExample, decode_example
@@ -108,10 +112,13 @@ def event(customer: str, kind: str, at_ms: int, *, event_id: str, **properties: 
 class World:
     """One log, and the workers that a test starts on it.
 
-    `settings` are those of every worker, unless `start` is told others.
+    `settings` are those of every worker, unless `start` is told others; `store` keeps snapshots.
     """
 
-    def __init__(self, *, partitions: int = PARTITIONS, **settings: Any) -> None:
+    def __init__(
+        self, *, partitions: int = PARTITIONS, store: SnapshotStore | None = None, **settings: Any
+    ) -> None:
+        self.store = store
         self.settings = settings_with(**settings)
         self.log = MemoryLog()
         self.clock = FixedClock(BEGIN_MS)
@@ -129,20 +136,42 @@ class World:
             self.log.append(Outgoing(topic or self.settings.topics.events, index, [key], [value]))
 
     def worker(
-        self, instance: str = "one", *, given: Plan | None = None, **settings: Any
+        self,
+        instance: str = "one",
+        *,
+        given: Plan | None = None,
+        rebuild: bool = False,
+        **settings: Any,
     ) -> Worker:
         """Make a worker that has not started yet."""
         mine = settings_with(**settings) if settings else self.settings
         telemetry, health = Telemetry(self.clock), Health(self.clock)
-        around = Surroundings(mine, given or plan(), self.clock, telemetry, health)
-        worker = Worker(MemoryTransport(self.log, group=mine.group, instance=instance), around)
+        snapshots = Snapshots(self.store, mine.group, Inline(), self.clock) if self.store else None
+        around = Surroundings(
+            mine, given or plan(), self.clock, telemetry, health, snapshots, rebuild
+        )
+        transport = MemoryTransport(
+            self.log,
+            group=mine.group,
+            instance=instance,
+            delivery=mine.delivery,
+            clock=self.clock,
+        )
+        worker = Worker(transport, around)
         self.telemetry[id(worker)], self.health[id(worker)] = telemetry, health
         self.workers.append(worker)
         return worker
 
-    def start(self, instance: str = "one", *, given: Plan | None = None, **settings: Any) -> Worker:
+    def start(
+        self,
+        instance: str = "one",
+        *,
+        given: Plan | None = None,
+        rebuild: bool = False,
+        **settings: Any,
+    ) -> Worker:
         """Make a worker and let it join the group."""
-        worker = self.worker(instance, given=given, **settings)
+        worker = self.worker(instance, given=given, rebuild=rebuild, **settings)
         worker.start()
         return worker
 
@@ -210,6 +239,11 @@ class World:
             for partition, position in positions.items()
             if partition.topic == topic
         }
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """The offsets behind the last record of each partition; ends of transactions follow."""
+        logs = self.log.topics[topic]
+        return {index: log.offsets[-1] + 1 if log.offsets else 0 for index, log in enumerate(logs)}
 
     def high(self, topic: str) -> dict[int, int]:
         """The high watermarks of a topic."""

@@ -26,10 +26,11 @@ from consumer.kafka import KafkaTransport, MockCluster
 from consumer.kafka.version import librdkafka_version
 from consumer.logs import configure_logs
 from consumer.shoppers import DEMO_CAMPAIGNS
+from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.warm_up import compile_kernels, plan_of
-from consumer.worker import Surroundings, Worker
+from consumer.worker import Worker
 from models.compiled import is_cached
 from schemas.campaign_file import CampaignFile, parse_campaigns
 from schemas.settings import Settings, Times

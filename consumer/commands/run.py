@@ -20,9 +20,11 @@ from consumer.http import Health, HttpServer
 from consumer.kafka import KafkaTransport
 from consumer.kafka.version import librdkafka_version
 from consumer.logs import configure_logs, log
+from consumer.snapshots.snapshots import open_snapshots
+from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.warm_up import compile_kernels, plan_of
-from consumer.worker import Surroundings, Worker
+from consumer.worker import Worker
 
 
 class StopFlag:
@@ -47,8 +49,13 @@ class StopFlag:
 
 
 @click.command("run")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Go on where the fold's history or its snapshots are lost, with what is left of them.",
+)
 @click.pass_obj
-def command(options: GlobalOptions) -> int:
+def command(options: GlobalOptions, *, rebuild: bool) -> int:
     """Score events, learn from outcomes, publish both; Ctrl-C or SIGTERM ends it cleanly."""
     configure_logs()
     stop = StopFlag()
@@ -61,8 +68,15 @@ def command(options: GlobalOptions) -> int:
         health.waits("compiled code")
         compile_kernels(plan)
         health.waits("the first assignment")
-        transport = KafkaTransport(settings.kafka, group=settings.group, instance=settings.instance)
-        worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
+        snapshots = open_snapshots(settings, clock)
+        transport = KafkaTransport(
+            settings.kafka,
+            group=settings.group,
+            instance=settings.instance,
+            delivery=settings.delivery,
+        )
+        around = Surroundings(settings, plan, clock, telemetry, health, snapshots, rebuild)
+        worker = Worker(transport, around)
         end = worker.abandon
         try:
             worker.start()

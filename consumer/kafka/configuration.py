@@ -41,6 +41,9 @@ PRODUCER_DEFAULTS: dict[str, Scalar] = {
     "delivery.timeout.ms": 30_000,
 }
 
+# The broker ends a transaction that has been open for so long; what is in it is produced again.
+TRANSACTION_MAX_MS = 20_000
+
 # What the delivery promises rest on.
 CONSUMER_LAWS: dict[str, Scalar] = {
     "enable.auto.commit": False,
@@ -128,3 +131,15 @@ class KafkaConfiguration:
         """Return the configuration of the producer."""
         own = {key: value for key, value in self._given.items() if key.startswith(_PRODUCER_ONLY)}
         return {**self.client(), **PRODUCER_DEFAULTS, **own, **PRODUCER_LAWS}
+
+    def transactional_producer(self, transactional_id: str) -> dict[str, Scalar]:
+        """Return the configuration of a producer that writes in transactions."""
+        whole = self.producer()
+        longest_ms = int(whole.get("transaction.timeout.ms", TRANSACTION_MAX_MS))
+        return {
+            **whole,
+            "transaction.timeout.ms": longest_ms,
+            # Longer the client does not allow.
+            "delivery.timeout.ms": min(int(whole["delivery.timeout.ms"]), longest_ms),
+            "transactional.id": transactional_id,
+        }

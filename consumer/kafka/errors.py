@@ -57,6 +57,7 @@ OWNERSHIP_LOST = frozenset(
         "_NO_OFFSET",
     }
 )
+FENCED = frozenset({"_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"})
 OUT_OF_RANGE = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
 
 # The client goes on by itself; it tells us in case we wonder.
@@ -107,6 +108,12 @@ def in_words(error: NamedError, *, bootstrap: str, subject: str = "") -> Transpo
         return TransportError(
             f"The offset to read next is not in the log{about}",
             "Keep events longer than the worker may stand still, or start a new group",
+        )
+    if name in FENCED:
+        return TransportError(
+            f"Another worker has taken our place{about}: {error.str()}",
+            "Give each worker an `instance` of its own; after a long pause of this one, start it "
+            "again: it goes on from the last commit",
         )
     if name == "MSG_SIZE_TOO_LARGE":
         return TransportError(

@@ -7,6 +7,7 @@ Source: librdkafka's produce_batch refuses a tail of the batch when its queue is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from consumer.clock import Clock
@@ -15,6 +16,7 @@ from consumer.transport import Outgoing, TransportError
 
 FLUSH_MAX_S = 60.0
 WAIT_MAX_S = 0.2
+PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 
 Undelivered = tuple[NamedError, str]
 
@@ -23,17 +25,30 @@ class Outbox:
     """The producing half of the Kafka transport.
 
     The producer reports failures only, to `note_failure`. A failure stays: what was lost is
-    lost to this process, and only a restart from the last commit makes up for it.
-    `producer` is a confluent_kafka.Producer.
+    lost to this process, and only an aborted transaction or a restart from the last commit makes
+    up for it. `producer` is a confluent_kafka.Producer.
     """
 
-    def __init__(self, producer: Any, clock: Clock) -> None:
-        self._producer = producer
+    def __init__(
+        self, producer: Any, clock: Clock, in_words: Callable[[NamedError, str], TransportError]
+    ) -> None:
+        self.producer = producer
         self._clock = clock
+        self._in_words = in_words
         self.failure: Undelivered | None = None
 
+    def error(self) -> TransportError:
+        """The failure in an operator's words."""
+        assert self.failure is not None
+        return self._in_words(*self.failure)
+
     def note_failure(self, error: NamedError, place: str) -> None:
-        """Remember the first record that could not be delivered."""
+        """Remember the first record that could not be delivered.
+
+        What an aborted transaction purged is no failure: it is produced again.
+        """
+        if error.name() in PURGED:
+            return
         self.failure = self.failure or (error, place)
 
     def put(self, outgoing: Outgoing) -> Undelivered | None:
@@ -42,14 +57,14 @@ class Outbox:
             self._put_batch(outgoing)
         else:
             self._put_each(outgoing)
-        self._producer.poll(0)
+        self.producer.poll(0)
         return self.failure
 
     def flush(self) -> Undelivered | None:
         """Wait until all is acknowledged; return what was not delivered."""
         give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
         # In slices, so that a signal is seen.
-        while self._producer.flush(WAIT_MAX_S) and self.failure is None:
+        while self.producer.flush(WAIT_MAX_S) and self.failure is None:
             self._refuse_after(give_up_s, "Kafka has not acknowledged what was produced")
         return self.failure
 
@@ -62,7 +77,7 @@ class Outbox:
         partition = -1 if outgoing.partition is None else outgoing.partition
         give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
         while messages:
-            taken = self._producer.produce_batch(outgoing.topic, messages, partition=partition)
+            taken = self.producer.produce_batch(outgoing.topic, messages, partition=partition)
             if taken == len(messages):
                 return
             messages = [message for message in messages if "_error" in message]
@@ -84,7 +99,7 @@ class Outbox:
             queued = False
             while not queued:
                 try:
-                    self._producer.produce(
+                    self.producer.produce(
                         outgoing.topic, value, key, partition, headers=header, timestamp=stamp_ms
                     )
                     queued = True
@@ -92,7 +107,7 @@ class Outbox:
                     self._wait_for_room(give_up_s)
 
     def _wait_for_room(self, give_up_s: float) -> None:
-        self._producer.poll(WAIT_MAX_S / 10)
+        self.producer.poll(WAIT_MAX_S / 10)
         self._refuse_after(give_up_s, "Kafka has not taken what was produced")
 
     def _refuse_after(self, give_up_s: float, problem: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
@@ -18,6 +18,8 @@ from confluent_kafka.cimpl import NewTopic
 from consumer.clock import Clock
 from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S
 from consumer.topics import TopicOutcome, TopicSpec, differences, fit_to_brokers
+
+NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
 def create_topic(
@@ -36,6 +38,20 @@ def create_topic(
             _await_leaders(admin, spec.name, clock)
             return TopicOutcome.of(spec, dry_run=False)
     return _compare(admin, spec, _await_leaders(admin, spec.name, clock))
+
+
+def topic_id(admin: AdminClient, topic: str) -> str:
+    """The id that a topic got when it was made; empty where the broker gives none."""
+    (asked,) = admin.describe_topics(
+        TopicCollection([topic]), request_timeout=ANSWER_MAX_S
+    ).values()
+    try:
+        found = str(asked.result(2 * ANSWER_MAX_S).topic_id)
+    except KafkaException as error:
+        if error.args[0].name() not in {"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}:
+            raise
+        return ""
+    return "" if found == NO_ID else found
 
 
 def _create(admin: AdminClient, spec: TopicSpec) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from confluent_kafka import (
@@ -27,27 +27,29 @@ from consumer.clock import Clock, SystemClock
 from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S, Asker
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
-from consumer.kafka.errors import LOGIN_REFUSED, NamedError, in_words, is_passing
+from consumer.kafka.delivery import Acknowledged, Delivery
+from consumer.kafka.errors import FENCED, LOGIN_REFUSED, NamedError, in_words
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.places import offsets, place, places
+from consumer.kafka.places import place, places
 from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in, take
-from consumer.kafka.topics import create_topic
+from consumer.kafka.takeover import Takeover
+from consumer.kafka.topics import create_topic, topic_id
+from consumer.kafka.transactional import InTransactions, KafkaProducer
+from consumer.ownership import signed, transactional_id, unsigned
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
     Bounds,
+    DeliveryMode,
     Outgoing,
     OwnershipLostError,
     Partition,
     PartitionsChanged,
     Position,
     Records,
+    TopicIdentity,
     TransportError,
     offset_gone,
 )
-
-COMMIT_MAX_S = 30.0
-# At the usual 50 ms between commits: after one second without an answer we wait for it.
-COMMITS_UNANSWERED_MAX = 20
 
 _LOGGER = logging.getLogger("kafka")
 
@@ -55,9 +57,10 @@ _LOGGER = logging.getLogger("kafka")
 class KafkaTransport:
     """`Transport` on Kafka; `kafka` is the dictionary of librdkafka settings.
 
-    Offsets are committed once everything produced is acknowledged, without waiting for the
-    answer: an error in it is raised by the next `commit`. While partitions are being given
-    back, commits wait.
+    With `exactly_once`, what is produced and what is committed form one transaction. With
+    `at_least_once`, positions are committed once everything produced is acknowledged, without
+    waiting for the answer: an error in it is raised by the next `commit`. While partitions are
+    being given back, commits wait.
     """
 
     def __init__(
@@ -66,25 +69,46 @@ class KafkaTransport:
         *,
         group: str,
         instance: str,
+        delivery: DeliveryMode = "at_least_once",
         clock: Clock | None = None,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._configuration = KafkaConfiguration(kafka, group=group, instance=instance)
         self._fatal: KafkaError | None = None
-        self._commit_error: KafkaError | None = None
-        self._unanswered = 0
-        self._latest: dict[Partition, Position] = {}
         self._assignment = Assignment()
         self._giving_back = False
         self._rebalanced = False
         self._member: Consumer | None = None
         self._follower: Consumer | None = None
+        self._owner = transactional_id(group, instance) if delivery == "exactly_once" else ""
+        self._takeover: Takeover | None = None
         with self._in_words():
             asker = self._consumer({"isolation.level": "read_uncommitted"})
             self._asker = Asker(asker, clock=self._clock, in_words=self._error)
-            producer = self._client(self._configuration.producer())
-            producer["on_delivery"] = self._on_delivery_failed
-            self._outbox = Outbox(Producer(producer), self._clock)
+            self._acknowledged: Acknowledged | None = None
+            self._delivery = self._make_delivery()
+
+    def _make_delivery(self) -> Delivery:
+        exactly_once = bool(self._owner)
+        configuration = (
+            self._configuration.transactional_producer(self._owner)
+            if exactly_once
+            else self._configuration.producer()
+        )
+
+        def make() -> Producer:
+            on_delivery = {"on_delivery": self._on_delivery_failed}
+            return Producer({**self._client(configuration), **on_delivery})
+
+        self._outbox = Outbox(make(), self._clock, self._error)
+        if exactly_once:
+            self._takeover = Takeover(self._configuration, self._owner, self._client, self._clock)
+            kafka = KafkaProducer(make, self._outbox, self._joined, self._group_error)
+            return InTransactions(kafka, self._clock)
+        self._acknowledged = Acknowledged(
+            self._outbox, self._joined, self._clock, self._group_error
+        )
+        return self._acknowledged
 
     def subscribe(
         self,
@@ -101,7 +125,8 @@ class KafkaTransport:
         self._revoked_callback = revoked
         self._lost_callback = lost
         with self._in_words():
-            self._member = self._consumer({"on_commit": self._on_commit})
+            answers = {"on_commit": self._acknowledged.on_commit} if self._acknowledged else {}
+            self._member = self._consumer(answers)
             self._member.subscribe(
                 list(topics),
                 on_assign=self._on_assign,
@@ -149,7 +174,13 @@ class KafkaTransport:
         if not partitions:
             return {}
         with self._in_words():
-            return self._asker.committed(partitions, self._member)
+            if self._takeover is not None and self._member is not None:
+                self._takeover.settle(partitions)
+            found = self._asker.committed(partitions, self._member)
+        return {
+            each: position and Position(position.offset, unsigned(position.note)[1])
+            for each, position in found.items()
+        }
 
     def bounds(self, partition: Partition) -> Bounds:
         with self._in_words(partition.topic):
@@ -170,6 +201,11 @@ class KafkaTransport:
     def partition_count(self, topic: str) -> int:
         with self._in_words(topic):
             return self._asker.partition_count(topic)
+
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        with self._in_words(topic):
+            admin = AdminClient(self._client(self._configuration.client()))
+            return TopicIdentity(topic, topic_id(admin, topic), self.partition_count(topic))
 
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
@@ -193,26 +229,18 @@ class KafkaTransport:
     def produce(self, outgoing: Outgoing) -> None:
         self._raise_fatal()
         with self._in_words(outgoing.topic):
-            self._outbox.put(outgoing)
-        self._raise_fatal()
+            self._delivery.put(outgoing)
 
     def commit(self, positions: Mapping[Partition, Position]) -> None:
-        self._outbox.flush()
         self._raise_fatal()
-        failed, self._commit_error = self._commit_error, None
-        if failed is not None and not is_passing(failed):
-            raise self._error(failed, self._configuration.group)
-        if not positions:
-            return
-        self._assignment.refuse_foreign(positions)
-        self._latest.update(positions)
-        wait = failed is not None or self._unanswered >= COMMITS_UNANSWERED_MAX
+        try:
+            self._assignment.refuse_foreign(positions)
+        except OwnershipLostError:
+            self._delivery.forget()
+            raise
+        mine = {each: signed(position, self._owner) for each, position in positions.items()}
         with self._in_words(self._configuration.group):
-            if wait or self._giving_back:
-                self._commit_and_wait()
-            else:
-                self._joined().commit(offsets=offsets(positions), asynchronous=True)
-                self._unanswered += 1
+            self._delivery.commit(mine, giving_back=self._giving_back)
 
     def create_topics(
         self, specs: Sequence[TopicSpec], *, dry_run: bool = False
@@ -232,14 +260,14 @@ class KafkaTransport:
                 stack.callback(self._follower.close)
             if self._member is not None:
                 stack.callback(self._member.close)
-            told = self._outbox.failure
-            if self._outbox.flush() is not told:
-                self._raise_fatal()
+            self._delivery.close()
 
     def _on_assign(self, consumer: Consumer, offered: list[TopicPartition]) -> None:
         """Let the worker say where each partition starts; else it starts where it was left."""
         self._rebalanced = True
-        self._forget_commits()
+        self._delivery.forget()
+        with self._in_words(self._configuration.group):
+            self._delivery.be_ready()
         ours = self._assignment = Assignment(Partition(p.topic, p.partition) for p in offered)
         ours.placing = True
         self._assigned_callback(self.assigned())
@@ -261,66 +289,37 @@ class KafkaTransport:
         try:
             if self._assignment.held:
                 self._revoked_callback(self.assigned())
-            if self._unanswered and self._latest:
-                with suppress(OwnershipLostError), self._in_words():
-                    self._commit_and_wait()
+            with self._in_words():
+                self._delivery.give_back()
         finally:
             self._giving_back = False
             self._assignment = Assignment()
-            self._forget_commits()
+            self._delivery.forget()
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         del consumer, partitions
         self._rebalanced = True
         held = self.assigned()
         self._assignment = Assignment()
-        self._forget_commits()
+        self._delivery.lost()
         if held:
             self._lost_callback(held)
-
-    def _forget_commits(self) -> None:
-        """What was committed under another generation says nothing about this one."""
-        self._latest.clear()
-        self._commit_error = None
-
-    def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
-        self._unanswered = max(0, self._unanswered - 1)
-        failed = error or next((each.error for each in answers if each.error), None)
-        if failed is not None:
-            self._commit_error = failed
 
     def _on_delivery_failed(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._outbox.note_failure(error, f"{message.topic()}[{message.partition()}]")
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.name() in LOGIN_REFUSED:
+        # Who was fenced hears of it from the next call as well, and can go on.
+        if error.name() not in FENCED and (error.fatal() or error.name() in LOGIN_REFUSED):
             self._fatal = error
         else:
             _LOGGER.info("%s: %s", error.name(), error.str())
 
     def _raise_fatal(self) -> None:
         """Raise what makes going on pointless; it stays."""
-        if self._outbox.failure is not None:
-            raise self._error(*self._outbox.failure)
         if self._fatal is not None:
             raise self._error(self._fatal)
-
-    def _commit_and_wait(self) -> None:
-        """Commit the latest positions, those of unanswered commits among them."""
-        give_up_s = self._clock.monotonic_s() + COMMIT_MAX_S
-        while True:
-            try:
-                answers = self._joined().commit(offsets=offsets(self._latest), asynchronous=False)
-                failed = next((each.error for each in answers if each.error), None)
-            except KafkaException as error:
-                failed = error.args[0]
-            if failed is None:
-                self._unanswered = 0  # This answer covers theirs.
-                return
-            if not is_passing(failed) or self._clock.monotonic_s() > give_up_s:
-                raise self._error(failed, self._configuration.group)
-            self._clock.wait_s(RETRY_S)
 
     def _joined(self) -> Consumer:
         assert self._member is not None, "not subscribed"
@@ -378,6 +377,9 @@ class KafkaTransport:
         except KafkaException as error:
             # A refused login shows as a silent broker; what the client noted says more.
             raise self._error(self._fatal or error.args[0], subject) from error
+
+    def _group_error(self, error: NamedError) -> TransportError:
+        return self._error(error, self._configuration.group)
 
     def _error(self, error: NamedError, subject: str = "") -> TransportError:
         return in_words(error, bootstrap=self._configuration.bootstrap, subject=subject)

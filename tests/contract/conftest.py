@@ -17,7 +17,7 @@ from consumer.kafka import KafkaTransport, MockCluster
 from consumer.memory_log import MemoryLog
 from consumer.memory_transport import MemoryTransport
 from consumer.topics import TopicSpec
-from consumer.transport import Transport
+from consumer.transport import DeliveryMode, Transport
 
 PARTITIONS = 4
 SESSION_TIMEOUT_MS = 6000
@@ -27,6 +27,7 @@ class Log(Protocol):
     """A log under test."""
 
     name: str
+    delivery: DeliveryMode
 
     def topic(self) -> str:
         """Create a topic of `PARTITIONS` partitions and return its name."""
@@ -42,7 +43,8 @@ class MemoryUnderTest:
 
     name = "memory"
 
-    def __init__(self) -> None:
+    def __init__(self, delivery: DeliveryMode) -> None:
+        self.delivery = delivery
         self.log = MemoryLog()
         self._names = count()
 
@@ -52,7 +54,7 @@ class MemoryUnderTest:
         return name
 
     def member(self, group: str, instance: str) -> Transport:
-        return MemoryTransport(self.log, group=group, instance=instance)
+        return MemoryTransport(self.log, group=group, instance=instance, delivery=self.delivery)
 
 
 class KafkaUnderTest:
@@ -60,8 +62,15 @@ class KafkaUnderTest:
 
     _names = count()
 
-    def __init__(self, name: str, bootstrap: str, cluster: MockCluster | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bootstrap: str,
+        cluster: MockCluster | None = None,
+        delivery: DeliveryMode = "at_least_once",
+    ) -> None:
         self.name = name
+        self.delivery = delivery
         self.bootstrap = bootstrap
         self._cluster = cluster
         self._made: list[KafkaTransport] = []
@@ -82,7 +91,7 @@ class KafkaUnderTest:
             "max.poll.interval.ms": SESSION_TIMEOUT_MS,
             "heartbeat.interval.ms": 200,
         }
-        transport = KafkaTransport(settings, group=group, instance=instance)
+        transport = KafkaTransport(settings, group=group, instance=instance, delivery=self.delivery)
         self._made.append(transport)
         return transport
 
@@ -99,18 +108,24 @@ def mock_cluster() -> Iterator[MockCluster]:
 
 
 MEMORY, MOCK = "memory", "mock"
+MEMORY_ONCE = "memory exactly_once"
 KAFKA = pytest.param("kafka", marks=pytest.mark.kafka)
+KAFKA_ONCE = pytest.param("kafka exactly_once", marks=pytest.mark.kafka)
 
 
-@pytest.fixture(params=[MEMORY, MOCK, KAFKA])
+# The mock cluster takes transactions and ignores them: there it is only asked for the other.
+@pytest.fixture(params=[MEMORY, MEMORY_ONCE, MOCK, KAFKA, KAFKA_ONCE])
 def log(request: pytest.FixtureRequest) -> Iterator[Log]:
-    if request.param == "memory":
-        yield MemoryUnderTest()
+    name, _, given = request.param.partition(" ")
+    delivery: DeliveryMode = "exactly_once" if given else "at_least_once"
+    if name == "memory":
+        yield MemoryUnderTest(delivery)
         return
-    if request.param == "mock":
+    if name == "mock":
         cluster = request.getfixturevalue("mock_cluster")
-        under_test = KafkaUnderTest("mock", cluster.bootstrap, cluster)
+        under_test = KafkaUnderTest(name, cluster.bootstrap, cluster)
     else:
-        under_test = KafkaUnderTest("kafka", request.getfixturevalue("kafka_bootstrap"))
+        bootstrap = request.getfixturevalue("kafka_bootstrap")
+        under_test = KafkaUnderTest(name, bootstrap, delivery=delivery)
     yield under_test
     under_test.close()

@@ -57,9 +57,9 @@ def plan_of(prop: str, name: str = 'buy "now"') -> Plan:
 def closed_examples(plan: Plan, count: int, seed: int, codes: int) -> Examples:
     """Closed examples with random contents."""
     draw = np.random.default_rng(seed)
-    examples = new_examples(plan)
-    reserve_examples(examples, new_queues(plan), new_registers(), count)
-    room = examples.at_ms.shape[0]
+    records = new_examples(plan)
+    reserve_examples(records, new_queues(plan), new_registers(), count)
+    examples, room = records.view, records.rows
     examples.campaign[:] = -1 - draw.integers(0, 2, room)
     units = draw.integers(-2_000_000, 2_000_000, examples.units.shape)
     examples.units[:] = np.where(draw.random(units.shape) < 0.5, units, 0)

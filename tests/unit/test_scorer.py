@@ -104,7 +104,7 @@ def test_the_least_recently_active_customer_makes_room() -> None:
     assert scorer.counts.evicted == 1
     fold(scorer, [event("bob", "x", 4)], first=4)
     assert set(slots(scorer)) == {"cy", "bob"}
-    counted = scorer._profiles.counts[slots(scorer)["bob"]].max()
+    counted = scorer._profiles.view.counts[slots(scorer)["bob"]].max()
     assert counted == 1.0
 
 
@@ -275,6 +275,39 @@ def test_a_model_of_another_definition_is_refused() -> None:
     assert not scorer.install(model)
     model.campaign = "nobody"
     assert not scorer.install(model)
+
+
+def test_a_model_that_was_removed_serves_no_more() -> None:
+    """After `uninstall` scores are those of a fold that never had one, and a next one serves."""
+    campaign = replace(BUY, features=Features(half_lives_ms=(None,), categories=("channel",)))
+    other = replace(BUY, name="other")
+    plan = compile_plan(CampaignFile(1, {"buy": campaign, "other": other}))
+    removed, never, kept = Scorer(plan), Scorer(plan), random_model(plan, "other", 2)
+    views = [event(f"c{number}", "view", number, channel="app") for number in range(40)]
+    for scorer in (removed, never):
+        assert scorer.install(kept)
+    assert removed.install(random_model(plan, "buy", 1))
+    assert served(removed, views[:20], 0) != served(never, views[:20], 0)
+    assert removed.uninstall("buy")
+    assert not removed.uninstall("buy")
+    assert not removed.uninstall("nobody")
+    assert served(removed, views[20:], 20) == served(never, views[20:], 20)
+    assert removed.install(random_model(plan, "buy", 3))
+    assert never.install(random_model(plan, "buy", 3))
+    assert served(removed, views, 40) == served(never, views, 40)
+
+
+def served(scorer: Scorer, events: Sequence[LoggedEvent], first: int) -> list[list[bytes]]:
+    """What was served for events, bit for bit."""
+    folded = fold(scorer, [replace_id(each, first) for each in events], first)
+    columns = (folded.scores.served, folded.scores.status, folded.scores.version,
+               folded.scores.source, folded.scores.other)  # fmt: skip
+    return [[row.tobytes() for row in column[: folded.score_count]] for column in columns]
+
+
+def replace_id(each: LoggedEvent, number: int) -> LoggedEvent:
+    """The event again under another id, so that it is no duplicate."""
+    return replace(each, event_id=f"{each.event_id} {number}")
 
 
 def test_a_warming_campaign_serves_its_rate() -> None:

@@ -54,12 +54,16 @@ def test_defaults(folder: Path) -> None:
     assert (settings.keys, settings.start_from, settings.publish_from) == (
         *("strict", "earliest", "now"),
     )
-    assert (settings.delivery, settings.commit_interval_ms) == ("at_least_once", 50)
+    assert (settings.delivery, settings.commit_interval_ms) == ("exactly_once", 50)
     assert (settings.http.host, settings.http.port) == ("127.0.0.1", 8080)
     assert settings.limits.record_bytes_max == 65_536
     assert (settings.times.future_max_ms, settings.times.lateness_ms) == (5 * MINUTE_MS, HOUR_MS)
     assert settings.times.learner_interval_ms == 10_000
     assert settings.times.model_refresh_ms == MINUTE_MS
+    snapshots = settings.snapshots
+    assert (snapshots.url, snapshots.interval_ms, snapshots.generations) == (
+        *("./state", 5 * MINUTE_MS, 2),
+    )
 
 
 def test_flags_before_environment_before_file(
@@ -112,6 +116,17 @@ def test_the_campaign_file_is_beside_the_settings(folder: Path) -> None:
     assert load_settings(write(folder, "campaigns: /etc/c.yaml\n")).campaigns == Path("/etc/c.yaml")
 
 
+def test_snapshots_are_beside_the_settings_or_in_a_bucket(folder: Path) -> None:
+    """A folder is read as `campaigns` is; a bucket is an address, and left as it is."""
+    path = write(folder, "snapshots: {url: ./kept, interval: 0s, generations: 3}\n")
+    snapshots = load_settings(path).snapshots
+    assert (Path(snapshots.url), snapshots.interval_ms) == (folder / "kept", 0)
+    given = load_settings(path, {"snapshots": {"url": "other"}}).snapshots
+    assert (given.url, given.generations) == ("other", 3)
+    for url in ("/var/kept", "s3://bucket", "s3://bucket/a/b"):
+        assert load_settings(write(folder, f"snapshots: {{url: '{url}'}}\n")).snapshots.url == url
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -127,9 +142,16 @@ def test_the_campaign_file_is_beside_the_settings(folder: Path) -> None:
         ("commit_interval: 0s", "allowed: from 1ms to 1m"),
         ("start_from: yesterday", "allowed: earliest, latest, or a time such as"),
         ("publish_from: nw", "allowed: `now` or `start`; did you mean `now`?"),
-        ("delivery: exactly_once", "allowed: at_least_once (exactly_once is not there yet)"),
+        ("delivery: twice", "allowed: `exactly_once` or `at_least_once`"),
         ("topics: {events: 'a b'}", "allowed: 1 to 249 of letters"),
         ("http: {listen: '8080'}", "allowed: an address and a port such as 127.0.0.1:8080"),
+        ("snapshots: {url: gs://b}", "snapshots.url: found the text"),
+        ("snapshots: {url: gs://b}", "allowed: a folder or s3://bucket/prefix"),
+        ("snapshots: {url: s3://}", "allowed: a folder or s3://bucket/prefix"),
+        ("snapshots: {url: ''}", "allowed: a folder or s3://bucket/prefix"),
+        ("snapshots: {url: 3}", "1: snapshots.url: found the number 3"),
+        ("snapshots: {generations: 1}", "found the number 1, allowed: at least 2"),
+        ("snapshots: {interval: 300}", "found the number 300, allowed: a duration"),
         ("kafka: [a]", "1: kafka: found a list, allowed: keys and values"),
         ("kafka: {a.b: [1]}", "1: kafka.a.b: found a list"),
         ("group: 3", "1: group: found the number 3, allowed: a text"),

@@ -1,0 +1,165 @@
+"""Bringing a partition's fold to its committed offset: a snapshot, then what came after it.
+
+Owns: which snapshot is taken, what is read back, and when nothing may be guessed.
+Never: works longer than a bounded step at a time, or folds; the tail is folded by the loop.
+Source: ARCHITECTURE.md, "Recovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+import msgspec
+
+from consumer.errors import WorldError
+from consumer.logs import log
+from consumer.positions import Start, later_start
+from consumer.scoring import ScoringPartition
+from consumer.snapshots.manifest import UnusableSnapshotError
+from consumer.snapshots.snapshots import Snapshots
+from consumer.transport import Bounds, Partition, Position, Records, Transport
+from models.plan import Plan
+from models.served_again import ServedAgain
+from schemas.score import ScoreRecord, decode_score
+from schemas.settings import Topics
+
+MakeScoring = Callable[[Partition, Start], ScoringPartition]
+
+
+class Recovery:
+    """Recovers one partition of events; `step` until it says that the tail can be folded.
+
+    Parameters
+    ----------
+    position: what was committed.
+    make: makes a partition whose fold is empty.
+    snapshots: where the fold's states are kept; None where none are.
+    rebuild: go on although history is lost, knowingly.
+
+    Raises, at any step
+    -------------------
+    WorldError: the fold cannot be what it was, and nobody said to go on all the same.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        position: Position,
+        *,
+        transport: Transport,
+        topics: Topics,
+        plan: Plan,
+        make: MakeScoring,
+        snapshots: Snapshots | None,
+        rebuild: bool,
+    ) -> None:
+        self.partition = partition
+        self.position = position
+        self._transport = transport
+        self._scores = Partition(topics.scores, partition.index)
+        self._plan = plan
+        self._make = make
+        self._snapshots = snapshots
+        self._rebuild = rebuild
+        self._scoring: ScoringPartition | None = None
+        self.progress = 0.0
+        self._steps = self._run()
+
+    def step(self) -> bool:
+        """Do a bounded piece; True when it is done."""
+        return next(self._steps, True)
+
+    @property
+    def scoring(self) -> ScoringPartition:
+        """The partition, its fold at a snapshot's offset or at the beginning of its history."""
+        assert self._scoring is not None, "not yet recovered"
+        return self._scoring
+
+    def _run(self) -> Iterator[bool]:
+        bounds = self._transport.bounds(self.partition)
+        topic = self._transport.topic_identity(self.partition.topic)
+        start = later_start(self.position, bounds, topic)
+        self._refuse_gap(bounds)
+        yield False
+        scores_from = yield from self._from_snapshot(start)
+        if scores_from is None:
+            self._refuse_lost_history(start, bounds)
+            self._scoring = self._make(self.partition, start)
+            scores_from = 0
+        if self.scoring.next_offset < start.committed:
+            yield from self._read_back(scores_from)
+            log().info("a partition is read again before it goes on; nothing of that leaves",
+                       partition=str(self.partition), first=self.scoring.next_offset,
+                       goes_on_at=start.committed)  # fmt: skip
+
+    def _from_snapshot(self, start: Start) -> Generator[bool, None, int | None]:
+        """Restore the newest that can be used; give the score topic's end at its time, or None."""
+        if self._snapshots is None:
+            return None
+        topic, index = self.partition
+        for manifest in self._snapshots.newest(topic, index, not_after=start.committed):
+            loading = self._snapshots.load(manifest)
+            try:
+                for done in loading:
+                    self.progress = done.done_bytes / max(1, done.all_bytes)
+                    yield False
+            except UnusableSnapshotError as error:
+                log().warning("a snapshot cannot be used", problem=error.problem)
+                continue
+            scoring = self._make(self.partition, start)
+            scoring.restore(loading.lifted, manifest.moment.next_offset)
+            self._scoring = scoring
+            log().info("a partition was restored from a snapshot", partition=str(self.partition),
+                       offset=manifest.moment.next_offset,
+                       file_changed=manifest.moment.configuration != self._plan.digest
+                       )  # fmt: skip
+            return manifest.moment.output_ends.get(self._scores.topic, 0)
+        return None
+
+    def _read_back(self, scores_from: int) -> Iterator[bool]:
+        """Read what was served of the events of the tail, from our own output."""
+        served = ServedAgain(self._plan)
+        bounds = self._transport.bounds(self._scores)
+        first = min(max(scores_from, bounds.low), bounds.high)
+        tail = range(self.scoring.next_offset, self.position.offset)
+        for records in self._transport.read(self._scores, first, bounds.high):
+            served.add(score for score in scores_of(records) if score.source.offset in tail)
+            yield False
+        self.scoring.served = served
+
+    def _refuse_gap(self, bounds: Bounds) -> None:
+        offset = self.position.offset
+        if offset > bounds.high:
+            raise WorldError(
+                f"{self.partition} was committed at {offset} and ends at {bounds.high}: it is "
+                "another topic now, or has lost records",
+                "If it was made anew on purpose, start a new `group` (profiles begin anew)",
+            )
+        if offset < bounds.low and not self._rebuild:
+            raise WorldError(
+                f"{self.partition} was committed at {offset}, and the log begins at {bounds.low}: "
+                f"{bounds.low - offset} records are gone unread",
+                "Keep events longer than the worker may stand still; `propensity run --rebuild` "
+                "goes on without them",
+            )
+
+    def _refuse_lost_history(self, start: Start, bounds: Bounds) -> None:
+        """Without a snapshot the history must be there from its beginning."""
+        if start.history_origin >= bounds.low or self._rebuild or start.committed == bounds.low:
+            return
+        raise WorldError(
+            f"{self.partition} has no snapshot that can be used, and its history from offset "
+            f"{start.history_origin} is only kept from {bounds.low}: profiles would be incomplete",
+            "Look for the snapshots (`snapshots: {url: …}`, shared by all hosts); "
+            "`propensity run --rebuild` goes on with what is left",
+        )
+
+
+def scores_of(records: Records) -> Iterator[ScoreRecord]:
+    """The score records among them; others (a user's own, say) are none of ours."""
+    for value in records.values:
+        if value is not None:
+            try:
+                yield decode_score(value)
+            except msgspec.DecodeError:
+                continue

@@ -1,0 +1,322 @@
+"""A worker's share of the group: its partitions, from being given until being taken.
+
+Owns: beginning, recovering, waiting, snapshotting and dropping partitions.
+Never: polls, produces or commits; the worker does.
+Source: ARCHITECTURE.md, "Where a partition starts" and "Recovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consumer.errors import WorldError
+from consumer.holds import Holds, Reason
+from consumer.learning import LearningPartition
+from consumer.logs import log
+from consumer.parked import Parked
+from consumer.positions import Start, first_offset, first_start
+from consumer.recovery import Recovery
+from consumer.scoring import ScoringPartition
+from consumer.served_models import ServedModels
+from consumer.snapshot_rounds import SnapshotRounds
+from consumer.surroundings import Surroundings
+from consumer.transport import Partition, Position, Transport
+from schemas.model_record import ModelRecord
+
+
+class Share:
+    """The partitions that the group has given us.
+
+    A partition of events is in `recovering` until its fold stands where the tail begins, then in
+    `scoring`. `is_new` until somebody has taken note of an assignment.
+    """
+
+    def __init__(self, transport: Transport, around: Surroundings, models: ServedModels) -> None:
+        self._transport = transport
+        self._around = around
+        self._settings = around.settings
+        self._clock = around.clock
+        self._telemetry = around.telemetry
+        self._health = around.health
+        self._models = models
+        self._parked = Parked()
+        self.holds = Holds(transport, self._tell_waiting)
+        self.scoring: dict[Partition, ScoringPartition] = {}
+        self.learning: dict[Partition, LearningPartition] = {}
+        self.recovering: dict[Partition, Recovery] = {}
+        self._recovers_since_s: float | None = None
+        self.is_new = False
+        self._has_joined = False
+        self._rounds: SnapshotRounds | None = None
+        if around.snapshots is not None:
+            self._rounds = SnapshotRounds(
+                around.snapshots,
+                self._settings.snapshots.interval_ms / 1000.0,
+                transport=transport,
+                scores_topic=self._settings.topics.scores,
+                holds=self.holds,
+                clock=around.clock,
+                telemetry=around.telemetry,
+            )
+
+    @property
+    def all_partitions(self) -> list[Partition]:
+        """Everything that is ours."""
+        return [*self.scoring, *self.recovering, *self.learning]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to do besides what a poll brings."""
+        return bool(self.recovering)
+
+    @property
+    def rebuilding(self) -> list[Partition]:
+        """The partitions of events whose folds are not yet where they were."""
+        behind = [each.partition for each in self.scoring.values() if each.rebuilds]
+        return [*self.recovering, *behind]
+
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
+        """What to commit of some partitions."""
+        found: dict[Partition, Position] = {}
+        for partition in partitions:
+            if partition in self.scoring:
+                found[partition] = self.scoring[partition].position
+            elif partition in self.learning:
+                found[partition] = self.learning[partition].position
+            elif partition in self.recovering:
+                found[partition] = self.recovering[partition].position
+        return found
+
+    def serve(self, campaign: str, record: ModelRecord | None) -> None:
+        """Serve a model, or no longer."""
+        for scoring in self.scoring.values():
+            if record is None:
+                scoring.uninstall(campaign)
+            else:
+                scoring.install(record)
+
+    def assigned(self, partitions: list[Partition]) -> None:
+        """Begin with what was given; what takes longer is done in `step`."""
+        self._telemetry.rebalances.add()
+        self._has_joined = self.is_new = True
+        positions = self._transport.committed(partitions)
+        for partition in partitions:
+            if partition.topic == self._settings.topics.events:
+                self._begin_scoring(partition, positions[partition])
+            else:
+                self._begin_learning(partition, positions[partition])
+        self._parked.clear()
+        log().info("partitions were assigned", events=len(self.scoring) + len(self.recovering),
+                   examples=len(self.learning))  # fmt: skip
+        self._tell_owned()
+
+    def revoked(self, partitions: list[Partition]) -> None:
+        """Set the folds aside, everything of them being committed; they may come back at once."""
+        scoring, learning = dict(self.scoring), dict(self.learning)
+        self.drop(partitions)
+        self._parked.keep(scoring, learning)
+
+    def drop(self, partitions: list[Partition]) -> None:
+        """Let go of partitions and of their folds."""
+        self._has_joined = False
+        self._health.waits("an assignment")
+        self._parked.clear()
+        for partition in partitions:
+            self.holds.forget(partition)
+            self.recovering.pop(partition, None)
+            if self._rounds is not None:
+                self._rounds.forget(partition)
+            if partition.topic == self._settings.topics.events:
+                self.scoring.pop(partition, None)
+                self._telemetry.forget_partition(*partition)
+            elif self.learning.pop(partition, None) is not None:
+                self._telemetry.forget_learning_partition(*partition)
+        self._tell_owned()
+
+    def step(self) -> None:
+        """Recover a bounded piece of one partition, and copy a piece of a snapshot."""
+        if self.recovering:
+            partition, recovery = next(iter(self.recovering.items()))
+            if recovery.step():
+                del self.recovering[partition]
+                self._take_up(recovery.scoring)
+            else:
+                self._telemetry.partition(partition.index).recovery.set(recovery.progress)
+        if self._rounds is not None:
+            self._rounds.step()
+        self._refuse_endless_recovery()
+
+    def judge(self, scoring: ScoringPartition) -> None:
+        """Let a partition wait whose sender has gone wrong, and say so."""
+        hit = scoring.too_many_letters
+        if hit is None or self.holds.held(scoring.partition, "dead_letters"):
+            return
+        self.holds.hold(scoring.partition, "dead_letters")
+        log().error("a partition waits: too many of its records cannot be read",
+                    partition=str(scoring.partition), found=str(hit),
+                    remedy="See `propensity dead-letters list --summary`; when the sender is "
+                    "mended, restart this worker: it goes on behind them")  # fmt: skip
+
+    def committed(self) -> None:
+        """Everything folded is committed: a moment for a snapshot, and for looking around."""
+        self._hold_those_ahead()
+        if self._rounds is not None:
+            self._rounds.after_commit(self.scoring)
+
+    def stop(self) -> None:
+        """Keep the states, everything being committed."""
+        if self._rounds is not None:
+            self._rounds.stop(self.scoring)
+
+    def close(self) -> None:
+        """Finish what is on its way."""
+        if self._rounds is not None:
+            self._rounds.close()
+
+    def say_readiness(self) -> None:
+        """Tell whether we can serve what is ours."""
+        rebuilding = self.rebuilding
+        if rebuilding:
+            self._health.waits(f"{len(rebuilding)} partitions to be recovered")
+        elif self._has_joined:  # Perhaps nothing: a worker in reserve is ready too.
+            self._health.ready()
+
+    def measure(self) -> None:
+        """Bring gauges up to date."""
+        for scoring in self.scoring.values():
+            scoring.measure()
+        both: list[ScoringPartition | LearningPartition] = [*self.scoring.values()]
+        for held in [*both, *self.learning.values()]:
+            high = self._transport.high_seen(held.partition) or 0
+            lag = max(0, high - held.next_offset)
+            self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
+
+    def _hold_those_ahead(self) -> None:
+        """While some catch up, those far ahead in event time wait: models see one time."""
+        clocks = {each.partition: each.counts.clock_ms for each in self.scoring.values()}
+        behind = [
+            clock_ms
+            for partition, clock_ms in clocks.items()
+            if clock_ms is not None and self._catches_up(partition)
+        ]
+        latest_ms = min(behind, default=1 << 62) + self._settings.times.skew_max_ms
+        for partition, clock_ms in clocks.items():
+            if clock_ms is not None and clock_ms > latest_ms:
+                self.holds.hold(partition, "ahead_of_others")
+            else:
+                self.holds.release(partition, "ahead_of_others")
+
+    def _catches_up(self, partition: Partition) -> bool:
+        """Whether more than a batch waits to be read, and is read."""
+        lag = (self._transport.high_seen(partition) or 0) - self.scoring[partition].next_offset
+        return lag > self._settings.limits.batch_max and not self.holds.waits(partition)
+
+    def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
+        if position is None:
+            self._take_up(self._new_scoring(partition))
+            return
+        kept = self._parked.scoring(partition, position)
+        if kept is not None:
+            kept.go_on()
+            self._take_up(kept)
+            return
+        self.holds.hold(partition, "recovery")
+        self._health.waits("partitions to be recovered")
+        if self._recovers_since_s is None:
+            self._recovers_since_s = self._clock.monotonic_s()
+        self.recovering[partition] = Recovery(
+            partition,
+            position,
+            transport=self._transport,
+            topics=self._settings.topics,
+            plan=self._around.plan,
+            make=self._make,
+            snapshots=self._around.snapshots,
+            rebuild=self._around.rebuild,
+        )
+
+    def _take_up(self, scoring: ScoringPartition) -> None:
+        """A fold stands where its partition is to be read from now on."""
+        partition = scoring.partition
+        for campaign in self._around.plan.campaigns:
+            if campaign in self._models.records:
+                scoring.install(self._models.records[campaign])
+            else:  # A parked fold may serve what was removed in the meantime.
+                scoring.uninstall(campaign)
+        self.scoring[partition] = scoring
+        self._transport.seek(partition, scoring.next_offset)
+        self.holds.release(partition, "recovery")
+        if self._rounds is not None:
+            self._rounds.add(partition, scoring.restored_at)
+
+    def _new_scoring(self, partition: Partition) -> ScoringPartition:
+        """A partition that was never committed."""
+        self._refuse_snapshot_without_offset(partition)
+        bounds = self._transport.bounds(partition)
+        origin = first_offset(self._transport, partition, self._settings.start_from)
+        topic = self._transport.topic_identity(partition.topic)
+        start = first_start(origin, bounds, self._settings.publish_from, topic)
+        log().info("a partition is read for the first time", partition=str(partition),
+                   first=start.origin, published_from=start.publish)  # fmt: skip
+        return self._make(partition, start)
+
+    def _make(self, partition: Partition, start: Start) -> ScoringPartition:
+        around = self._around
+        return ScoringPartition(
+            partition, start, around.plan, self._settings, self._telemetry, self._clock
+        )
+
+    def _refuse_snapshot_without_offset(self, partition: Partition) -> None:
+        snapshots = self._around.snapshots
+        if snapshots is None or self._around.rebuild:
+            return
+        found = next(snapshots.newest(*partition, not_after=(1 << 63) - 1), None)
+        if found is not None:
+            raise WorldError(
+                f"{partition} has a snapshot of offset {found.moment.next_offset}, and the group "
+                "has no committed offset for it: what was published since is not known",
+                "Is `group` right, and were its offsets kept (`offsets.retention.minutes`)? "
+                "`propensity run --rebuild` begins anew from `start_from`",
+            )
+
+    def _begin_learning(self, partition: Partition, position: Position | None) -> None:
+        low = self._transport.bounds(partition).low
+        offset = low if position is None else max(low, position.offset)
+        learning = self._parked.learning(partition, offset)
+        if learning is None:
+            learning = LearningPartition(
+                partition, offset, self._around.plan, self._settings.topics, self._telemetry
+            )
+            learning.restore(self._states(partition.index))
+        learning.forget_waiting()
+        self.learning[partition] = learning
+        self._transport.seek(partition, offset)
+
+    def _states(self, index: int) -> dict[bytes, bytes]:
+        """The newest state of each learner of a partition."""
+        states: dict[bytes, bytes | None] = {}
+        for records in self._transport.read(Partition(self._settings.topics.states, index)):
+            pairs = zip(records.keys, records.values, strict=True)
+            states |= {k: v for k, v in pairs if k is not None}
+        return {k: v for k, v in states.items() if v is not None}
+
+    def _refuse_endless_recovery(self) -> None:
+        if not self.rebuilding:
+            self._recovers_since_s = None
+        elif self._recovers_since_s is not None:
+            longest_s = self._settings.times.recovery_max_ms / 1000.0
+            if self._clock.monotonic_s() - self._recovers_since_s > longest_s:
+                raise WorldError(
+                    f"Recovery has not finished within {longest_s:.0f} s: "
+                    + ", ".join(map(str, self.rebuilding)),
+                    "Look at the log above for what it did; raise `times: {recovery_max: …}` if "
+                    "it only needs longer",
+                )
+
+    def _tell_waiting(self, partition: Partition, reason: Reason, *, waits: bool) -> None:
+        self._telemetry.paused(partition.topic, partition.index, reason, waits=waits)
+
+    def _tell_owned(self) -> None:
+        topics = self._settings.topics
+        self._telemetry.owned(topics.events, len(self.scoring) + len(self.recovering))
+        self._telemetry.owned(topics.examples, len(self.learning))

@@ -1,0 +1,135 @@
+"""When partitions are snapshotted: one after another, each at an offset just committed.
+
+Owns: whose turn it is, and withholding a partition while its state is copied.
+Never: copies or writes; `snapshots` does. A failure is counted and said, never raised.
+Source: ARCHITECTURE.md, "Snapshots".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consumer.clock import Clock
+from consumer.holds import Holds
+from consumer.logs import log
+from consumer.scoring import ScoringPartition
+from consumer.snapshots.snapshots import Snapshots
+from consumer.snapshots.writing import Outcome, Written
+from consumer.telemetry import Telemetry
+from consumer.transport import Partition, Transport
+
+STOP_MAX_S = 3.0
+WRITTEN_BYTES_PER_S = 100e6  # At the stop: a state that would take longer is left to the tail.
+
+
+class SnapshotRounds:
+    """Snapshots every partition once an interval, spread over it; with 0, only at the stop.
+
+    `after_commit` is called when everything folded is committed, and `step` in every turn.
+    """
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        interval_s: float,
+        *,
+        transport: Transport,
+        scores_topic: str,
+        holds: Holds,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._snapshots = snapshots
+        self._interval_s = interval_s
+        self._transport = transport
+        self._scores_topic = scores_topic
+        self._holds = holds
+        self._clock = clock
+        self._telemetry = telemetry
+        self._due_s: dict[Partition, float] = {}
+        self._offsets: dict[Partition, int] = {}  # of the newest snapshot
+        self._copying: Partition | None = None
+
+    def add(self, partition: Partition, offset: int | None) -> None:
+        """A partition begins to be ours; its newest snapshot is of this offset."""
+        share = (len(self._due_s) % 16 + 1) / 16
+        self._due_s[partition] = self._clock.monotonic_s() + share * self._interval_s
+        if offset is not None:
+            self._offsets[partition] = offset
+
+    def forget(self, partition: Partition) -> None:
+        """A partition is ours no longer."""
+        self._due_s.pop(partition, None)
+        self._offsets.pop(partition, None)
+        if self._copying == partition:
+            self._copying = None
+            self._snapshots.abandon(f"{partition} went to another worker")
+
+    def after_commit(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
+        """Begin with the partition that has waited longest, if its time has come."""
+        now_s = self._clock.monotonic_s()
+        if not self._interval_s or self._snapshots.busy or not self._due_s:
+            return
+        partition = min(self._due_s, key=self._due_s.__getitem__)
+        if now_s < self._due_s[partition]:
+            return
+        self._due_s[partition] = now_s + self._interval_s
+        if self._begin(partition, scoring):
+            self._copying = partition
+            self._holds.hold(partition, "snapshot")
+            self.step()
+
+    def step(self) -> None:
+        """Copy a chunk of the one on its way, and take note of its outcome."""
+        if self._copying is not None:
+            begun_s = self._clock.monotonic_s()
+            copied = self._snapshots.step()
+            self._telemetry.snapshot_pause.observe(self._clock.monotonic_s() - begun_s)
+            if copied:
+                self._holds.release(self._copying, "snapshot")
+                self._copying = None
+        self._note(self._snapshots.poll())
+
+    def stop(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
+        """After the last commit: write what can be written in a moment, and finish."""
+        give_up_s = self._clock.monotonic_s() + STOP_MAX_S
+        self._note(self._snapshots.finish())
+        for partition in sorted(self._due_s):
+            left_s = give_up_s - self._clock.monotonic_s()
+            held = scoring.get(partition)
+            if held is None or held.state_bytes > left_s * WRITTEN_BYTES_PER_S:
+                continue
+            if self._begin(partition, scoring):
+                self._note(self._snapshots.finish())
+
+    def close(self) -> None:
+        """Give up what is on its way."""
+        self._snapshots.close()
+
+    def _begin(self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]) -> bool:
+        """Begin if there is something new at a committed offset."""
+        held = scoring.get(partition)
+        if held is None or held.rebuilds or self._offsets.get(partition) == held.next_offset:
+            return False
+        scores = Partition(self._scores_topic, partition.index)
+        ends = {self._scores_topic: self._transport.bounds(scores).high}
+        self._snapshots.begin(held.moment(ends), held.lift())
+        self._offsets[partition] = held.next_offset
+        return True
+
+    def _note(self, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        if isinstance(outcome, Written):
+            moment = outcome.manifest.moment
+            self._telemetry.snapshot_written(
+                moment.partition, outcome.size_bytes, outcome.seconds, self._clock.now_ms()
+            )
+            return
+        moment = outcome.moment
+        partition = Partition(moment.topic, moment.partition)
+        if self._offsets.get(partition) == moment.next_offset:
+            del self._offsets[partition]
+        self._telemetry.snapshots_failed.add()
+        log().error("a snapshot could not be written; older ones stay", partition=str(partition),
+                    offset=moment.next_offset, problem=outcome.problem)  # fmt: skip

@@ -1,0 +1,155 @@
+"""The reading of one snapshot, a bounded piece at a time.
+
+Owns: that the arrays which come out are those that went in, bit for bit, or nothing does.
+Never: gives an array before its bytes were checked.
+Source: ARCHITECTURE.md, "Snapshots".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import accumulate
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from xxhash import xxh3_128_hexdigest
+from zstandard import ZstdDecompressionReader, ZstdDecompressor, ZstdError
+
+from consumer.snapshots.manifest import Manifest, StoredPart, UnusableSnapshotError, dtype_of
+from consumer.snapshots.state_copy import CHUNK_BYTES, Bytes, as_bytes
+from consumer.snapshots.store import SnapshotStore, in_words
+from models.lifted import Lifted
+
+
+class Progress(NamedTuple):
+    """Uncompressed bytes that are in place, and how many there will be."""
+
+    done_bytes: int
+    all_bytes: int
+
+
+def read_part(store: SnapshotStore, manifest: Manifest, part: StoredPart) -> bytes:
+    """The file of a part, checked.
+
+    Raises
+    ------
+    UnusableSnapshotError: it is missing, unreadable, torn or changed.
+    """
+    try:
+        packed = store.read(manifest.name + part.name)
+    except FileNotFoundError as error:
+        raise UnusableSnapshotError(manifest.name, f"{part.name} is not there") from error
+    except OSError as error:
+        problem = f"{part.name} cannot be read: {in_words(error)}"
+        raise UnusableSnapshotError(manifest.name, problem) from error
+    if len(packed) != part.size_bytes:
+        problem = f"{part.name} has {len(packed)} bytes and not {part.size_bytes}"
+        raise UnusableSnapshotError(manifest.name, problem)
+    if xxh3_128_hexdigest(packed) != part.digest:
+        problem = f"{part.name} is not as it was written (checksum)"
+        raise UnusableSnapshotError(manifest.name, problem)
+    return packed
+
+
+class Loading(Iterator[Progress]):
+    """Loads a snapshot while it is iterated over; then `lifted` is there.
+
+    A step reads, checks or unpacks at most one part's file, or one chunk.
+
+    Raises, at any step
+    -------------------
+    UnusableSnapshotError: a part is missing, unreadable, torn or changed.
+    """
+
+    def __init__(
+        self, store: SnapshotStore, manifest: Manifest, chunk_bytes: int = CHUNK_BYTES
+    ) -> None:
+        self.manifest = manifest
+        self._store = store
+        self._chunk_bytes = chunk_bytes
+        self._rooms: deque[Bytes] = deque()  # memory that is still to be filled
+        self._done_bytes = 0
+        self._lifted: Lifted | None = None
+        self._steps = self._run()
+
+    def __next__(self) -> Progress:
+        return next(self._steps)
+
+    @property
+    def lifted(self) -> Lifted:
+        """The state: writable arrays of its own, and the facts."""
+        assert self._lifted is not None, "not yet loaded to the end"
+        return self._lifted
+
+    def _run(self) -> Iterator[Progress]:
+        self._check_layout()
+        arrays = {
+            stored.name: np.empty(stored.shape, dtype_of(stored.descr))
+            for stored in self.manifest.arrays
+        }
+        self._rooms.extend(as_bytes(array) for array in arrays.values() if array.nbytes)
+        yield self._progress()
+        for part in self.manifest.parts:
+            packed = read_part(self._store, self.manifest, part)
+            yield self._progress()
+            yield from self._unpack(part, packed)
+        self._lifted = Lifted(arrays, self.manifest.facts)
+
+    def _progress(self) -> Progress:
+        return Progress(self._done_bytes, self.manifest.raw_bytes)
+
+    def _check_layout(self) -> None:
+        """Hold the manifest to itself: every array follows the one before it."""
+        starts_bytes = [0, *accumulate(part.raw_bytes for part in self.manifest.parts)]
+        follows_bytes = 0
+        for stored in self.manifest.arrays:
+            try:
+                size_bytes = prod(stored.shape) * dtype_of(stored.descr).itemsize
+            except (ValueError, TypeError) as error:
+                raise self._unusable(f"array {stored.name!r}: {error}") from error
+            if (
+                min(stored.shape, default=0) < 0
+                or size_bytes != stored.size_bytes
+                or not 0 <= stored.part < len(starts_bytes)
+                or starts_bytes[stored.part] + stored.start_bytes != follows_bytes
+            ):
+                raise self._unusable(f"array {stored.name!r} is not where its parts have it")
+            follows_bytes += size_bytes
+        names = {stored.name for stored in self.manifest.arrays}
+        if follows_bytes != starts_bytes[-1] or len(names) != len(self.manifest.arrays):
+            raise self._unusable("its parts hold something else than its arrays")
+
+    def _unpack(self, part: StoredPart, packed: bytes) -> Iterator[Progress]:
+        """Fill the arrays with a part, a chunk at a time."""
+        try:
+            with ZstdDecompressor().stream_reader(packed) as reader:
+                left_bytes = part.raw_bytes
+                while left_bytes:
+                    size_bytes = min(left_bytes, self._chunk_bytes)
+                    self._fill(reader, size_bytes)
+                    left_bytes -= size_bytes
+                    self._done_bytes += size_bytes
+                    yield self._progress()
+                if reader.read(1):
+                    raise self._unusable(f"{part.name} holds more than {part.raw_bytes} bytes")
+        except (ZstdError, EOFError) as error:
+            problem = f"{part.name} does not unpack to {part.raw_bytes} bytes: {error}"
+            raise self._unusable(problem) from error
+
+    def _fill(self, reader: ZstdDecompressionReader, size_bytes: int) -> None:
+        """Put the next bytes where they belong."""
+        while size_bytes:
+            room = self._rooms[0][:size_bytes]
+            got_bytes = reader.readinto(room.data)
+            if not got_bytes:
+                message = "it ends too early"
+                raise EOFError(message)
+            size_bytes -= got_bytes
+            self._rooms[0] = self._rooms[0][got_bytes:]
+            if not len(self._rooms[0]):
+                self._rooms.popleft()
+
+    def _unusable(self, problem: str) -> UnusableSnapshotError:
+        return UnusableSnapshotError(self.manifest.name, problem)

@@ -1,0 +1,73 @@
+"""What the files of snapshots are called.
+
+Owns: group, topic, partition and offset <-> the name of a generation, and of its files.
+Never: opens a file.
+Source: ARCHITECTURE.md, "Snapshots".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from xxhash import xxh3_64_hexdigest
+
+MANIFEST: Final = "manifest.json"
+
+_WORD_LENGTH_MAX = 200  # Folders may have 255 bytes.
+_OFFSET = re.compile(r"[0-9]{20}")
+
+
+def part_name(number: int) -> str:
+    """The file of a part.
+
+    >>> part_name(3)
+    'part-0003.zst'
+    """
+    return f"part-{number:04d}.zst"
+
+
+def partition_prefix(group: str, topic: str, partition: int) -> str:
+    """Where the generations of a partition are; the names of others never begin with it.
+
+    >>> partition_prefix("shop/eu", "..", 3)
+    'shop%2Feu/%2E%2E/3/'
+    """
+    return f"{_word(group)}/{_word(topic)}/{partition}/"
+
+
+def generation_prefix(group: str, topic: str, partition: int, offset: int) -> str:
+    """Where the files of one generation are; offsets sort as numbers do.
+
+    >>> generation_prefix("shop", "events", 0, 42)
+    'shop/events/0/00000000000000000042/'
+    """
+    return f"{partition_prefix(group, topic, partition)}{offset:020d}/"
+
+
+def by_offset(names: list[str], prefix: str) -> dict[int, set[str]]:
+    """The files of each generation below a partition's prefix, newest generation first.
+
+    Names of files are relative to their generation. What nobody here wrote is left out.
+
+    >>> by_offset(["a/b/0/00000000000000000007/manifest.json", "a/b/0/notes"], "a/b/0/")
+    {7: {'manifest.json'}}
+    """
+    found: dict[int, set[str]] = {}
+    for name in names:
+        folder, slash, file = name.removeprefix(prefix).partition("/")
+        if name.startswith(prefix) and slash and _OFFSET.fullmatch(folder):
+            found.setdefault(int(folder), set()).add(file)
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _word(text: str) -> str:
+    """A text as the name of a folder, different for different texts."""
+    word = quote(text, safe="")
+    if not word.strip("."):
+        word = word.replace(".", "%2E")
+    if len(word) > _WORD_LENGTH_MAX:
+        # Longer than any word that was not cut, so no other text is called the same.
+        word = f"{word[:_WORD_LENGTH_MAX]}~{xxh3_64_hexdigest(text.encode())}"
+    return word

@@ -1,0 +1,30 @@
+"""What a worker is given besides its transport.
+
+Owns: nothing; it only holds things together.
+Never: makes one of them.
+Source: consumer/worker.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.clock import Clock
+from consumer.http import Health
+from consumer.snapshots.snapshots import Snapshots
+from consumer.telemetry import Telemetry
+from models.plan import Plan
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`snapshots` is None where states are not kept; `rebuild` goes on although history is lost."""
+
+    settings: Settings
+    plan: Plan
+    clock: Clock
+    telemetry: Telemetry
+    health: Health
+    snapshots: Snapshots | None = None
+    rebuild: bool = False

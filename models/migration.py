@@ -1,0 +1,212 @@
+"""A scorer's state under another campaign file: what has the same name goes on.
+
+Owns: which counter, answer and open example of the old file is which of the new one.
+Never: guesses a number: what the old file did not count begins empty.
+Source: docs/contract.md, "Changing the campaign file".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernel_queues import UNLISTED
+from models.layout import COUNT_BY_VALUES_MAX
+from models.lifted import Lifted
+from models.plan import Plan
+from models.state import (
+    EXPERTS_MAX,
+    FREE_COUNT,
+    LRU_FIRST,
+    LRU_LAST,
+    NEVER_MS,
+    OPEN_COUNT,
+    new_examples,
+    new_profiles,
+)
+
+Rows = NDArray[Any]
+Shape = Mapping[str, Any]
+
+
+class Migrated(NamedTuple):
+    """A state under the new file, and how many open examples of which campaigns were dropped."""
+
+    lifted: Lifted
+    dropped: dict[str, int]
+
+
+def shape_of(plan: Plan) -> dict[str, Any]:
+    """What the positions in a state mean, by name: kept with the state, as JSON."""
+    layout = plan.layout
+    return {
+        "streams": [[stream.name, *map(repr, stream.clauses)] for stream in layout.streams],
+        "half_lives": list(layout.half_lives_ms),
+        "count_by": [list(group) for group in layout.count_by],
+        "campaigns": [
+            {
+                "name": name,
+                "lineage": plan.lineages[index],
+                "columns": _told_apart(layout.campaigns[index].names),
+                "categories": [
+                    list(layout.categories[place]) for place in layout.campaigns[index].categories
+                ],
+            }
+            for index, name in enumerate(plan.campaigns)
+        ],
+        "remembered": list(plan.remembered),
+        "keys": list(plan.keys),
+    }
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The columns of a `count_by` group share a name: the first, the second and so on."""
+    seen: Counter[str] = Counter()
+    told: list[str] = []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name}#{seen[name]}")
+    return told
+
+
+def migrate(lifted: Lifted, plan: Plan) -> Migrated:
+    """Turn a state of another campaign file into one of this.
+
+    Counters go by event type and half-life, answers by campaign and lineage, features of open
+    examples by name. Open examples of campaigns that are gone or have another lineage go.
+
+    Raises
+    ------
+    KeyError: the state does not say what its positions mean.
+    """
+    old, new = lifted.facts["shape"], shape_of(plan)
+    arrays = dict(lifted.arrays)
+    profiles = np.zeros(len(arrays["profiles"]), new_profiles(plan).kind)
+    examples = np.zeros(len(arrays["examples"]), new_examples(plan).kind)
+    _carry_profiles(arrays["profiles"], profiles, old, new)
+    registers = arrays["registers"].copy()
+    dropped = _carry_examples(arrays["examples"], examples, old, new)
+    _unlink(arrays["examples"], profiles, examples, dropped)
+    gone = np.flatnonzero(dropped).astype(np.int32)
+    registers[OPEN_COUNT] -= len(gone)
+    registers[FREE_COUNT] += len(gone)
+    _list_again(profiles, registers)
+    for name in ("order_first", "order_last"):
+        found = np.full(len(new["campaigns"]), -1, np.int32)
+        for to, source in _pairs(_campaigns(old), _campaigns(new)):
+            found[to] = arrays[name][source]
+        arrays[name] = found
+    free = np.concatenate([arrays["free"], gone])
+    arrays |= {"profiles": profiles, "examples": examples, "registers": registers, "free": free}
+    arrays |= _carry_counts_by(lifted.arrays, old, new)
+    names = [campaign["name"] for campaign in old["campaigns"]]
+    counts = Counter(lifted.arrays["examples"]["campaign"][gone].tolist())
+    return Migrated(
+        Lifted(arrays, {**lifted.facts, "shape": new}),
+        {names[campaign]: count for campaign, count in sorted(counts.items())},
+    )
+
+
+def _pairs(old: Iterable[Hashable], new: Iterable[Hashable]) -> list[tuple[int, int]]:
+    """Positions in the new order and in the old one of what both have."""
+    places = {name: place for place, name in enumerate(old)}
+    return [(place, places[name]) for place, name in enumerate(new) if name in places]
+
+
+def _campaigns(shape: Shape) -> list[tuple[str, str]]:
+    return [(each["name"], each["lineage"]) for each in shape["campaigns"]]
+
+
+def _tuples(lists: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return [tuple(each) for each in lists]
+
+
+def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
+    for name in ("customer_hash", "first_at", "first_example", "newer", "older"):
+        to[name] = source[name]
+    to["last_at"] = NEVER_MS
+    ages = _pairs(old["half_lives"], new["half_lives"])
+    for stream, was in _pairs(_tuples(old["streams"]), _tuples(new["streams"])):
+        to["last_at"][:, stream] = source["last_at"][:, was]
+        to["gap_days"][:, stream] = source["gap_days"][:, was]
+        for name in ("counts", "values"):
+            for age, aged in ages:
+                to[name][:, stream, age] = source[name][:, was, aged]
+    for campaign, was in _pairs(_campaigns(old), _campaigns(new)):
+        to["answers"][:, campaign] = source["answers"][:, was]
+        to["answers_at"][:, campaign] = source["answers_at"][:, was]
+    for place, was in _pairs(old["remembered"], new["remembered"]):
+        to["remembered"][:, place] = source["remembered"][:, was]
+        to["remembered_at"][:, place] = source["remembered_at"][:, was]
+    width = COUNT_BY_VALUES_MAX
+    for group, was in _pairs(_tuples(old["count_by"]), _tuples(new["count_by"])):
+        to["by_at"][:, group] = source["by_at"][:, was]
+        kept = slice(group * width, (group + 1) * width)
+        to["by"][:, kept] = source["by"][:, was * width : (was + 1) * width]
+
+
+def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[np.bool_]:
+    """Fill the examples that go on, and say which of the open ones do not."""
+    same = {"units", "category_a", "category_b", "keys", "campaign"}
+    for name in to.dtype.names or ():
+        if name not in same:
+            to[name] = source[name]
+    assert to["experts"].shape[1] == EXPERTS_MAX
+    to["campaign"] = -1
+    is_open = source["sequence"] > 0
+    dropped = is_open.copy()
+    for place, was in _pairs(old["keys"], new["keys"]):
+        to["keys"][:, place] = source["keys"][:, was]
+    for campaign, was in _pairs(_campaigns(old), _campaigns(new)):
+        rows = np.flatnonzero(is_open & (source["campaign"] == was))
+        dropped[rows] = False
+        to["campaign"][rows] = campaign
+        one, other = old["campaigns"][was], new["campaigns"][campaign]
+        for column, stood in _pairs(one["columns"], other["columns"]):
+            to["units"][rows, column] = source["units"][rows, stood]
+        categories = _pairs(_tuples(one["categories"]), _tuples(other["categories"]))
+        for category, stood in categories:
+            for name in ("category_a", "category_b"):
+                to[name][rows, category] = source[name][rows, stood]
+    to["sequence"][dropped] = -1  # What stands in the heap of them is stale.
+    return dropped
+
+
+def _unlink(source: Rows, profiles: Rows, examples: Rows, dropped: NDArray[np.bool_]) -> None:
+    """Take examples out of their customers' chains."""
+    following = source["next"].copy()
+    for chain in (examples["next"], profiles["first_example"]):
+        while True:
+            gone = np.flatnonzero((chain >= 0) & dropped[np.maximum(chain, 0)])
+            if not len(gone):
+                break
+            chain[gone] = following[chain[gone]]
+
+
+def _list_again(profiles: Rows, registers: NDArray[np.int64]) -> None:
+    """Customers whose last open example went can make room again, before all others."""
+    free = (profiles["first_example"] < 0) & (profiles["newer"] == UNLISTED)
+    for slot in np.flatnonzero(free).tolist():
+        last = int(registers[LRU_LAST])
+        profiles["older"][slot], profiles["newer"][slot] = -1, last
+        if last >= 0:
+            profiles["older"][last] = slot
+        else:
+            registers[LRU_FIRST] = slot
+        registers[LRU_LAST] = slot
+
+
+def _carry_counts_by(arrays: Mapping[str, Rows], old: Shape, new: Shape) -> dict[str, Rows]:
+    """Which values of each group have a counter; groups are told apart by what they count."""
+    found: dict[str, Rows] = {}
+    empty = np.zeros(0, np.int64)
+    was_at = {tuple(group): place for place, group in enumerate(old["count_by"])}
+    for place, group in enumerate(_tuples(new["count_by"])):
+        for name in ("sighted", "places"):
+            was = was_at.get(group)
+            found[f"{name}_{place}"] = empty if was is None else arrays[f"{name}_{was}"]
+    return found

@@ -1,0 +1,138 @@
+"""A scorer's state as named arrays, out of the fold and back into one.
+
+Owns: which arrays and facts a scorer is, and what is made anew from them.
+Never: a number of the fold's that is neither kept nor made from what is kept.
+Source: ARCHITECTURE.md, "Snapshots".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.intake import Intake
+from models.kernel_queues import rebuild_table
+from models.kernel_slots import fill_slot_table
+from models.lifted import Lifted
+from models.records import Records
+from models.state import (
+    FREE_COUNT,
+    HEAP_COUNT,
+    I4,
+    I8,
+    SLOT_COUNT,
+    Examples,
+    Profiles,
+    Queues,
+    reserve_slots,
+)
+
+U1 = NDArray[np.uint8]
+
+
+@dataclass
+class ScorerState:
+    """What a scorer remembers, besides its vocabularies."""
+
+    profiles: Records[Profiles]
+    examples: Records[Examples]
+    queues: Queues
+    registers: I8
+    customers: list[bytes]  # [slot] as JSON without its quotes
+    event_ids: list[bytes]  # [place] the same
+
+
+def pack(texts: Sequence[bytes]) -> tuple[U1, I4]:
+    """Texts behind each other, and their lengths."""
+    lengths = np.fromiter(map(len, texts), np.int32, len(texts))
+    return np.frombuffer(b"".join(texts), np.uint8), lengths
+
+
+def unpack(text: U1, lengths: I4) -> list[bytes]:
+    """The texts again."""
+    whole = text.tobytes()
+    stops = [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
+    return [whole[start:stop] for start, stop in pairwise(stops)]
+
+
+def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted:
+    """The state as it stands; the fold must not go on while it is held."""
+    registers, queues = state.registers, state.queues
+    heap = int(registers[HEAP_COUNT])
+    arrays: dict[str, NDArray[Any]] = {
+        "registers": registers.copy(),
+        "profiles": state.profiles.lifted(int(registers[SLOT_COUNT])),
+        "examples": state.examples.lifted(state.examples.rows),
+        "heap_due": queues.heap_due[:heap],
+        "heap_sequence": queues.heap_sequence[:heap],
+        "heap_place": queues.heap_place[:heap],
+        "free": queues.free[: int(registers[FREE_COUNT])],
+        "order_first": queues.order_first,
+        "order_last": queues.order_last,
+        "seen_hash": queues.seen_hash,
+        "seen_at": queues.seen_at,
+    }
+    for name, texts in (
+        ("customers", state.customers[: int(registers[SLOT_COUNT])]),
+        ("event_ids", state.event_ids),
+        ("vocabulary", [text.encode() for text in intake.vocabulary.texts]),
+    ):
+        arrays[name], arrays[f"{name}_lengths"] = pack(texts)
+    for group, values in enumerate(intake.count_by):
+        arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
+        arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
+    facts = {"vocabulary_refused": intake.vocabulary.refused, "shape": shape}
+    return Lifted(arrays, facts)
+
+
+def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
+    """Become what was lifted; the state must be new.
+
+    Raises
+    ------
+    KeyError, ValueError: it was lifted from a fold of another shape.
+    """
+    arrays, registers = lifted.arrays, state.registers
+    registers[:] = arrays["registers"]
+    state.profiles.fill(arrays["profiles"])
+    state.examples.fill(arrays["examples"])
+    rows = state.examples.rows
+    free = _free_places(arrays["free"], len(arrays["examples"]), rows)
+    registers[FREE_COUNT] = len(free)
+    queues = Queues(
+        heap_due=arrays["heap_due"].copy(),
+        heap_sequence=arrays["heap_sequence"].copy(),
+        heap_place=arrays["heap_place"].copy(),
+        free=np.concatenate([free, np.zeros(rows - len(free), np.int32)]),
+        closed=np.zeros(rows, np.int32),
+        order_first=arrays["order_first"].copy(),
+        order_last=arrays["order_last"].copy(),
+        seen_hash=arrays["seen_hash"].copy(),
+        seen_at=arrays["seen_at"].copy(),
+        seen_table=np.zeros(2 * len(arrays["seen_hash"]), np.uint64),
+        slot_table=state.queues.slot_table,
+    )
+    rebuild_table(queues, registers)
+    queues = reserve_slots(state.profiles, queues, registers, 0)
+    fill_slot_table(state.profiles.view, queues, registers)
+    state.queues = queues
+    state.customers[:] = unpack(arrays["customers"], arrays["customers_lengths"])
+    state.event_ids[:] = unpack(arrays["event_ids"], arrays["event_ids_lengths"])
+    for text in unpack(arrays["vocabulary"], arrays["vocabulary_lengths"])[1:]:
+        intake.vocabulary.add(text.decode())
+    intake.vocabulary.refused = int(lifted.facts["vocabulary_refused"])
+    for group, values in enumerate(intake.count_by):
+        values.sighted = set(arrays[f"sighted_{group}"].tolist())
+        places = arrays[f"places_{group}"].tolist()
+        values.places = {code: place for place, code in enumerate(places)}
+
+
+def _free_places(free: I4, known: int, rows: int) -> I4:
+    """The free places; those that the store has beyond the known ones are taken last."""
+    beyond = np.arange(rows - 1, known - 1, -1, dtype=np.int32)
+    return np.concatenate([beyond, free])

@@ -1,0 +1,69 @@
+"""A state goes on under another campaign file: what has the same name, and nothing else.
+
+Owns: any state, any other file: the fold goes on, and what both files know is as it was.
+Never: a model.
+Source: docs/contract.md, "Changing the campaign file".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.encoding import ScoreEncoder
+from consumer.transport import Records
+from models.plan import compile_plan
+from models.scorer import Scorer
+from schemas.campaign import CampaignFile
+from schemas.example import TrainingExample, decode_example
+from tests.event_logs import TOPIC, campaign_files, fold_records
+from tests.property.test_folds import records
+from tests.property.test_folds_restore import copied, fold_piece
+
+
+@given(campaign_files(), campaign_files(), records(), st.integers(0, 40))
+def test_any_file_takes_over_any_state(
+    before: CampaignFile, after: CampaignFile, log: Records, cut: int
+) -> None:
+    """Every open example goes on or is counted, and the fold folds on."""
+    cut = min(cut, len(log))
+    old, _ = fold_records(compile_plan(before), log.cut(0, cut))
+    plan = compile_plan(after)
+    new = Scorer(plan)
+    dropped = new.restore(copied(old.lift()))
+    assert new.counts.open_examples == old.counts.open_examples - sum(dropped.values())
+    assert new.counts.profiles == old.counts.profiles
+    assert new.counts.clock_ms == old.counts.clock_ms
+    fold_piece(new, ScoreEncoder(plan, TOPIC, 0), log.cut(cut, len(log)))
+
+
+@given(campaign_files(), records(), st.integers(0, 40))
+def test_a_campaign_that_comes_and_goes_leaves_the_others_alone(
+    file: CampaignFile, log: Records, cut: int
+) -> None:
+    """With another campaign added, and taken out again, rows of the first are as they were."""
+    cut = min(cut, len(log))
+    some = next(iter(file.campaigns.values()))
+    added = replace(some, name="added", goal=replace(some.goal, not_same=()))
+    wider = replace(file, campaigns={"added": added, **file.campaigns})
+    plan = compile_plan(file)
+    one, _ = fold_records(plan, log.cut(0, cut))
+    wide = Scorer(compile_plan(wider))
+    assert wide.restore(copied(one.lift())) == {}
+    again = Scorer(plan)
+    assert again.restore(copied(wide.lift())) == {}
+    rest = log.cut(cut, len(log))
+    encoder = ScoreEncoder(plan, TOPIC, 0)
+    expected = fold_piece(one, encoder, rest)
+    assert fold_piece(again, encoder, rest) == expected
+    rows = fold_piece(wide, ScoreEncoder(wide.plan, TOPIC, 0), rest)[1]
+    kept = [row for row in map(decode_example, rows) if row.campaign != "added"]
+    expected_rows = map(decode_example, expected[1])
+    assert sorted(map(labels_of, kept)) == sorted(map(labels_of, expected_rows))
+
+
+def labels_of(row: TrainingExample) -> tuple[str, int, float, float, int]:
+    """What a row says of its outcome; its turn among those closed at once is the file's."""
+    return (row.campaign, row.source.offset, row.label, row.weight, row.closed_by.offset)

@@ -1,0 +1,115 @@
+"""Restore is exact: a fold taken up from a snapshot goes on bit for bit.
+
+Owns: snapshot, silent replay under other models, and going on, for every log and campaign file.
+Never: where a snapshot is kept, or when it is taken.
+Source: ARCHITECTURE.md, "Recovery".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.encoding import ScoreEncoder
+from consumer.snapshots.state_copy import as_bytes
+from consumer.transport import Records
+from models.lifted import Lifted
+from models.plan import Limits, Plan, compile_plan
+from models.scorer import Scorer
+from models.served_again import ServedAgain
+from schemas.campaign import CampaignFile
+from schemas.score import decode_score
+from tests.event_logs import TOPIC, campaign_files, fold_records, random_model
+from tests.property.test_folds import LIMITS, models, records
+
+
+def copied(lifted: Lifted) -> Lifted:
+    """What a store gives back: arrays of their own, from the bytes of those that were lifted."""
+    arrays = {
+        name: np.frombuffer(as_bytes(array).tobytes(), array.dtype).reshape(array.shape)
+        for name, array in lifted.arrays.items()
+    }
+    return Lifted(arrays, dict(lifted.facts))
+
+
+def fold_piece(scorer: Scorer, encoder: ScoreEncoder, piece: Records) -> tuple[list[bytes], ...]:
+    """Scores and rows of some records."""
+    folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
+    return encoder.encode(folded)[1], folded.rows.values
+
+
+def silently(scorer: Scorer, piece: Records, served: ServedAgain) -> int:
+    """Fold what was folded before; give how many examples nobody knows the score of."""
+    folded = scorer.fold(
+        piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=True
+    )
+    return scorer.serve_again(folded, served)
+
+
+@given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))
+def test_a_restored_fold_goes_on_as_if_nothing_had_happened(
+    data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
+) -> None:
+    """With models changing before, within and after the tail, all that leaves is the same.
+
+    0 ──────── snapshot ──────── committed ──────── end
+    restored: a copy │ silent, other models │ live: the same bytes
+    """
+    plan = compile_plan(file, limits)
+    installs = data.draw(models(plan, len(log)))
+    taken, committed = sorted(data.draw(st.tuples(*[st.integers(0, len(log))] * 2)))
+    edges = sorted({0, taken, committed, *installs, len(log)})
+    whole, encoder = Scorer(plan), ScoreEncoder(plan, TOPIC, 0)
+    snapshot = copied(whole.lift())
+    served = ServedAgain(plan)
+    expected: list[tuple[list[bytes], ...]] = []
+    for first, stop in zip(edges, [*edges[1:], len(log)], strict=True):
+        if first == taken:
+            snapshot = copied(whole.lift())
+        for model in installs.get(first, ()):
+            whole.install(model)
+        out = fold_piece(whole, encoder, log.cut(first, stop))
+        if taken <= first < committed:
+            served.add(decode_score(score) for score in out[0])
+        if first >= committed:
+            expected.append(out)
+
+    restored = Scorer(plan)
+    restored.restore(snapshot)
+    install_others(restored, plan, data.draw(st.integers(0, 99)))
+    for cut in range(taken, committed, 5):
+        assert silently(restored, log.cut(cut, min(cut + 5, committed)), served) == 0
+    for place in sorted(installs):
+        if place < committed:
+            for model in installs[place]:
+                restored.install(model)
+    found = []
+    for first, stop in zip(edges, [*edges[1:], len(log)], strict=True):
+        if first >= committed:
+            for model in installs.get(first, ()):
+                restored.install(model)
+            found.append(fold_piece(restored, encoder, log.cut(first, stop)))
+    assert found == expected
+    assert restored.counts == whole.counts
+
+
+def install_others(scorer: Scorer, plan: Plan, seed: int) -> None:
+    """Models that nobody was served by."""
+    for name in plan.campaigns:
+        scorer.install(random_model(plan, name, seed))
+
+
+@given(campaign_files(), records(), st.integers(0, 40))
+def test_a_state_lifted_again_is_the_same(file: CampaignFile, log: Records, stop: int) -> None:
+    """Lifting what was restored gives the arrays that were lifted, to the byte."""
+    plan = compile_plan(file)
+    scorer, _ = fold_records(plan, log.cut(0, min(stop, len(log))))
+    lifted = copied(scorer.lift())
+    restored = Scorer(plan)
+    restored.restore(lifted)
+    again = restored.lift()
+    assert again.facts == lifted.facts
+    assert {n: as_bytes(a).tobytes() for n, a in again.arrays.items()} == {
+        n: as_bytes(a).tobytes() for n, a in lifted.arrays.items()
+    }

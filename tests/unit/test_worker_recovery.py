@@ -1,0 +1,177 @@
+"""A worker that died is taken up from its snapshot: nothing is lost, doubled or served anew.
+
+Owns: recovery in the worker's loop, on a log and a store in memory.
+Never: a real broker; tests/chaos kills real processes.
+Source: ARCHITECTURE.md, "Recovery".
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from consumer.errors import WorldError
+from consumer.snapshots.memory_store import MemoryStore
+from tests.world import World, shopping
+
+EVENTS = shopping(3_000, seed=11)
+OFTEN: dict[str, Any] = {
+    "snapshots": {"interval": "1s"},
+    "limits": {"batch_max": 50},
+    "times": {"learner_interval": "1s"},
+    "publish_from": "start",
+}
+
+
+def scored(world: World) -> list[tuple[int, int]]:
+    """Partition and offset of every scored event, in the order in which the scores left."""
+    return [(s.source.partition, s.source.offset) for s in world.scores()]
+
+
+def as_scored(world: World) -> dict[tuple[str, int, int], Any]:
+    """What rows say of the time of scoring but for the model, and their labels."""
+    found: dict[tuple[str, int, int], Any] = {}
+    for row in world.rows():
+        key = (row.campaign, row.source.partition, row.source.offset)
+        assert key not in found, "one row of each example"
+        found[key] = (row.features, row.label, row.weight, row.closed_at, row.closed_by)
+    return found
+
+
+def check_served(world: World) -> None:
+    """Every row holds the probability, the status and the version that were published."""
+    said = {
+        (entry.campaign, s.source.partition, s.source.offset): entry
+        for s in world.scores()
+        for entry in s.scores
+    }
+    for row in world.rows():
+        entry = said[row.campaign, row.source.partition, row.source.offset]
+        assert (row.probability, row.status) == (entry.probability, entry.status)
+        assert row.model == entry.model
+
+
+def uninterrupted() -> World:
+    """What all others are held to."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS)
+    world.settle(world.start())
+    return world
+
+
+def crashing(store: MemoryStore, harm: Any = lambda: None) -> World:
+    """A worker dies again and again in the middle of its work; others take its place."""
+    world = World(store=store, **OFTEN)
+    sent = 0
+    for life in range(6):
+        worker = world.start(f"life-{life}")
+        for _ in range(12 + 5 * life):
+            world.send(EVENTS[sent : sent + 60])
+            sent += 60
+            world.tick(worker)
+        world.crash(worker, f"life-{life}")
+        harm()
+    worker = world.start("last")
+    world.send(EVENTS[sent:])
+    world.settle(worker)
+    return world
+
+
+def test_after_crashes_everything_is_there_once() -> None:
+    """Scores, rows, features and what was served are those of a worker that never died."""
+    store = MemoryStore()
+    world, whole = crashing(store), uninterrupted()
+    assert store.files, "there were snapshots"
+    assert sorted(scored(world)) == sorted(scored(whole))
+    assert len(set(scored(world))) == len(scored(world))
+    assert as_scored(world) == as_scored(whole)
+    check_served(world)
+    for name, state in world.states().items():
+        assert state.version == sum(row.campaign == name for row in world.rows())
+
+
+@pytest.mark.parametrize("harm", ["torn", "lost", "unwritable", "unreadable", "full"])
+def test_a_harmed_store_costs_time_and_nothing_else(harm: str) -> None:
+    """An older snapshot is taken, or the log is read again from the beginning of history."""
+    store = MemoryStore()
+
+    def strike() -> None:
+        for name in sorted(store.files)[-1:]:
+            if harm == "torn":
+                store.files[name] = store.files[name][:-1]
+            elif harm == "lost":
+                del store.files[name]
+        if harm == "unwritable":
+            store.unwritable = OSError(errno.EROFS, "Read-only file system", "state")
+        elif harm == "unreadable":
+            store.unreadable = OSError(errno.EIO, "Input/output error", "state")
+        elif harm == "full":
+            store.capacity_bytes = 0
+
+    world, whole = crashing(store, strike), uninterrupted()
+    assert sorted(scored(world)) == sorted(scored(whole))
+    assert as_scored(world) == as_scored(whole)
+    check_served(world)
+
+
+def test_a_stop_keeps_the_state_and_the_next_start_reads_nothing_again() -> None:
+    """A worker that was told to stop is taken up where it stood."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    second = world.start("one")
+    while not second.scoring or second.rebuilding:
+        world.tick(second)
+    assert [s.restored_at for s in second.scoring] == [s.next_offset for s in second.scoring]
+
+
+def test_without_a_snapshot_and_without_history_the_worker_stops() -> None:
+    """Profiles that would be incomplete are built knowingly or not at all."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.drain(first)
+    world.crash(first, "one")
+    assert world.store is not None
+    world.store.files.clear()  # type: ignore[attr-defined]
+    for log in world.log.topics["customer-events"]:
+        log.delete_before(10)
+    second = world.start("two")
+    with pytest.raises(WorldError, match="no snapshot that can be used") as caught:
+        world.drain(second)
+    assert "--rebuild" in caught.value.remedy
+    second.abandon()
+    third = world.start("three", rebuild=True)
+    world.send(EVENTS[1_000:1_200])
+    world.drain(third)
+    assert len(set(scored(world))) == len(scored(world)) > 0
+
+
+def test_a_snapshot_without_an_offset_stops_the_worker() -> None:
+    """A group whose offsets expired must not score its history again."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    world.log.group("propensity").committed.clear()
+    with pytest.raises(WorldError, match="has a snapshot of offset"):
+        world.drain(world.start("two"))
+
+
+def test_recovery_has_a_deadline() -> None:
+    """A recovery that does not come to its end stops the worker and says how far it came."""
+    world = World(store=MemoryStore(), **{**OFTEN, "times": {"recovery_max": "1s"}})
+    world.send(EVENTS)
+    first = world.start("one")
+    world.drain(first)
+    world.crash(first, "one")
+    assert world.store is not None
+    world.store.files.clear()  # type: ignore[attr-defined]
+    second = world.start("two")
+    with pytest.raises(WorldError, match="Recovery has not finished within 1 s"):
+        world.drain(second)
