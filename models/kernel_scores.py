@@ -221,7 +221,6 @@ def score_campaign(
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
         rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
-        room.experts[0] = rate  # What is published says no more, and an example no other.
         out.served[m] = rate
         out.baseline[m] = on_grid(rate if value else logit_of(rate), REMAINDER_PLACES)
         out.other[m] = 0.0

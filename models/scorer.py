@@ -134,8 +134,8 @@ class Scorer:
     def serve_again(self, folded: Folded, served: ServedAgain) -> int:
         """Let the examples that a batch opened hold what was served of them in their time.
 
-        While `warming` the campaign's rate was served, and stands for the expert's too. Gives the
-        number of those of which nothing is known.
+        While `warming` the campaign's rate was served: it is all that is known of the expert, too.
+        Gives the number of those of which nothing is known.
         """
         scores = folded.scores
         opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)

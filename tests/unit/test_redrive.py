@@ -208,6 +208,8 @@ def test_after_a_restart_with_other_limits_the_log_has_been_read_again() -> None
     world.drain(worker)
     worker.stop()
     worker = world.start(publish_from="start")
+    while len(worker.scoring) < 2 or worker.rebuilding:
+        world.tick(worker)
     assert len(redrive(world.log).going) == 1
     world.drain(worker)
     assert sum(scoring.counts.profiles for scoring in worker.scoring) == 1

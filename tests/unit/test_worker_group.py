@@ -221,7 +221,8 @@ def test_every_record_is_accounted_for() -> None:
     """Consumed = taken + duplicates + dead letters, over records broken in every way."""
     generator = random.Random(5)
     count = 100_000
-    world = World(partitions=1, publish_from="start", keys="partitioned")
+    no_limits = {"dead_letters_consecutive_max": 10**9, "dead_letters_share_max": 1.0}
+    world = World(partitions=1, publish_from="start", keys="partitioned", limits=no_limits)
     records: list[Offered] = [(None, mutated(generator)) for _ in range(count)]
     world.send([*records, *EVENTS[:200], *EVENTS[:100]])
     worker = world.start()
