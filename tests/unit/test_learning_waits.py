@@ -89,8 +89,8 @@ def test_a_partition_waits_and_goes_on(rows_max: int, said: StringIO) -> None:
     learn    └─────┘ waits
     forget           └ cart is left out, buy learned ┘
     """
-    rows = random_rows(OLD, 40)
-    rows = [*(row for row in rows if row.campaign == "buy"), *rows]
+    rows = random_rows(OLD, 60)
+    rows = [*(row for row in rows[:10] if row.campaign == "buy"), *rows[10:]]
     values = [encode_example(row) for row in rows]
     first = next(place for place, row in enumerate(rows) if row.campaign == "cart")
     learning = learning_of(ONE)
@@ -109,6 +109,11 @@ def test_a_partition_waits_and_goes_on(rows_max: int, said: StringIO) -> None:
     learn_all(learning, rows_max)
     assert (learning.waiting, wait_of(learning)) == (0, None)
     assert learning.next_offset == len(rows) + 1
+    whole = learning_of(ONE)
+    whole.forget_campaign("cart")
+    whole.add(records_of([*values, values[0]]))
+    whole.learn(len(rows) + 1)
+    assert states_of(learning) == states_of(whole)
     assert [(line["event"], line["campaign"]) for line in events(said)] == [
         ("a training partition waits", "cart"),
         ("a training partition goes on", "cart"),

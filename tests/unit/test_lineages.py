@@ -208,6 +208,15 @@ def test_a_row_of_a_newer_format_is_waited_for(after: int) -> None:
     assert bytes_of(trainer) == bytes_of(other)
 
 
+def test_a_row_that_says_its_format_late_is_given_back() -> None:
+    """A row that begins as one of ours is of our format or broken: nobody waits for it."""
+    values = [encode_example(row) for row in random_rows(OLD, 10)]
+    values[4] = values[4].removesuffix(b"}") + b',"format":2}'
+    trainer = Trainer(OLD)
+    assert [row.offset for row in trainer.fold_bytes(range(10), values)] == [4]
+    assert trainer.waits_for is None
+
+
 def test_a_row_that_names_two_lineages_is_given_back() -> None:
     """Which of its lineages counts would be a guess; nobody waits for it, nobody learns it."""
     value = encode_example(random_rows(OLD, 1)[0])
