@@ -1,6 +1,6 @@
 """One partition of training examples in a worker: its trainer, and what it publishes.
 
-Owns: the rows that wait to be learned, and the position that their states cover.
+Owns: the rows that wait to be learned, what they wait for, and the position that states cover.
 Never: polls or commits.
 Source: ARCHITECTURE.md, "Two folds".
 """
@@ -8,6 +8,7 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 
 import msgspec
 
@@ -15,6 +16,7 @@ from consumer.errors import WorldError
 from consumer.logs import log
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
+from models.lineages import Succession, Waiting
 from models.plan import Plan
 from models.trainer import Trainer
 from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
@@ -45,16 +47,26 @@ class LearningPartition:
 
     @property
     def waiting(self) -> int:
-        """How many rows wait to be learned."""
+        """How many rows are held, whether or not they can be learned now."""
         return len(self._waiting)
 
     @property
+    def learnable(self) -> int:
+        """How many rows can be learned now: none while the first of them has to be waited for."""
+        return 0 if self.waits_for is not None else len(self._waiting)
+
+    @property
+    def waits_for(self) -> Waiting | None:
+        """The row at which this partition waits, and why; None while it does not wait."""
+        return self._trainer.waits_for
+
+    @property
     def changed(self) -> bool:
-        """Whether something was learned since the last `publish`."""
+        """Whether something was learned, or begun anew, since the last `publish`."""
         return bool(self._trainer.changed)
 
     def restore(self, states: dict[bytes, bytes]) -> None:
-        """Take up the newest state of each learner.
+        """Take up the newest state of each learner, and say which are of another definition.
 
         Raises
         ------
@@ -70,7 +82,20 @@ class LearningPartition:
                     f"cannot be read: {error}",
                     "Run the version of propensity that wrote it",
                 ) from error
-        self._trainer.restore(read)
+        for succession in self._trainer.restore(read):
+            self._say_succession(succession)
+
+    def follow_removals(self, removed: Set[str]) -> None:
+        """Leave out rows of these campaigns, unless they are in the campaign file, and no others.
+
+        A campaign that comes back in somebody's file is removed no longer.
+        """
+        self._trainer.removed.clear()
+        self._trainer.removed.update(removed)
+        waits = self.waits_for
+        if waits is not None and waits.campaign in removed and waits.campaign not in self._meters:
+            self._trainer.waits_for = None
+            self._say_wait("a training partition goes on", waits)
 
     def stands_at(self, offset: int) -> bool:
         """Whether everything before this offset was learned and published, and nothing after."""
@@ -79,14 +104,17 @@ class LearningPartition:
     def forget_waiting(self) -> None:
         """Let go of rows that will be read again."""
         self._waiting.clear()
+        self._trainer.waits_for = None
 
     def add(self, records: Records) -> None:
         """Let rows wait to be learned."""
         self._waiting.extend(zip(records.offsets, records.values, strict=True))
 
     def learn(self, rows_max: int) -> int:
-        """Learn up to so many rows and give how many it were."""
-        taken = [self._waiting.popleft() for _ in range(min(rows_max, len(self._waiting)))]
+        """Learn up to so many rows, up to one that has to be waited for; gives how many it were."""
+        taken = [self._waiting.popleft() for _ in range(min(rows_max, self.learnable))]
+        if not taken:
+            return 0
         offsets = [offset for offset, _ in taken]
         for offset, error in self._trainer.fold_bytes(offsets, [value for _, value in taken]):
             log().error(
@@ -96,7 +124,14 @@ class LearningPartition:
                 error=str(error),
             )
             self._telemetry.limit_hit("unreadable_example")
-        if offsets:
+        waits = self.waits_for
+        if waits is not None:
+            left = offsets.index(waits.offset)
+            self._waiting.extendleft(reversed(taken[left:]))
+            self.next_offset = waits.offset
+            self._say_wait("a training partition waits", waits)
+            taken = taken[:left]
+        else:
             self.next_offset = offsets[-1] + 1
         self._count()
         return len(taken)
@@ -110,9 +145,10 @@ class LearningPartition:
             keys: list[bytes | None] = [f"{s.campaign}/{s.learner}".encode() for s in kept]
             values = [encode_learner_state(state) for state in kept]
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))
-        keys = [record.campaign.encode() for record in records]
-        values = [encode_model_record(record) for record in records]
-        outgoing.append(Outgoing(self._topics.models, 0, keys, values))
+        if records:
+            keys = [record.campaign.encode() for record in records]
+            values = [encode_model_record(record) for record in records]
+            outgoing.append(Outgoing(self._topics.models, 0, keys, values))
         self._trainer.changed.clear()
         self._published_offset = self.next_offset
         return outgoing, records
@@ -121,6 +157,20 @@ class LearningPartition:
     def position(self) -> Position:
         """What to commit: the rows that published states cover."""
         return Position(self._published_offset if self.changed else self.next_offset)
+
+    def _say_succession(self, succession: Succession) -> None:
+        campaign, ours, found, outdated = succession
+        if outdated:
+            log().warning("a campaign is not learned here: our campaign file holds an older "
+                          "definition of it than was learned last", campaign=campaign,
+                          lineage=ours, newer_lineage=found)  # fmt: skip
+        else:
+            log().info("a campaign is learned anew: its definition is another than before",
+                       campaign=campaign, lineage=ours, older_lineage=found)  # fmt: skip
+
+    def _say_wait(self, event: str, waits: Waiting) -> None:
+        log().warning(event, partition=str(self.partition), offset=waits.offset,
+                      campaign=waits.campaign, lineage=waits.lineage, why=waits.why)  # fmt: skip
 
     def _count(self) -> None:
         for (outcome, campaign), amount in self._trainer.counts.items():

@@ -27,6 +27,7 @@ class ServedModels:
         self._telemetry = telemetry
         self._shown: dict[str, ModelRecord] = {}
         self.records: dict[str, ModelRecord] = {}
+        self.removed: set[str] = set()  # Also campaigns that are not in our file.
 
     def start(self) -> None:
         """Read what is there, and follow from where that ended.
@@ -66,6 +67,9 @@ class ServedModels:
 
     def _take(self, records: Records) -> list[Change]:
         changes: list[Change] = []
+        for key, value in zip(records.keys, records.values, strict=True):
+            campaign = (key or b"").decode("utf-8", "replace")
+            (self.removed.add if value is None else self.removed.discard)(campaign)
         for campaign, record in model_changes(records, self._plan):
             if record is not None:
                 self.records[campaign] = record

@@ -95,6 +95,11 @@ class Share:
             else:
                 scoring.install(record)
 
+    def follow_removals(self) -> None:
+        """Wait no longer for a file that knows a campaign which was removed."""
+        for learning in self.learning.values():
+            learning.follow_removals(self._models.removed)
+
     def assigned(self, partitions: list[Partition]) -> None:
         """Begin with what was given; what takes longer is done in `step`."""
         self._telemetry.rebalances.add()
@@ -185,6 +190,9 @@ class Share:
         """Bring gauges up to date."""
         for scoring in self.scoring.values():
             scoring.measure()
+        for partition, learning in self.learning.items():
+            waits = learning.waits_for is not None
+            (self.holds.hold if waits else self.holds.release)(partition, "unknown_lineage")
         both: list[ScoringPartition | LearningPartition] = [*self.scoring.values()]
         for held in [*both, *self.learning.values()]:
             high = self._transport.high_seen(held.partition) or 0
@@ -289,6 +297,7 @@ class Share:
             )
             learning.restore(self._states(partition.index))
         learning.forget_waiting()
+        learning.follow_removals(self._models.removed)
         self.learning[partition] = learning
         self._transport.seek(partition, offset)
 

@@ -86,6 +86,7 @@ class Worker:
         """Do one bounded batch and give the number of records that it held."""
         for campaign, record in self._models.changes():
             self._share.serve(campaign, record)
+        self._share.follow_removals()
         begun_s = self._clock.monotonic_s()
         batches = self._transport.poll(self._settings.limits.batch_max, self._wait_s(timeout_s))
         polled_s = self._clock.monotonic_s()
@@ -203,24 +204,27 @@ class Worker:
         self._pacing.produced(len(outgoing.values))
 
     def _rows_waiting(self) -> int:
-        return sum(learning.waiting for learning in self._share.learning.values())
+        """How many rows can be learned now."""
+        return sum(learning.learnable for learning in self._share.learning.values())
 
     def _learn(self, rows_max: int) -> None:
         begun_s = self._clock.monotonic_s()
-        behind = [each for each in self._share.learning.values() if each.waiting]
+        behind = [each for each in self._share.learning.values() if each.learnable]
         left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
         if behind:
             self._telemetry.hops["learn"].observe(self._clock.monotonic_s() - begun_s)
-        self._hold_back(self._rows_waiting())
+        self._hold_back()
 
-    def _hold_back(self, waiting: int) -> None:
-        """Take no more rows while too many wait."""
-        for partition in self._share.learning:
-            if waiting > ROWS_WAITING_MAX:
+    def _hold_back(self) -> None:
+        """Take no more rows of a partition while too many of it wait."""
+        learning = self._share.learning
+        most = ROWS_WAITING_MAX // max(1, len(learning))
+        for partition, each in learning.items():
+            if each.waiting > most:
                 self._share.holds.hold(partition, "backlog")
-            elif waiting < ROWS_WAITING_MAX // 2:
+            elif each.waiting < most // 2:
                 self._share.holds.release(partition, "backlog")
 
     def _keep_up(self) -> None:

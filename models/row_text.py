@@ -31,16 +31,22 @@ def campaign_prefix(campaign: str) -> bytes:
     return b'{"campaign":' + encode_text(campaign)
 
 
+def lineage_prefix(campaign: str, lineage: str) -> bytes:
+    """How every row of a lineage begins, up to the end of the lineage."""
+    return campaign_prefix(campaign) + b',"lineage":' + encode_text(lineage)
+
+
 def segments_of(plan: Plan, index: int) -> list[bytes]:
     """The fixed pieces of a campaign's rows, in their order; kernel_row_text names what is between.
 
     A value is served as the expected value, else as the probability; the other of the two is null.
     """
     lineage, features = encode_text(plan.lineages[index]), encode_text(plan.features[index])
+    prefix = lineage_prefix(plan.campaigns[index], plan.lineages[index])
     values = list(plan.file.campaigns.values())[index].predict == "value"
     (expert,) = EXPERTS
     return [
-        campaign_prefix(plan.campaigns[index]) + b',"lineage":' + lineage + b',"customer":"',
+        prefix + b',"customer":"',
         b'","event_id":',
         b',"as_of":"',
         b'","closed_at":"',

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from models.campaign_learner import CampaignLearner
+from models.lineages import Lineages, Succession, Waiting
 from models.plan import Plan
 from models.row_reader import ROWS_AT_ONCE
-from models.row_text import campaign_prefix
 from schemas.example import (
     CUSTOMER_PATTERN,
     INDEX_MAX,
@@ -28,11 +28,11 @@ from schemas.example import (
     TrainingExample,
     decode_example,
 )
+from schemas.formats import NewerFormatError
 from schemas.learner_state import LearnerState
 from schemas.model_record import ModelRecord
 from schemas.times import TIME_MAX_MS, TIME_MIN_MS
 
-END_OF_PREFIX = b'","'
 CUSTOMER = re.compile(CUSTOMER_PATTERN)
 
 
@@ -68,20 +68,13 @@ def refuse_unlearnable(row: TrainingExample) -> None:
             raise ValueError(f"{field}: expected {expected}")
 
 
-def _read_row(value: bytes, campaign: str | None) -> TrainingExample:
-    """A row that can be learned, and of this campaign if its first bytes said so."""
-    row = decode_example(value)
-    refuse_unlearnable(row)
-    if campaign is not None and row.campaign != campaign:
-        raise ValueError(f"campaign is named twice, first as {campaign!r}")
-    return row
-
-
 class Trainer:
     """Folds the rows of one partition of training examples.
 
     Rows are taken once: those below a learner's covered offset, and those of a source partition
-    at or before the last one learned, are skipped.
+    at or before the last one learned, are skipped. At a row that a newer campaign file, or a newer
+    version, may be able to learn, the partition waits: nothing from there on is taken, and
+    `waits_for` says why.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -89,19 +82,44 @@ class Trainer:
         self.learners: dict[str, CampaignLearner] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self.changed: set[str] = set()
-        self._campaigns = {campaign_prefix(name): name for name in plan.campaigns}
+        self.waits_for: Waiting | None = None
+        self._lineages = Lineages(plan)
 
-    def restore(self, states: Iterable[LearnerState]) -> None:
-        """Take up the states of this partition; those of another lineage are left alone."""
+    @property
+    def removed(self) -> set[str]:
+        """The campaigns whose rows are left out unless they are in the file; open to changes."""
+        return self._lineages.removed
+
+    def restore(self, states: Iterable[LearnerState]) -> list[Succession]:
+        """Take up the newest states of this partition; gives those of other lineages than ours.
+
+        A learner whose definition comes after the one that was found begins anew, and has changed
+        by that alone: its first state tells everybody which lineage it supersedes. One whose
+        definition came before is not begun.
+        """
+        met: list[Succession] = []
         for state in states:
+            succession = self._lineages.meet(state)
+            if succession is not None:
+                met.append(succession)
+                if succession.outdated:
+                    continue
             learner = self._learner(state.campaign)
-            if learner is not None and learner.lineage == state.lineage:
+            if learner is None:
+                continue
+            if succession is None:
                 learner.restore(state)
+            else:
+                self.changed.add(state.campaign)
+        return met
 
     def fold(self, offsets: Iterable[int], rows: Iterable[TrainingExample]) -> None:
-        """Learn rows of the partition, in log order."""
+        """Learn rows of the partition, in log order, up to one that has to be waited for."""
+        self.waits_for = None
         for offset, row in zip(offsets, rows, strict=True):
-            self._fold_row(offset, row)
+            self.waits_for = self._fold_row(offset, row)
+            if self.waits_for is not None:
+                return
 
     def fold_bytes(
         self, offsets: Sequence[int], values: Sequence[bytes | None]
@@ -109,33 +127,37 @@ class Trainer:
         """Learn rows of the partition as they stand in the log; gives those that are no rows.
 
         What is learned is the same as by `fold`; rows of one campaign go together, which changes
-        nothing for a learner: it sees the rows of its campaign in log order.
+        nothing for a learner: it sees the rows of its campaign in log order. Among rows that go
+        together is none that has to be waited for, so that all before such a row are learned.
         """
+        self.waits_for = None
         unreadable: list[Unreadable] = []
-        waiting: dict[str, tuple[list[int], list[bytes]]] = {}
+        together: dict[str, tuple[list[int], list[bytes]]] = {}
         for offset, value in zip(offsets, values, strict=True):
             text = value or b""
-            campaign = self._campaigns.get(text[: text.find(END_OF_PREFIX) + 1])
-            if campaign is not None:
-                of_campaign = waiting.setdefault(campaign, ([], []))
+            named = self._lineages.named(text)
+            if named is not None:
+                of_campaign = together.setdefault(named[0], ([], []))
                 of_campaign[0].append(offset)
                 of_campaign[1].append(text)
                 continue
-            self._fold_waiting(waiting, unreadable)  # It may be of one of these campaigns.
-            self._fold_value(offset, text, unreadable)
-        self._fold_waiting(waiting, unreadable)
+            self._fold_together(together, unreadable)  # It may be of one of these campaigns.
+            self.waits_for = self._fold_value(offset, text, unreadable)
+            if self.waits_for is not None:
+                break
+        self._fold_together(together, unreadable)
         return sorted(unreadable, key=lambda row: row.offset)
 
-    def _fold_waiting(
-        self, waiting: dict[str, tuple[list[int], list[bytes]]], unreadable: list[Unreadable]
+    def _fold_together(
+        self, together: dict[str, tuple[list[int], list[bytes]]], unreadable: list[Unreadable]
     ) -> None:
-        for campaign, (offsets, values) in waiting.items():
+        for campaign, (offsets, values) in together.items():
             learner = self._learner(campaign)
             assert learner is not None
             for first in range(0, len(values), ROWS_AT_ONCE):
                 stop = first + ROWS_AT_ONCE
                 self._fold_batch(learner, offsets[first:stop], values[first:stop], unreadable)
-        waiting.clear()
+        together.clear()
 
     def _fold_batch(
         self,
@@ -160,32 +182,53 @@ class Trainer:
                 learner.covered = offsets[stop - 1] + 1
                 self.changed.add(campaign)
             if stop < count:
-                self._fold_value(offsets[stop], values[stop], unreadable, learner.campaign.name)
+                waits = self._fold_value(offsets[stop], values[stop], unreadable)
+                assert waits is None
             first = stop + 1
 
     def _fold_value(
-        self,
-        offset: int,
-        value: bytes,
-        unreadable: list[Unreadable],
-        campaign: str | None = None,
-    ) -> None:
-        """Fold one row of any form; `campaign` is the one that its first bytes name."""
+        self, offset: int, value: bytes, unreadable: list[Unreadable]
+    ) -> Waiting | None:
+        """Fold one row of any form, or say why it has to be waited for."""
         try:
-            row = _read_row(value, campaign)
+            row = self._read_row(value)
         except (msgspec.DecodeError, ValueError) as error:
+            if self._lineages.named(value) is None and isinstance(error, NewerFormatError):
+                return Waiting(offset, "", "", "a newer version wrote it")
             unreadable.append(Unreadable(offset, error))
-        else:
-            self._fold_row(offset, row)
+            return None
+        return self._fold_row(offset, row)
 
-    def _fold_row(self, offset: int, row: TrainingExample) -> None:
-        learner = self._learner(row.campaign)
-        if learner is None:
-            self.counts["unknown campaign", row.campaign] += 1
-        elif offset >= learner.covered:
-            self.counts[self._take(learner, row), row.campaign] += 1
-            learner.covered = offset + 1
-            self.changed.add(row.campaign)
+    def _read_row(self, value: bytes) -> TrainingExample:
+        """A row that can be learned, and is of the campaign and lineage that it begins with."""
+        row = decode_example(value)
+        refuse_unlearnable(row)
+        if self._lineages.are_named_twice(value, row.campaign, row.lineage):
+            raise ValueError("campaign or lineage is named twice, and not as the same")
+        return row
+
+    def _fold_row(self, offset: int, row: TrainingExample) -> Waiting | None:
+        campaign, lineage = row.campaign, row.lineage
+        if self._lineages.is_removed(campaign):
+            self.counts["unknown campaign", campaign] += 1
+            return None
+        if self._is_covered(offset, campaign):
+            return None
+        why = self._lineages.why_wait(campaign, lineage)
+        if why is not None:
+            return Waiting(offset, campaign, lineage, why)
+        learner = self._learner(campaign)
+        assert learner is not None
+        self.counts[self._take(learner, row), campaign] += 1
+        learner.covered = offset + 1
+        self.changed.add(campaign)
+        return None
+
+    def _is_covered(self, offset: int, campaign: str) -> bool:
+        learner = self.learners.get(campaign)
+        if learner is not None:
+            return offset < learner.covered
+        return self._lineages.is_learned_elsewhere(offset, campaign)
 
     @staticmethod
     def _take(learner: CampaignLearner, row: TrainingExample) -> str:
@@ -199,14 +242,20 @@ class Trainer:
     def states(self) -> list[LearnerState]:
         """The states of the learners in `changed`, in the order of the campaign file."""
         return [
-            self.learners[name].state() for name in self._plan.campaigns if name in self.changed
+            msgspec.structs.replace(learner.state(), superseded=self._lineages.superseded(name))
+            for name, learner in self._changed_learners()
         ]
 
     def records(self) -> list[ModelRecord]:
-        """The model records of the learners in `changed`, in the order of the campaign file."""
-        return [
-            self.learners[name].record() for name in self._plan.campaigns if name in self.changed
-        ]
+        """The model records of the learners in `changed` that have learned, in the same order.
+
+        One that has only begun has nothing to serve, and hides no older model.
+        """
+        return [learner.record() for _, learner in self._changed_learners() if learner.version > 0]
+
+    def _changed_learners(self) -> list[tuple[str, CampaignLearner]]:
+        changed = [name for name in self._plan.campaigns if name in self.changed]
+        return [(name, self.learners[name]) for name in changed]
 
     def _learner(self, campaign: str) -> CampaignLearner | None:
         learner = self.learners.get(campaign)

@@ -7,16 +7,18 @@ Source: the contract, "Training example".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.formats import reader_of
 from schemas.score import ModelOfScore, ModelRef, ScoreStatus
 from schemas.times import parse_time
 
 Acted = Literal["none", "acted", "held_out"]
 
+EXAMPLE_FORMAT: Final = 1
 CUSTOMER_PATTERN = "^[0-9a-f]{16}$"
 LABEL_MAX = 1e12  # No learner takes a greater one.
 WEIGHT_MAX = 1e12  # More than any row stands for; a sum of labels so weighted stays finite.
@@ -39,8 +41,11 @@ class ClosedBy(msgspec.Struct, frozen=True, gc=False):
     index: int
 
 
-class TrainingExample(msgspec.Struct, gc=False):
-    """One matured row. `label` is 0 or 1, or the value for `predict: value`."""
+class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
+    """One matured row. `label` is 0 or 1, or the value for `predict: value`.
+
+    A row that begins with its campaign is of format 1, and does not say so.
+    """
 
     campaign: str
     lineage: str
@@ -59,6 +64,7 @@ class TrainingExample(msgspec.Struct, gc=False):
     experts: dict[str, float]
     model: ModelRef
     status: ScoreStatus
+    format: Literal[1] = EXAMPLE_FORMAT
 
     @property
     def as_of_ms(self) -> int:
@@ -74,7 +80,7 @@ class TrainingExample(msgspec.Struct, gc=False):
 encode_example = msgspec.json.Encoder().encode
 """The bytes of a `TrainingExample`."""
 
-decode_example = msgspec.json.Decoder(TrainingExample).decode
+decode_example = reader_of(TrainingExample, EXAMPLE_FORMAT)
 """A `TrainingExample` from its bytes; raises `msgspec.DecodeError`."""
 
 
@@ -126,3 +132,6 @@ class Example(_Contract):
         ScoreStatus,
         Field(description="As served; quality leaves `warming` and `catching_up` out."),
     ]
+    format: Annotated[
+        Literal[1], Field(exclude=True, description="Left out; a later format begins with it.")
+    ] = EXAMPLE_FORMAT

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.formats import reader_of
+
 STATE_FORMAT: Final = 1
+SUPERSEDED_MAX: Final = 100
 ARRAY_BYTES_MAX = 64 * 1024 * 1024
 
 Dtype = Literal["<f8", "<f4", "<i8", "<i4", "<u8", "<u4", "|u1", "|i1", "|b1"]
@@ -33,12 +36,14 @@ class LearnerState(msgspec.Struct, kw_only=True):
     """One learner at one example offset.
 
     `covered` is the offset after the last row learned; `closed_by` holds the last
-    [offset, index] learned of every source partition.
+    [offset, index] learned of every source partition; `superseded` the lineages that came before
+    this one, newest last.
     """
 
     format: Literal[1] = STATE_FORMAT
     campaign: str
     lineage: str
+    superseded: list[str] = []
     learner: str
     covered: int
     closed_by: dict[str, tuple[int, int]] = {}
@@ -53,7 +58,7 @@ class LearnerState(msgspec.Struct, kw_only=True):
 encode_learner_state = msgspec.json.Encoder().encode
 """The bytes of a `LearnerState`; numbers come back bit for bit."""
 
-decode_learner_state = msgspec.json.Decoder(LearnerState).decode
+decode_learner_state = reader_of(LearnerState, STATE_FORMAT)
 """A `LearnerState` from its bytes; raises `msgspec.DecodeError`."""
 
 
@@ -100,6 +105,13 @@ class State(_Contract):
     format: Literal[1] = STATE_FORMAT
     campaign: str
     lineage: str
+    superseded: Annotated[
+        list[str],
+        Field(
+            max_length=SUPERSEDED_MAX,
+            description="The lineages that came before this one, newest last.",
+        ),
+    ] = Field(default_factory=list)
     learner: str
     covered: Annotated[int, Field(ge=0, description="The next example offset to be learned.")]
     closed_by: Annotated[

@@ -12,6 +12,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.formats import reader_of
+
 MODEL_FORMAT: Final = 1
 QUANTILES = 101
 
@@ -64,7 +66,7 @@ class ModelRecord(msgspec.Struct, kw_only=True):
 encode_model_record = msgspec.json.Encoder().encode
 """The bytes of a `ModelRecord`; numbers come back bit for bit."""
 
-decode_model_record = msgspec.json.Decoder(ModelRecord).decode
+decode_model_record = reader_of(ModelRecord, MODEL_FORMAT)
 """A `ModelRecord` from its bytes; raises `msgspec.DecodeError`."""
 
 

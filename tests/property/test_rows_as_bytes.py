@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.lineages import Waiting
 from models.plan import Plan
 from models.row_reader import RowReader
 from models.trainer import Trainer, refuse_unlearnable
@@ -25,6 +26,8 @@ from schemas.example import (
     decode_example,
     encode_example,
 )
+from schemas.formats import NewerFormatError
+from schemas.learner_state import LearnerState
 from tests.unit.test_trainer import LEARNERS, LearnerName, bytes_of, plan_of, random_rows
 
 ODD_NUMBERS = (0.0, 1e-7, 0.1 + 0.2, 1e15, -2.5, 25.0, 1e300, 0.30001)
@@ -40,7 +43,7 @@ ODD_TEXTS = (None, "é", 'q"uote', "back\\slash", "plain", "\n")
 
 def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes:
     """A row's bytes, with something in them that few rows have."""
-    kind = generator.randrange(17)
+    kind = generator.randrange(18)
     if kind == 0:
         row.event_id = generator.choice(ODD_TEXTS)
     elif kind == 1:
@@ -53,9 +56,9 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
     elif kind == 4:
         row.features[f"channel={generator.choice(ODD_TEXTS)}"] = 1.0
     elif kind == 5:
-        row.lineage = generator.choice(("another", row.lineage))
+        row.lineage = generator.choice(("before", "unheard", row.lineage))
     elif kind == 6:
-        row.campaign = generator.choice(("nobody", *plan.campaigns))
+        row.campaign = generator.choice(("removed", "unheard", *plan.campaigns))
     elif kind == 7:
         row.closed_at = row.closed_at.replace("Z", "+00:00")
     elif kind == 8:
@@ -75,23 +78,61 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
         value = value.replace(b'"features":{', b'"features":{"tenure":0.5,')
     elif kind == 12:
         value = value[: generator.randrange(len(value))]
+    elif kind == 17:
+        value = value.replace(b"{", b'{"format":%d,' % generator.choice((1, 2, 10**30)), 1)
     elif kind == 13:
         place = generator.randrange(len(value))
         value = value[:place] + generator.choice((b"x", b" ", b'"', b"0", b"\xff")) + value[place:]
     return value
 
 
-def fold_as_objects(trainer: Trainer, offsets: Sequence[int], values: Sequence[bytes]) -> list[int]:
-    """Fold rows one by one; gives the offsets of those that are none."""
+def trainer_of(plan: Plan) -> Trainer:
+    """A trainer that knows of a lineage before its own, and of a campaign that was removed."""
+    trainer = Trainer(plan)
+    trainer.restore(
+        LearnerState(campaign=name, lineage="before", learner="champion", covered=9, version=9)
+        for name in plan.campaigns
+    )
+    trainer.removed.add("removed")
+    return trainer
+
+
+def fold_as_objects(
+    trainer: Trainer, offsets: Sequence[int], values: Sequence[bytes]
+) -> tuple[list[int], list[Waiting]]:
+    """Fold rows one by one, past those to be waited for; gives what is no row, and those."""
     unreadable: list[int] = []
+    waits: list[Waiting] = []
     for offset, value in zip(offsets, values, strict=True):
         try:
             row = decode_example(value)
             refuse_unlearnable(row)
-            trainer.fold([offset], [row])
+        except NewerFormatError:
+            waits.append(Waiting(offset, "", "", "a newer version wrote it"))
         except (msgspec.DecodeError, ValueError):
             unreadable.append(offset)
-    return unreadable
+        else:
+            trainer.fold([offset], [row])
+            waits += [trainer.waits_for] if trainer.waits_for is not None else []
+    return unreadable, waits
+
+
+def fold_as_bytes(
+    trainer: Trainer, values: Sequence[bytes], batch: int
+) -> tuple[list[int], list[Waiting]]:
+    """Fold batches of rows, each as far as it goes and then on after the row it waits for."""
+    unreadable: list[int] = []
+    waits: list[Waiting] = []
+    first = 0
+    while first < len(values):
+        stop = min(first + batch, len(values))
+        found = trainer.fold_bytes(range(first, stop), values[first:stop])
+        unreadable += [row.offset for row in found]
+        first = stop
+        if trainer.waits_for is not None:
+            waits.append(trainer.waits_for)
+            first = trainer.waits_for.offset + 1
+    return unreadable, waits
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
@@ -99,7 +140,7 @@ def fold_as_objects(trainer: Trainer, offsets: Sequence[int], values: Sequence[b
 def test_bytes_are_learned_as_objects_are(
     learner: LearnerName, seed: int, batch: int, texts: int
 ) -> None:
-    """Whatever the bytes are, a trainer knows the same afterwards, and has counted the same."""
+    """Whatever the bytes, a trainer knows the same afterwards, and waited and counted the same."""
     plan = plan_of(learner)
     generator = random.Random(seed)
     values: list[bytes] = []
@@ -108,14 +149,9 @@ def test_bytes_are_learned_as_objects_are(
         values.append(strange(row, generator, plan) if odd else encode_example(row))
         if generator.random() < 0.05:
             values.append(generator.choice(values))
-    one, other = Trainer(plan), Trainer(plan)
-    offsets = range(len(values))
-    wanted = fold_as_objects(one, offsets, values)
-    found: list[int] = []
-    for first in range(0, len(values), batch):
-        taken = slice(first, first + batch)
-        found += [row.offset for row in other.fold_bytes(offsets[taken], values[taken])]
-    assert found == wanted
+    one, other = trainer_of(plan), trainer_of(plan)
+    wanted = fold_as_objects(one, range(len(values)), values)
+    assert fold_as_bytes(other, values, batch) == wanted
     assert other.counts == one.counts
     assert other.changed == one.changed
     assert bytes_of(other) == bytes_of(one)

@@ -229,14 +229,18 @@ def test_one_source_does_not_hide_another() -> None:
 
 
 def test_rows_of_other_definitions_are_dropped_and_counted() -> None:
-    """A row of another lineage, or of a campaign not in the file, is counted and not learned."""
+    """A row of a lineage before ours, or of a removed campaign, is counted and not learned."""
     plan, other = plan_of(), plan_of(horizon_ms=2 * DAY_MS)
     rows = random_rows(other, 20)
-    trainer = Trainer(plan)
+    before, trainer = Trainer(other), Trainer(plan)
+    before.fold(range(20), rows)
+    trainer.restore(states_through_bytes(before))
     trainer.fold(range(20), rows)
     assert {outcome for outcome, _ in trainer.counts} == {"superseded"}
+    assert sum(trainer.counts.values()) == 20
     assert all(learner.version == 0 for learner in trainer.learners.values())
     rows[0].campaign = "nobody"
+    trainer.removed.add("nobody")
     trainer.fold([20], rows[:1])
     assert trainer.counts["unknown campaign", "nobody"] == 1
 
