@@ -16,7 +16,8 @@ import numpy as np
 from consumer.transport import Headers, Outgoing, Records
 from models.batch import BANDS, REASONS_MAX, STATUSES
 from models.intake import Refusal
-from models.kernel_record import Pieces, write_records
+from models.kernel_copy import COPY_BYTES
+from models.kernel_record import NO_SCORE, Pieces, write_records
 from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
 from models.scorer import Folded
@@ -42,7 +43,9 @@ class ScoreEncoder:
         # Every piece once is more than a record needs besides its texts, numbers and reasons.
         self._record_max = int(lengths[: self._pieces.campaign].sum()) + TIME_LENGTH + 100
         self._entry_max = NUMBERS_MAX + REASONS_MAX * (longest_reason + 8)
-        self._entry_max += int(lengths[: self._pieces.source].max()) * 8
+        self._entry_max += int(lengths[: self._pieces.source].max()) * 10
+        self._buffer = np.empty(0, np.uint8)
+        self._tails = np.empty((len(plan.campaigns), 3), np.int64)
 
     def encode(self, folded: Folded) -> tuple[list[bytes], list[bytes]]:
         """Keys and values of the score records of a batch, in the order of the events."""
@@ -50,13 +53,15 @@ class ScoreEncoder:
         texts = batch.texts
         named = int(np.diff(texts.customer).sum() + np.diff(texts.event).sum())
         size = named + len(batch.rows) * self._record_max + count * self._entry_max
-        buffer = np.empty(size, np.uint8)
+        if len(self._buffer) < size + COPY_BYTES:
+            self._buffer = np.empty(size + COPY_BYTES, np.uint8)
         ends = np.zeros(len(batch.rows) + 1, np.int64)
+        self._tails[:] = NO_SCORE
         records = write_records(
-            buffer, self._pieces, batch.columns, texts.text, texts.customer, texts.event,
-            folded.scores, count, ends[1:],
+            self._buffer, self._pieces, batch.columns, texts.text, texts.customer, texts.event,
+            folded.scores, count, self._tails, ends[1:],
         )  # fmt: skip
-        text = buffer[: ends[records]].tobytes()
+        text = self._buffer[: ends[records]].tobytes()
         values = [text[start:stop] for start, stop in pairwise(ends[: records + 1].tolist())]
         scored = np.flatnonzero(np.diff(folded.scores.event[:count], prepend=-1))
         return batch.keys_of(folded.scores.event[scored]), values
@@ -68,12 +73,14 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
     fixed = [
         b'{"score_id":"', b'","customer_id":"', b'","event_id":"', b'","cause":"event","as_of":"',
         b'","source":{"topic":%b,"partition":%d,"offset":' % (topic, partition), b'},"scores":[',
-        b',"probability":', b',"percentile":', b',"expected_value":', b"}", b'],"other_reasons":',
-        b',"baseline":', b"]}", b",", b"null",
-        *(b',"band":"%b"' % band.encode() for band in BANDS), b',"band":null',
+        b',"percentile":', b"null", b'}],"other_reasons":', b'],"other_reasons":', b',"baseline":',
+        b"]}", b",",
+        *(b',"band":"%b","expected_value":' % band.encode() for band in BANDS),
+        b'null,"band":null,"expected_value":',
     ]  # fmt: skip
     openings = [
-        b'{"campaign":%b,"horizon_ms":%d' % (_json(c.name), c.horizon_ms) for c in campaigns
+        b'{"campaign":%b,"horizon_ms":%d,"probability":' % (_json(c.name), c.horizon_ms)
+        for c in campaigns
     ]
     models = [
         b',"model":{"lineage":%b,"learner":%b,"version":' % (_json(lineage), _json(CHAMPION))
@@ -82,17 +89,23 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
     features = [b',"features":%b}}' % _json(digest) for digest in plan.features]
     statuses = [b',"status":%b,"reasons":[' % _json(status) for status in STATUSES]
     sources = [b'{"source":%b,"contribution":' % _json(name) for name in plan.layout.sources]
-    groups = [fixed, openings, models, features, statuses, sources]
+    only_statuses = [b"null" + status for status in statuses]
+    next_sources = [b"}," + source for source in sources]
+    groups = [
+        fixed, openings, models, features, statuses, only_statuses, sources, next_sources,
+    ]  # fmt: skip
     pieces = [piece for group in groups for piece in group]
     firsts = list(accumulate(map(len, groups)))
     return Pieces(
-        text=array_of(b"".join(pieces)),
+        text=array_of(b"".join(pieces) + bytes(COPY_BYTES)),
         starts=np.array([0, *accumulate(map(len, pieces))], np.int64),
         campaign=firsts[0],
         model=firsts[1],
         features=firsts[2],
         status=firsts[3],
-        source=firsts[4],
+        only_status=firsts[4],
+        source=firsts[5],
+        next_source=firsts[6],
         predicts_value=np.array([c.predict == "value" for c in campaigns], np.int64),
     )
 

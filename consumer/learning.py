@@ -8,7 +8,7 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -85,7 +85,7 @@ class LearningPartition:
         for succession in self._trainer.restore(read):
             self._say_succession(succession)
 
-    def follow_removals(self, removed: Set[str]) -> None:
+    def follow_removals(self, removed: AbstractSet[str]) -> None:
         """Leave out rows of these campaigns, unless they are in the campaign file, and no others.
 
         A campaign that comes back in somebody's file is removed no longer.

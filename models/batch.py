@@ -20,6 +20,8 @@ F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 I4 = NDArray[np.int32]
 I1 = NDArray[np.int8]
+U1 = NDArray[np.uint8]
+U4 = NDArray[np.uint32]
 U8 = NDArray[np.uint64]
 
 REASONS_MAX = 3
@@ -55,6 +57,19 @@ class EventColumns(NamedTuple):
     keys: U8  # [n, keys] 0 is absent
     deadlines: I8  # [n, deadlines]
     by_place: I4  # [n, count_by groups] -1 is none
+
+
+class Texts(NamedTuple):
+    """Where the texts of n events stand, as JSON without its quotes."""
+
+    text: U1
+    customer: I8  # [n, 2] spans
+    event: I8  # [n, 2] the sender's id, or the one that it was given
+
+    def customer_text(self, row: int) -> bytes:
+        """Who acted."""
+        start, stop = self.customer[row]
+        return self.text[start:stop].tobytes()
 
 
 class ServedModels(NamedTuple):
@@ -97,6 +112,7 @@ class Scratch(NamedTuple):
 
     x: F8  # the layout's columns, on the grid of features
     units: I4  # the same as whole numbers of grid steps
+    passed: U4  # how many knots of hinges each has reached
     fades: F8  # [stream, half-life] what is left of each counter
     source: F8  # sums by source
     experts: F8
@@ -130,6 +146,7 @@ def scratch(plan: Plan) -> Scratch:
     return Scratch(
         x=np.zeros(len(plan.layout.columns)),
         units=np.zeros(len(plan.layout.columns), np.int32),
+        passed=np.zeros(len(plan.layout.columns), np.uint32),
         fades=np.zeros(len(plan.layout.streams) * len(plan.layout.half_lives_ms)),
         source=np.zeros(len(plan.layout.sources)),
         experts=np.zeros(EXPERTS_MAX),

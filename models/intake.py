@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
-from models.batch import DEADLINE_ABSENT_MS, EventColumns
+from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
-from models.plan import I4, I8, U1, EventRule, Plan
+from models.plan import I4, I8, EventRule, Plan
 from models.wire import Appendix, kinds_of, taken, wire_of
 from schemas.errors import InvalidRecord
 from schemas.event import (
@@ -43,24 +43,6 @@ class Refusal(NamedTuple):
     row: int
     stage: str
     error: InvalidRecord
-
-
-class Texts(NamedTuple):
-    """Where the texts of n events stand, as JSON without its quotes."""
-
-    text: U1
-    customer: I8  # [n, 2] spans
-    event: I8  # [n, 2]
-
-    def customer_text(self, row: int) -> bytes:
-        """Who acted."""
-        start, stop = self.customer[row]
-        return self.text[start:stop].tobytes()
-
-    def event_text(self, row: int) -> bytes:
-        """The sender's id of an event, or the one that it was given."""
-        start, stop = self.event[row]
-        return self.text[start:stop].tobytes()
 
 
 def text_of(escaped: bytes) -> str:

@@ -94,22 +94,24 @@ def answer_examples(
     keys: U8,
 ) -> None:
     """Let an event answer the open examples of its customer."""
-    place = profiles.first_example[slot]
-    while place >= 0:
-        campaign = examples.campaign[place]
+    for campaign in range(plan.goal_mask.shape[0]):
         hit = (plan.goal_mask[campaign] & mask) != 0
         lost = (plan.lost_mask[campaign] & mask) != 0
-        if (hit or lost) and examples.decided[place] == 0:
+        if not (hit or lost):
+            continue
+        place = profiles.first_example[slot, campaign]
+        while place >= 0:
             age = at_ms - examples.at_ms[place]
             inside = age >= 0 and at_ms <= examples.deadline_ms[place]
-            if inside and same_keys(examples, plan, place, campaign, keys):
+            undecided = examples.decided[place] == 0
+            if undecided and inside and same_keys(examples, plan, place, campaign, keys):
                 late_enough = age >= plan.after_ms[campaign]
                 allowed = not forbidden_same(examples, plan, place, campaign, keys)
                 if hit and late_enough and allowed:
                     take_hit(examples, plan, place, campaign, value)
                 elif lost:
                     examples.decided[place] = 1
-        place = examples.next[place]
+            place = examples.next[place]
 
 
 @compiled
@@ -126,15 +128,16 @@ def take_hit(examples: Examples, plan: PlanArrays, place: int, campaign: int, va
 @compiled
 def leave_chain(profiles: Profiles, examples: Examples, registers: I8, place: int) -> None:
     """Take a closed example out of its customer's chain."""
-    slot = examples.slot[place]
-    if profiles.first_example[slot] == place:
-        profiles.first_example[slot] = examples.next[place]
+    slot, campaign = examples.slot[place], examples.campaign[place]
+    if profiles.first_example[slot, campaign] == place:
+        profiles.first_example[slot, campaign] = examples.next[place]
     else:
-        before = profiles.first_example[slot]
+        before = profiles.first_example[slot, campaign]
         while examples.next[before] != place:
             before = examples.next[before]
         examples.next[before] = examples.next[place]
-    if profiles.first_example[slot] < 0 and profiles.newer[slot] == UNLISTED:
+    profiles.waiting[slot] -= 1
+    if profiles.waiting[slot] == 0 and profiles.newer[slot] == UNLISTED:
         list_oldest(profiles, registers, slot)
 
 
@@ -229,11 +232,10 @@ def current_example(
     keys: U8,
 ) -> int:
     """The open example whose interval holds this moment, or -1."""
-    place = profiles.first_example[slot]
+    place = profiles.first_example[slot, campaign]
     while place >= 0:
         if (
-            examples.campaign[place] == campaign
-            and examples.decided[place] == 0
+            examples.decided[place] == 0
             and at_ms < examples.start_ms[place] + plan.interval_ms[campaign]
             and interval_keys(examples, plan, place, campaign, keys)
         ):
@@ -307,8 +309,9 @@ def choose_place(
     examples.weight[place] = np.float32(1 << level)
     examples.slot[place] = slot
     examples.campaign[place] = campaign
-    examples.next[place] = profiles.first_example[slot]
-    profiles.first_example[slot] = place
+    examples.next[place] = profiles.first_example[slot, campaign]
+    profiles.first_example[slot, campaign] = place
+    profiles.waiting[slot] += 1
     registers[OPEN_COUNT] += 1
     registers[OPENED] += 1
     return place
@@ -324,7 +327,6 @@ def open_example(
     campaign: int,
     at_ms: int,
     offset: int,
-    event_hash: np.uint64,
     keys: U8,
     deadlines: I8,
 ) -> None:
@@ -338,7 +340,6 @@ def open_example(
     examples.due_ms[place] = deadline + plan.lateness_ms
     examples.sequence[place] = registers[NEXT_SEQUENCE]
     examples.offset[place] = offset
-    examples.event_hash[place] = event_hash
     examples.answer[place] = 0.0
     examples.decided[place] = 0
     for key in range(keys.shape[0]):

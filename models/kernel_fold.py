@@ -16,6 +16,7 @@ from models.batch import (
     ScoreColumns,
     Scratch,
     ServedModels,
+    Texts,
 )
 from models.compiled import compiled
 from models.kernel_examples import (
@@ -25,6 +26,7 @@ from models.kernel_examples import (
     close_due,
     open_example,
 )
+from models.kernel_names import keep_name
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
@@ -52,6 +54,7 @@ def score_event(
     plan: PlanArrays,
     models: ServedModels,
     events: EventColumns,
+    texts: Texts,
     row: int,
     catching_up: bool,
     room: Scratch,
@@ -83,8 +86,9 @@ def score_event(
             keep_features(examples, plan, place, campaign, room)
             open_example(
                 examples, queues, registers, plan, place, campaign, at_ms,
-                events.offset[row], event_hash, keys, events.deadlines[row],
+                events.offset[row], keys, events.deadlines[row],
             )  # fmt: skip
+            keep_name(examples.event_id, place, texts.text, texts.event[row])
     return read
 
 
@@ -97,6 +101,7 @@ def fold_events(
     plan: PlanArrays,
     models: ServedModels,
     events: EventColumns,
+    texts: Texts,
     first: int,
     catching_up: bool,
     room: Scratch,
@@ -116,6 +121,7 @@ def fold_events(
             if registers[CLOSED_COUNT] > 0 and registers[SLOT_COUNT] >= plan.profiles_max:
                 return row
             slot = admit(profiles, queues, registers, plan, one, two)
+            keep_name(profiles.name, slot, texts.text, texts.customer[row])
             out.admitted[row] = 1
         events.slot[row] = slot
         at_ms, mask = events.at_ms[row], events.mask[row]
@@ -125,7 +131,7 @@ def fold_events(
         closed = close_due(profiles, examples, queues, registers, plan, offset)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
-            if profiles.newer[slot] == UNLISTED and profiles.first_example[slot] < 0:
+            if profiles.newer[slot] == UNLISTED and profiles.waiting[slot] == 0:
                 list_oldest(profiles, registers, slot)  # A new profile, of a repeat only.
             out.outcome[row] = DUPLICATE
             continue
@@ -142,8 +148,9 @@ def fold_events(
             out.outcome[row] = LATE
             continue
         scored = score_event(
-            profiles, examples, queues, registers, plan, models, events, row, catching_up, room, out
-        )
+            profiles, examples, queues, registers, plan, models, events, texts, row, catching_up,
+            room, out,
+        )  # fmt: skip
         out.outcome[row] = TAKEN if scored else NOT_SCORED
     return int(count)
 

@@ -86,17 +86,16 @@ def ask_for_profile(profiles: Profiles, slot: int) -> None:
 
 @compiled
 def ask_for_example(profiles: Profiles, examples: Examples, slot: int) -> None:
-    """Hint at the customer's newest open example, and neighbours in the order of activity."""
+    """Hint at the customer's newest open examples, and neighbours in the order of activity."""
     newer, older = profiles.newer[slot], profiles.older[slot]
     if newer >= 0:
         ask(profiles.older, profiles.gap_days, newer)
     if older >= 0:
         ask(profiles.newer, profiles.older, older)
-    place = profiles.first_example[slot]
-    if place >= 0:
-        ask(examples.at_ms, examples.due_ms, place)
-        ask(examples.slot, examples.weight, place)
-        ask(examples.campaign, examples.status, place)
+    for campaign in range(profiles.first_example.shape[1]):
+        place = profiles.first_example[slot, campaign]
+        if place >= 0:
+            ask(examples.at_ms, examples.answer, place)
 
 
 @compiled

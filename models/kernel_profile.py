@@ -15,8 +15,8 @@ from models.batch import Scratch
 from models.compiled import compiled
 from models.kernel_math import half_power, log_above, sine_and_cosine
 from models.kernel_records import row_of
-from models.layout import COUNT_BY_VALUES_MAX, UNITS_PER_ONE
-from models.plan import COUNT_BY_HALF_LIFE_MS, F8, PlanArrays
+from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS, UNITS_PER_ONE
+from models.plan import COUNT_BY_HALF_LIFE_MS, F8, U4, PlanArrays
 from models.state import I4, NEVER_MS, Profiles
 
 DAY_MS = 86_400_000.0
@@ -25,6 +25,7 @@ COUNT_BY_DECAY_PER_MS = 1.0 / COUNT_BY_HALF_LIFE_MS
 DAYS_MAX = 400.0
 FEATURE_MAX = 20.0
 UNITS_OF_ONE = int(UNITS_PER_ONE)
+KNOTS = len(HINGE_KNOTS)
 NO_GAP = -1.0  # Fewer than two events.
 
 
@@ -43,6 +44,7 @@ def reset_profile(profiles: Profiles, slot: int) -> None:
     profiles.remembered[slot] = 0
     profiles.remembered_at[slot] = NEVER_MS
     profiles.first_example[slot] = -1
+    profiles.waiting[slot] = 0
     profiles.newer[slot] = -2
     profiles.older[slot] = -2
 
@@ -170,7 +172,7 @@ def read_streams(
 
 
 @compiled
-def settle(x: F8, units: I4) -> None:
+def settle(x: F8, units: I4, passed: U4) -> None:
     """Turn sizes into features: `sign(size) log(1 + |size|)` within ±20, on the features' grid.
 
     The grid lets a few decimals say exactly what was scored. The loop knows no exceptions, so that
@@ -181,6 +183,7 @@ def settle(x: F8, units: I4) -> None:
         steps = np.rint((size if x[column] >= 0.0 else -size) * UNITS_PER_ONE)
         units[column] = np.int32(steps)
         x[column] = steps / UNITS_PER_ONE
+        passed[column] = np.uint32(min(max(int(x[column]), 0), KNOTS))
 
 
 @compiled
@@ -189,6 +192,7 @@ def put(room: Scratch, column: int, value: float) -> None:
     steps = np.rint(value * UNITS_PER_ONE)
     room.units[column] = np.int32(steps)
     room.x[column] = steps / UNITS_PER_ONE
+    room.passed[column] = np.uint32(min(max(int(room.x[column]), 0), KNOTS))
 
 
 @compiled
@@ -196,6 +200,7 @@ def put_flag(room: Scratch, column: int, up: bool) -> None:
     """Set a column that is 1 or 0."""
     room.units[column] = UNITS_OF_ONE if up else 0
     room.x[column] = 1.0 if up else 0.0
+    room.passed[column] = 1 if up else 0
 
 
 @compiled
@@ -241,7 +246,7 @@ def read_features(
     for place in range(numbers.shape[0]):
         absent = math.isnan(numbers[place])
         x[plan.numbers_start + 2 * place] = 0.0 if absent else numbers[place]
-    settle(x, room.units)
+    settle(x, room.units, room.passed)
     streams = plan.stream_mask.shape[0]
     seen = (2 * plan.decay_per_ms.shape[0] + 1) * streams
     for stream in range(streams):

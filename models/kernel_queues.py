@@ -173,7 +173,7 @@ def choose_victim(profiles: Profiles, registers: I8) -> int:
     while registers[LRU_LAST] >= 0:
         slot = registers[LRU_LAST]
         unlist(profiles, registers, slot)
-        if profiles.first_example[slot] < 0:
+        if profiles.waiting[slot] == 0:
             return int(slot)
     return -1
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, ScoreColumns
 from models.compiled import compiled
+from models.kernel_copy import copy_wide
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
     PERCENTILE_PLACES,
@@ -28,29 +29,33 @@ BAND_HIGH_FROM = 80.0
 
 # The pieces of a record that are the same for all; behind them stand those of campaigns and so on.
 (
-    SCORE_ID, CUSTOMER_ID, EVENT_ID, AS_OF, SOURCE, SCORES, PROBABILITY, PERCENTILE, EXPECTED_VALUE,
-    CONTRIBUTION_END, OTHER_REASONS, BASELINE, RECORD_END, COMMA, NULL, BAND_LOW, BAND_MEDIUM,
-    BAND_HIGH, BAND_NONE,
-) = range(19)  # fmt: skip
+    SCORE_ID, CUSTOMER_ID, EVENT_ID, AS_OF, SOURCE, SCORES, PERCENTILE, NO_PROBABILITY,
+    REASONS_END, NO_REASONS_END, BASELINE, RECORD_END, COMMA, BAND_LOW, BAND_MEDIUM, BAND_HIGH,
+    BAND_NONE,
+) = range(17)  # fmt: skip
+TAIL_START, TAIL_STOP, TAIL_SCORE = 0, 1, 2
+NO_SCORE = -1
 
 
 class Pieces(NamedTuple):
     """Everything in a record that is known beforehand, as text."""
 
-    text: U1
+    text: U1  # and room behind it for a wide copy
     starts: I8  # [pieces + 1]
     campaign: int  # the first of the pieces that open an entry, by campaign
     model: int  # the first of those up to the model's version, by campaign
     features: int  # the first of those that close an entry, by campaign
-    status: int  # the first of those of the statuses
-    source: int  # the first of those that open a reason, by source
+    status: int  # the first of those of the statuses behind an expected value
+    only_status: int  # the first of those of the statuses where there is none
+    source: int  # the first of those that open the first reason, by source
+    next_source: int  # the first of those that open a further reason, by source
     predicts_value: I8  # [campaigns]
 
 
 @compiled
 def write_piece(buffer: U1, at: int, pieces: Pieces, piece: int) -> int:
     """Write a piece that is known beforehand."""
-    return copy_span(buffer, at, pieces.text, pieces.starts[piece], pieces.starts[piece + 1])
+    return copy_wide(buffer, at, pieces.text, pieces.starts[piece], pieces.starts[piece + 1])
 
 
 @compiled
@@ -65,7 +70,6 @@ def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> 
     """Write percentile and band, or null for both."""
     at = write_piece(buffer, at, pieces, PERCENTILE)
     if percentile == NO_PERCENTILE:
-        at = write_piece(buffer, at, pieces, NULL)
         return write_piece(buffer, at, pieces, BAND_NONE)
     at = write_number(buffer, at, percentile, PERCENTILE_PLACES)
     band = BAND_LOW
@@ -78,44 +82,62 @@ def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> 
 
 @compiled
 def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
-    """Write the reasons, the remainder and the baseline."""
+    """Write the reasons and the remainder."""
+    end = NO_REASONS_END
     for rank in range(REASONS_MAX):
         source = scores.source[m, rank]
         if source < 0:
             break
-        if rank > 0:
-            at = write_piece(buffer, at, pieces, COMMA)
-        at = write_piece(buffer, at, pieces, pieces.source + source)
+        opening = pieces.source if rank == 0 else pieces.next_source
+        at = write_piece(buffer, at, pieces, opening + source)
         at = write_number(buffer, at, scores.contribution[m, rank], CONTRIBUTION_PLACES)
-        at = write_piece(buffer, at, pieces, CONTRIBUTION_END)
-    at = write_piece(buffer, at, pieces, OTHER_REASONS)
-    at = write_number(buffer, at, scores.other[m], REMAINDER_PLACES)
-    at = write_piece(buffer, at, pieces, BASELINE)
-    return write_number(buffer, at, scores.baseline[m], REMAINDER_PLACES)
+        end = REASONS_END
+    at = write_piece(buffer, at, pieces, end)
+    return write_number(buffer, at, scores.other[m], REMAINDER_PLACES)
 
 
 @compiled
-def write_entry(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
-    """Write one campaign's score."""
+def write_tail(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int, tails: I8) -> int:
+    """Write the baseline and the model: what is nearly always as in the campaign's last score."""
     campaign = scores.campaign[m]
+    tail = tails[campaign]
+    last = tail[TAIL_SCORE]
+    if (
+        last != NO_SCORE
+        and scores.version[last] == scores.version[m]
+        and scores.baseline[last] == scores.baseline[m]
+    ):
+        return copy_wide(buffer, at, buffer, tail[TAIL_START], tail[TAIL_STOP])
+    tail[TAIL_START] = at
+    at = write_piece(buffer, at, pieces, BASELINE)
+    at = write_number(buffer, at, scores.baseline[m], REMAINDER_PLACES)
+    at = write_piece(buffer, at, pieces, pieces.model + campaign)
+    at = write_integer(buffer, at, scores.version[m])
+    at = write_piece(buffer, at, pieces, pieces.features + campaign)
+    tail[TAIL_STOP], tail[TAIL_SCORE] = at, m
+    return at
+
+
+@compiled
+def write_entry(
+    buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int, tails: I8
+) -> int:
+    """Write one campaign's score."""
+    campaign, status = scores.campaign[m], scores.status[m]
     is_value = pieces.predicts_value[campaign] == 1
     at = write_piece(buffer, at, pieces, pieces.campaign + campaign)
-    at = write_piece(buffer, at, pieces, PROBABILITY)
     if is_value:
-        at = write_piece(buffer, at, pieces, NULL)
+        at = write_piece(buffer, at, pieces, NO_PROBABILITY)
     else:
         at = write_number(buffer, at, scores.served[m], PROBABILITY_PLACES)
     at = write_percentile(buffer, at, pieces, scores.percentile[m])
-    at = write_piece(buffer, at, pieces, EXPECTED_VALUE)
     if is_value:
         at = write_number(buffer, at, scores.served[m], VALUE_PLACES)
+        at = write_piece(buffer, at, pieces, pieces.status + status)
     else:
-        at = write_piece(buffer, at, pieces, NULL)
-    at = write_piece(buffer, at, pieces, pieces.status + scores.status[m])
+        at = write_piece(buffer, at, pieces, pieces.only_status + status)
     at = write_reasons(buffer, at, pieces, scores, m)
-    at = write_piece(buffer, at, pieces, pieces.model + campaign)
-    at = write_integer(buffer, at, scores.version[m])
-    return write_piece(buffer, at, pieces, pieces.features + campaign)
+    return write_tail(buffer, at, pieces, scores, m, tails)
 
 
 @compiled
@@ -154,9 +176,13 @@ def write_records(
     event: I8,
     scores: ScoreColumns,
     count: int,
+    tails: I8,
     ends: I8,
 ) -> int:
-    """Write the records of the first `count` scores, note where each ends, give their number."""
+    """Write the records of the first `count` scores, note where each ends, give their number.
+
+    Writes up to COPY_BYTES beyond the end; `tails` is room for each campaign, filled with NO_SCORE.
+    """
     at, records = 0, 0
     for m in range(count):
         row = scores.event[m]
@@ -164,7 +190,7 @@ def write_records(
             at = write_opening(buffer, at, pieces, events, text, customer, event, row)
         else:
             at = write_piece(buffer, at, pieces, COMMA)
-        at = write_entry(buffer, at, pieces, scores, m)
+        at = write_entry(buffer, at, pieces, scores, m, tails)
         if m + 1 == count or scores.event[m + 1] != row:
             at = write_piece(buffer, at, pieces, RECORD_END)
             ends[records] = at

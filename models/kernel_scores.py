@@ -15,7 +15,6 @@ from models.batch import (
     CATCHING_UP,
     NO_PERCENTILE,
     QUANTILES,
-    REASONS_MAX,
     WARMING,
     EventColumns,
     ScoreColumns,
@@ -33,13 +32,12 @@ from models.kernel_grid import (
 )
 from models.kernel_math import LOG_2, half_power
 from models.kernel_records import row_of
-from models.layout import HINGE_KNOTS
 from models.plan import F8, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
 
 LOGIT_MAX = 27.0  # Of a probability that twelve decimals can still say.
 HALVINGS_PER_UNIT = 1.0 / LOG_2
-KNOTS = len(HINGE_KNOTS)
+NOBODY = -1
 
 
 @compiled
@@ -109,9 +107,9 @@ def sum_bends(plan: PlanArrays, models: ServedModels, campaign: int, room: Scrat
     for run in range(runs.shape[1]):
         part = 0.0
         for bend in range(runs[campaign, run, 0], runs[campaign, run, 1]):
-            x = room.x[np.uint32(columns[bend])]
-            passed = np.uint32(min(max(int(x), 0), KNOTS))
-            part += slopes[bend, passed] * x + offsets[bend, passed]
+            column = np.uint32(columns[bend])
+            passed = room.passed[column]
+            part += slopes[bend, passed] * room.x[column] + offsets[bend, passed]
         room.source[runs[campaign, run, 2]] += part
 
 
@@ -174,22 +172,28 @@ def strongest(
     plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
 ) -> float:
     """Write the strongest contributions and give their sum; equal ones go by source."""
+    one = two = three = 0.0
+    first, second, third = NOBODY, NOBODY, NOBODY
     for source in range(plan.sources):
         part = room.source[source] + models.source_offset[campaign, source]
-        rank = REASONS_MAX
-        while rank > 0 and abs(part) > abs(out.contribution[m, rank - 1]):
-            rank -= 1
-            if rank + 1 < REASONS_MAX:
-                out.contribution[m, rank + 1] = out.contribution[m, rank]
-                out.source[m, rank + 1] = out.source[m, rank]
-        if rank < REASONS_MAX:
-            out.contribution[m, rank] = part
-            out.source[m, rank] = source
-    total = 0.0
-    for rank in range(REASONS_MAX):
-        out.contribution[m, rank] = on_grid(out.contribution[m, rank], CONTRIBUTION_PLACES)
-        total += out.contribution[m, rank]
-    return total
+        # No branch: which is the stronger is anybody's guess, and a wrong one costs more than all.
+        over_one, over_two, over_three = (
+            abs(part) > abs(one), abs(part) > abs(two), abs(part) > abs(three),
+        )  # fmt: skip
+        three = two if over_two else (part if over_three else three)
+        third = second if over_two else (source if over_three else third)
+        two = one if over_one else (part if over_two else two)
+        second = first if over_one else (source if over_two else second)
+        one = part if over_one else one
+        first = source if over_one else first
+    out.source[m, 0], out.source[m, 1], out.source[m, 2] = first, second, third
+    one, two, three = (
+        on_grid(one, CONTRIBUTION_PLACES),
+        on_grid(two, CONTRIBUTION_PLACES),
+        on_grid(three, CONTRIBUTION_PLACES),
+    )
+    out.contribution[m, 0], out.contribution[m, 1], out.contribution[m, 2] = one, two, three
+    return one + two + three
 
 
 @compiled

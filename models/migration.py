@@ -90,7 +90,7 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     _carry_profiles(arrays["profiles"], profiles, old, new)
     registers = arrays["registers"].copy()
     dropped = _carry_examples(arrays["examples"], examples, old, new)
-    _unlink(arrays["examples"], profiles, examples, dropped)
+    np.subtract.at(profiles["waiting"], arrays["examples"]["slot"][dropped], 1)
     gone = np.flatnonzero(dropped).astype(np.int32)
     registers[OPEN_COUNT] -= len(gone)
     registers[FREE_COUNT] += len(gone)
@@ -126,9 +126,10 @@ def _tuples(lists: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 
 
 def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
-    for name in ("customer_hash", "first_at", "first_example", "newer", "older"):
+    for name in ("customer_hash", "first_at", "waiting", "newer", "older", "name"):
         to[name] = source[name]
     to["last_at"] = NEVER_MS
+    to["first_example"] = -1
     ages = _pairs(old["half_lives"], new["half_lives"])
     for stream, was in _pairs(_tuples(old["streams"]), _tuples(new["streams"])):
         to["last_at"][:, stream] = source["last_at"][:, was]
@@ -139,6 +140,7 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
     for campaign, was in _pairs(_campaigns(old), _campaigns(new)):
         to["answers"][:, campaign] = source["answers"][:, was]
         to["answers_at"][:, campaign] = source["answers_at"][:, was]
+        to["first_example"][:, campaign] = source["first_example"][:, was]
     for place, was in _pairs(old["remembered"], new["remembered"]):
         to["remembered"][:, place] = source["remembered"][:, was]
         to["remembered_at"][:, place] = source["remembered_at"][:, was]
@@ -176,20 +178,9 @@ def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[n
     return dropped
 
 
-def _unlink(source: Rows, profiles: Rows, examples: Rows, dropped: NDArray[np.bool_]) -> None:
-    """Take examples out of their customers' chains."""
-    following = source["next"].copy()
-    for chain in (examples["next"], profiles["first_example"]):
-        while True:
-            gone = np.flatnonzero((chain >= 0) & dropped[np.maximum(chain, 0)])
-            if not len(gone):
-                break
-            chain[gone] = following[chain[gone]]
-
-
 def _list_again(profiles: Rows, registers: NDArray[np.int64]) -> None:
     """Customers whose last open example went can make room again, before all others."""
-    free = (profiles["first_example"] < 0) & (profiles["newer"] == UNLISTED)
+    free = (profiles["waiting"] == 0) & (profiles["newer"] == UNLISTED)
     for slot in np.flatnonzero(free).tolist():
         last = int(registers[LRU_LAST])
         profiles["older"][slot], profiles["newer"][slot] = -1, last

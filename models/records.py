@@ -19,7 +19,7 @@ View = TypeVar("View")
 
 GROWTH = 16  # A store grows by a sixteenth: little is wasted, and growing moves no bytes.
 SMALLEST = 256
-ROW_BYTES = 32  # A row is a multiple of it, so that no number crosses two lines of a cache.
+ROW_BYTES = 64  # A line of a cache: where a row begins, a line does.
 LARGE_BYTES = 1 << 22  # From here on pages of 2 MiB waste little, and are looked up quickly.
 PAGES_BYTES = 1 << 21
 
@@ -38,7 +38,8 @@ class Records(Generic[View]):
     Parameters
     ----------
     view_of: makes the view of the arrays, by the names of the fields.
-    fields: type and shape of each field, as they lie in a row; a shape has no zero.
+    fields: type and shape of each field, as they lie in a row; a shape has no zero, and the order
+        leaves no gap.
     """
 
     def __init__(
@@ -107,25 +108,25 @@ class Records(Generic[View]):
 
 
 def row_type(fields: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]) -> np.dtype[np.void]:
-    """The fields behind each other, those of the widest numbers first: none needs a gap.
+    """The fields behind each other, in whole lines.
 
     Examples
     --------
-    >>> row_type({"a": (np.int8, ()), "b": (np.int64, (2,)), "c": (np.int8, ())})["b"].shape
-    (2,)
-    >>> row_type({"a": (np.int8, ()), "b": (np.int64, (2,)), "c": (np.int8, ())}).fields["c"][1]
-    17
+    >>> kind = row_type({"a": (np.int64, (2,)), "b": (np.int8, ())})
+    >>> kind["a"].shape, kind.fields["b"][1], kind.itemsize
+    ((2,), 16, 64)
     """
-    names = sorted(fields, key=lambda name: -np.dtype(fields[name][0]).itemsize)
-    packed = np.dtype([(name, *fields[name]) for name in names])
+    packed = np.dtype([(name, *kind) for name, kind in fields.items()])
     assert packed.fields is not None, "a row has fields"
-    size = -(-packed.itemsize // ROW_BYTES) * ROW_BYTES
+    offsets = [packed.fields[name][1] for name in fields]
+    for offset, (number, _) in zip(offsets, fields.values(), strict=True):
+        assert offset % np.dtype(number).itemsize == 0, "a number crosses two words"
     return np.dtype(
         {
-            "names": names,
-            "formats": [packed[name] for name in names],
-            "offsets": [packed.fields[name][1] for name in names],
-            "itemsize": size,
+            "names": list(fields),
+            "formats": [packed[name] for name in fields],
+            "offsets": offsets,
+            "itemsize": -(-packed.itemsize // ROW_BYTES) * ROW_BYTES,
         }
     )
 

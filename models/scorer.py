@@ -19,6 +19,7 @@ from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.lifted import Lifted
 from models.migration import migrate, shape_of
+from models.names import LongNames
 from models.plan import Plan
 from models.rows import Rows, RowWriter
 from models.scorer_state import ScorerState, lift, restore
@@ -102,8 +103,8 @@ class Scorer:
         self._queues = new_queues(plan)
         self._registers = new_registers()
         self._scratch = scratch(plan)
-        self._customers: list[bytes] = []  # [slot] as JSON without its quotes
-        self._event_ids: list[bytes] = []  # [place] the same
+        self._customers = LongNames()
+        self._event_ids = LongNames()
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next record on; False if it is not of this campaign file."""
@@ -231,7 +232,6 @@ class Scorer:
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
-        self._event_ids += [b""] * (self._examples.rows - len(self._event_ids))
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
@@ -274,20 +274,18 @@ class Scorer:
             self.plan.arrays,
             self._serving.models,
             batch.columns,
+            batch.texts,
             first,
             catching_up,
             self._scratch,
             out,
         )
-        for row in np.flatnonzero(out.admitted[first:stop]).tolist():
-            slot = int(batch.columns.slot[first + row])
-            self._customers += [b""] * (slot + 1 - len(self._customers))
-            self._customers[slot] = batch.texts.customer_text(first + row)
-        opened = slice(scored, int(self._registers[SCORES]))
-        places, events = out.place[opened], out.event[opened]
-        kept = places >= 0
-        for place, event in zip(places[kept].tolist(), events[kept].tolist(), strict=True):
-            self._event_ids[place] = batch.texts.event_text(event)
+        texts, admitted = batch.texts, first + np.flatnonzero(out.admitted[first:stop])
+        slots = batch.columns.slot[admitted].tolist()
+        self._customers.keep(slots, texts.text, texts.customer[admitted])
+        opened = scored + np.flatnonzero(out.place[scored : int(self._registers[SCORES])] >= 0)
+        places = out.place[opened].tolist()
+        self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
         self._close_rows(rows)
         return stop
 
@@ -296,9 +294,9 @@ class Scorer:
         if not closed:
             return
         gone, examples = self._queues.closed[:closed], self._examples.view
-        leavers = [text_of(self._customers[slot]) for slot in examples.slot[gone].tolist()]
-        event_ids = [text_of(self._event_ids[place]) for place in gone.tolist()]
+        names = self._customers.read(self._profiles.view.name, examples.slot[gone])
+        leavers = [text_of(name) for name in names]
+        event_ids = [text_of(name) for name in self._event_ids.read(examples.event_id, gone)]
         self._writer.write(examples, gone, leavers, event_ids, rows)
-        for place in gone.tolist():
-            self._event_ids[place] = b""
+        self._event_ids.forget(gone.tolist())
         free_closed(self._queues, self._registers, closed)

@@ -19,6 +19,7 @@ from models.intake import Intake
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.lifted import Lifted
+from models.names import LongNames
 from models.records import Records
 from models.state import (
     FREE_COUNT,
@@ -43,8 +44,8 @@ class ScorerState:
     examples: Records[Examples]
     queues: Queues
     registers: I8
-    customers: list[bytes]  # [slot] as JSON without its quotes
-    event_ids: list[bytes]  # [place] the same
+    customers: LongNames  # of slots
+    event_ids: LongNames  # of places
 
 
 def pack(texts: Sequence[bytes]) -> tuple[U1, I4]:
@@ -77,12 +78,12 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
         "seen_hash": queues.seen_hash,
         "seen_at": queues.seen_at,
     }
-    for name, texts in (
-        ("customers", state.customers[: int(registers[SLOT_COUNT])]),
-        ("event_ids", state.event_ids),
-        ("vocabulary", [text.encode() for text in intake.vocabulary.texts]),
-    ):
-        arrays[name], arrays[f"{name}_lengths"] = pack(texts)
+    texts = {"vocabulary": [text.encode() for text in intake.vocabulary.texts]}
+    for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
+        arrays[f"{name}_rows"] = np.array(list(names.kept), np.int64)
+        texts[name] = list(names.kept.values())
+    for name, kept in texts.items():
+        arrays[name], arrays[f"{name}_lengths"] = pack(kept)
     for group, values in enumerate(intake.count_by):
         arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
@@ -121,8 +122,9 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
     queues = reserve_slots(state.profiles, queues, registers, 0)
     fill_slot_table(state.profiles.view, queues, registers)
     state.queues = queues
-    state.customers[:] = unpack(arrays["customers"], arrays["customers_lengths"])
-    state.event_ids[:] = unpack(arrays["event_ids"], arrays["event_ids_lengths"])
+    for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
+        texts = unpack(arrays[name], arrays[f"{name}_lengths"])
+        names.kept.update(zip(arrays[f"{name}_rows"].tolist(), texts, strict=True))
     for text in unpack(arrays["vocabulary"], arrays["vocabulary_lengths"])[1:]:
         intake.vocabulary.add(text.decode())
     intake.vocabulary.refused = int(lifted.facts["vocabulary_refused"])

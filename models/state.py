@@ -23,8 +23,10 @@ I4 = NDArray[np.int32]
 I2 = NDArray[np.int16]
 U8 = NDArray[np.uint64]
 B1 = NDArray[np.int8]
+U1 = NDArray[np.uint8]
 
 NEVER_MS = -(1 << 62)
+NAME_BYTES = 40  # Of a row: a length, and as many letters as a UUID has.
 EXPERTS_MAX = 1  # The fast twin of a learner takes the second place.
 
 # Numbers of the fold that are no arrays: positions in `Registers`.
@@ -50,9 +52,11 @@ class Profiles(NamedTuple):
     answers_at: I8  # [slot, campaign]
     remembered: I4  # [slot, property] code of the last known value; 0 is none
     remembered_at: I8  # [slot, property]
-    first_example: I4  # [slot] head of the customer's chain of open examples, or -1
+    first_example: I4  # [slot, campaign] head of a chain of open examples, newest first, or -1
+    waiting: I4  # [slot] how many examples of the customer are open
     newer: I4  # [slot] neighbours in the order of activity, -1 at the ends, -2 when not listed
     older: I4
+    name: U1  # [slot, NAME_BYTES] who it is, as kernel_names keeps it
 
 
 class Examples(NamedTuple):
@@ -73,13 +77,13 @@ class Examples(NamedTuple):
     due_ms: I8  # it closes when the clock passes this
     sequence: I8  # its order of scoring; a heap entry with another number is stale
     offset: I8  # of the scored event
-    event_hash: U8
+    event_id: U1  # [place, NAME_BYTES] of the scored event, as kernel_names keeps it
     keys: U8  # [place, key]
     candidates: I4
     weight: F4  # what throttling adds
     answer: F8  # goals so far (conversion: 0 or 1), or their values
     decided: B1
-    next: I4  # chain of the customer
+    next: I4  # chain of the customer in the campaign
     order_next: I4  # chain of the campaign, in the order of scoring
     order_prev: I4
     closed_index: I4  # position among the rows closed by one event
@@ -117,7 +121,8 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
             "answers_at": (np.int64, (campaigns,)),
             "by_at": (np.int64, (groups,)),
             "remembered_at": (np.int64, (remembered,)),
-            "first_example": (np.int32, ()),
+            "first_example": (np.int32, (campaigns,)),
+            "waiting": (np.int32, ()),
             "newer": (np.int32, ()),
             "older": (np.int32, ()),
             "gap_days": (np.float32, (streams,)),
@@ -126,6 +131,7 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
             "values": (np.float32, (streams, ages)),
             "remembered": (np.int32, (remembered,)),
             "by": (np.float32, (groups * COUNT_BY_VALUES_MAX if plan.layout.count_by else 1,)),
+            "name": (np.uint8, (NAME_BYTES,)),
         },
     )
 
@@ -140,19 +146,21 @@ def new_examples(plan: Plan) -> Records[Examples]:
             "start_ms": (np.int64, ()),
             "deadline_ms": (np.int64, ()),
             "sequence": (np.int64, ()),
+            "next": (np.int32, ()),
+            "candidates": (np.int32, ()),
+            "slot": (np.int32, ()),
+            "campaign": (np.int16, ()),
+            "status": (np.int8, ()),
+            "decided": (np.int8, ()),
             "answer": (np.float64, ()),
             "due_ms": (np.int64, ()),
             "offset": (np.int64, ()),
-            "event_hash": (np.uint64, ()),
             "version": (np.int64, ()),
             "served": (np.float64, ()),
             "experts": (np.float64, (EXPERTS_MAX,)),
             "closed_offset": (np.int64, ()),
             "closed_ms": (np.int64, ()),
             "keys": (np.uint64, (max(1, len(plan.keys)),)),
-            "slot": (np.int32, ()),
-            "next": (np.int32, ()),
-            "candidates": (np.int32, ()),
             "weight": (np.float32, ()),
             "order_next": (np.int32, ()),
             "order_prev": (np.int32, ()),
@@ -160,9 +168,7 @@ def new_examples(plan: Plan) -> Records[Examples]:
             "units": (np.int32, (plan.arrays.columns.shape[1],)),
             "category_a": (np.int32, categories),
             "category_b": (np.int32, categories),
-            "campaign": (np.int16, ()),
-            "status": (np.int8, ()),
-            "decided": (np.int8, ()),
+            "event_id": (np.uint8, (NAME_BYTES,)),
         },
     )
 

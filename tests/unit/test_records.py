@@ -27,13 +27,13 @@ BARE = "version: 1\ncampaigns:\n  a: {goal: {event: buy}, horizon: 1d, score_on:
 class Pair(NamedTuple):
     """Two fields of a row."""
 
-    flag: NDArray[np.int8]
     sizes: NDArray[np.int64]
+    flag: NDArray[np.int8]
 
 
 def pairs() -> Records[Pair]:
     """Return an empty store of pairs."""
-    return Records(Pair, {"flag": (np.int8, ()), "sizes": (np.int64, (3,))})
+    return Records(Pair, {"sizes": (np.int64, (3,)), "flag": (np.int8, ())})
 
 
 def test_rows_keep_what_stands_in_them_when_the_store_grows() -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from models.batch import DUPLICATE, LATE, NOT_SCORED, TAKEN
@@ -91,7 +92,8 @@ def test_a_customer_may_share_ids_with_others() -> None:
 
 def slots(scorer: Scorer) -> dict[str, int]:
     """Who has a profile, and where."""
-    held = scorer._customers[: scorer.counts.profiles]
+    known = np.arange(scorer.counts.profiles)
+    held = scorer._customers.read(scorer._profiles.view.name, known)
     return {text_of(name): slot for slot, name in enumerate(held)}
 
 
