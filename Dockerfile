@@ -6,7 +6,8 @@ RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
     --require-hashes --requirement /requirements.lock
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/propensity --create-home propensity
+RUN useradd --system --uid 10001 --home-dir /var/lib/propensity --create-home propensity \
+    && install --directory --owner propensity /var/lib/propensity/state
 COPY --from=packages /opt/venv /opt/venv
 COPY schemas /opt/propensity/schemas
 COPY models /opt/propensity/models

@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.errors import WorldError
 from consumer.logs import log
+from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
 from models.lineages import Succession, Waiting
@@ -84,6 +85,13 @@ class LearningPartition:
                 ) from error
         for succession in self._trainer.restore(read):
             self._say_succession(succession)
+
+    def begin(self, partitions: int) -> None:
+        """Begin what has no state of our campaigns that come here, of so many partitions."""
+        index = self.partition.index
+        self._trainer.begin(
+            name for name in self._meters if partition_of(name.encode(), partitions) == index
+        )
 
     def follow_removals(self, removed: AbstractSet[str]) -> None:
         """Leave out rows of these campaigns, unless they are in the campaign file, and no others.

@@ -181,6 +181,10 @@ PARTITION_PAUSED = Metric(
     "1 while the partition waits: `recovery`, `snapshot`, `backlog` (of rows to learn), "
     "`dead_letters` (too many), `ahead_of_others` or `unknown_lineage`.",
 )  # fmt: skip
+PARTITION_STALLED = Metric(
+    "propensity_partition_stalled_seconds", _GAUGE, "seconds", ("topic", "partition"),
+    "How long the partition has had records to read and read none; 0 while it goes on.",
+)  # fmt: skip
 REBALANCES = Metric(
     "propensity_rebalances_total", _COUNTER, "times", (),
     "Times that partitions were assigned to this worker or taken from it.",
@@ -293,7 +297,15 @@ QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 METRICS: Final[tuple[Metric, ...]] = (
     *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
     *(SCORED_EVENTS, SCORES, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
-    *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS, PARTITION_PAUSED, REBALANCES),
+    *(
+        EVENT_CLOCK,
+        EVENT_FRESHNESS,
+        LAG,
+        PARTITIONS,
+        PARTITION_PAUSED,
+        PARTITION_STALLED,
+        REBALANCES,
+    ),
     *(SNAPSHOT_TIME, SNAPSHOT_BYTES, SNAPSHOT_DURATION, SNAPSHOT_PAUSE, SNAPSHOTS_FAILED),
     *(SERVED_UNKNOWN, COMMITS_REFUSED),
     *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),

@@ -23,6 +23,8 @@ from consumer.surroundings import Surroundings
 from consumer.transport import Partition, Position, Transport
 from schemas.model_record import ModelRecord
 
+ENDS_MAX = 16
+
 
 class Share:
     """The partitions that the group has given us.
@@ -45,6 +47,7 @@ class Share:
         self.learning: dict[Partition, LearningPartition] = {}
         self.recovering: dict[Partition, Recovery] = {}
         self._recovers_since_s: float | None = None
+        self._stood: dict[Partition, tuple[int, float]] = {}
         self.is_new = False
         self._has_joined = False
         self._rounds: SnapshotRounds | None = None
@@ -129,6 +132,7 @@ class Share:
         for partition in partitions:
             self.holds.forget(partition)
             self.recovering.pop(partition, None)
+            self._stood.pop(partition, None)
             if self._rounds is not None:
                 self._rounds.forget(partition)
             if partition.topic == self._settings.topics.events:
@@ -195,9 +199,22 @@ class Share:
             (self.holds.hold if waits else self.holds.release)(partition, "unknown_lineage")
         both: list[ScoringPartition | LearningPartition] = [*self.scoring.values()]
         for held in [*both, *self.learning.values()]:
-            high = self._transport.high_seen(held.partition) or 0
-            lag = max(0, high - held.next_offset)
-            self._telemetry.lag(held.partition.topic, held.partition.index).set(lag)
+            self._measure_progress(held.partition, held.next_offset)
+        for partition, recovery in self.recovering.items():
+            self._measure_progress(partition, recovery.position.offset)
+
+    def _measure_progress(self, partition: Partition, next_offset: int) -> None:
+        """How far behind a partition is, and for how long it has not moved although it could."""
+        lag = max(0, (self._transport.high_seen(partition) or 0) - next_offset)
+        self._telemetry.lag(*partition).set(lag)
+        now_s = self._clock.monotonic_s()
+        stood_at, since_s = self._stood.get(partition, (-1, now_s))
+        # Ends of transactions have offsets too, and are never read: a few say nothing.
+        waits = lag > (0 if self.holds.waits(partition) else ENDS_MAX)
+        if not waits or stood_at != next_offset:
+            since_s = now_s
+        self._stood[partition] = (next_offset, since_s)
+        self._telemetry.stalled(*partition).set(now_s - since_s)
 
     def _hold_those_ahead(self) -> None:
         """While some catch up, those far ahead in event time wait: models see one time."""
@@ -296,6 +313,7 @@ class Share:
                 partition, offset, self._around.plan, self._settings.topics, self._telemetry
             )
             learning.restore(self._states(partition.index))
+            learning.begin(self._transport.partition_count(partition.topic))
         learning.forget_waiting()
         learning.follow_removals(self._models.removed)
         self.learning[partition] = learning

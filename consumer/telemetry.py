@@ -92,6 +92,10 @@ class Telemetry:
         """Give the gauge of how many offsets are still to be read."""
         return self.gauge(metrics.LAG, topic, str(partition))
 
+    def stalled(self, topic: str, partition: int) -> Gauge:
+        """Give the gauge of how long a partition has had records to read and read none."""
+        return self.gauge(metrics.PARTITION_STALLED, topic, str(partition))
+
     def owned(self, topic: str, partitions: int) -> None:
         """Say how many partitions of a topic this worker owns."""
         self.gauge(metrics.PARTITIONS, topic).set(partitions)
@@ -146,7 +150,8 @@ class Telemetry:
 
     def forget_learning_partition(self, topic: str, index: int) -> None:
         """The same for a partition of training examples, which has no events."""
-        self._gauges[metrics.LAG.name].forget(topic, str(index))
+        for metric in (metrics.LAG, metrics.PARTITION_STALLED):
+            self._gauges[metric.name].forget(topic, str(index))
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Give the body and the content type of ``/metrics`` for an ``Accept`` header."""

@@ -108,6 +108,10 @@ class Lineages:
         """Whether rows of a campaign are left out: it is not in our file, and in no other."""
         return campaign in self.removed and campaign not in self._own
 
+    def is_outdated(self, campaign: str) -> bool:
+        """Whether the newest state of a campaign of ours comes after our definition of it."""
+        return campaign in self._ahead and campaign in self._own
+
     def is_learned_elsewhere(self, offset: int, campaign: str) -> bool:
         """Whether a row of a campaign that we cannot learn is covered by a state of somebody's."""
         ahead = self._ahead.get(campaign)

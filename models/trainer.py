@@ -113,6 +113,17 @@ class Trainer:
                 self.changed.add(state.campaign)
         return met
 
+    def begin(self, campaigns: Iterable[str]) -> None:
+        """Begin the learners of campaigns whose rows will come here and that have no state yet.
+
+        Their first states say which definitions are in use, before the first row has matured: so
+        whoever changes one of them later knows what he supersedes.
+        """
+        for name in campaigns:
+            if name not in self.learners and not self._lineages.is_outdated(name):
+                self._learner(name)
+                self.changed.add(name)
+
     def fold(self, offsets: Iterable[int], rows: Iterable[TrainingExample]) -> None:
         """Learn rows of the partition, in log order, up to one that has to be waited for."""
         self.waits_for = None
