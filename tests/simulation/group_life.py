@@ -88,6 +88,7 @@ class GroupLife:
         self._tick_ms = self.draws.choice((20, 60, 60, 300, 2_000))
         self._busy: list[str] = []  # Whose call we are in; the innermost last.
         self._tick = 0
+        self.has_hung = False  # Whether somebody was thought dead, and went on.
         self._unsent = deque(self.traffic.records)
         self._expiring: list[tuple[int, Membership]] = []
         self._open: dict[str, tuple[OpenTransaction, float]] = {}
@@ -276,6 +277,7 @@ class GroupLife:
         member = self._member(self.living[name])
         if member is not None:
             self.note(f"{name} is thought dead, and lives")
+            self.has_hung = True
             self._expire(member)
 
     def _end_transaction(self, name: str) -> None:
