@@ -131,21 +131,26 @@ class Worker:
                     self._models.show(record)
                 self._dirty.add(learning.partition)
 
-    def commit(self) -> None:
-        """Commit what was processed: the only call that does."""
+    def commit(self) -> bool:
+        """Commit what was processed, the only call that does; False if there was nothing, or not.
+
+        A poll's records may still wait to be folded, so this is no moment for a snapshot.
+        """
         positions = self._share.positions(self._dirty)
         self._dirty.clear()
         begun_s = self._clock.monotonic_s()
+        done = False
         if positions:
             try:
                 self._transport.commit(positions)
             except OwnershipLostError as error:
                 self._refused(error)
             else:
+                done = True
                 self._telemetry.commits.add()
                 self._telemetry.hops["commit"].observe(self._clock.monotonic_s() - begun_s)
-                self._share.committed()
         self._pacing.committed(begun_s, self._clock.monotonic_s())
+        return done
 
     def stop(self) -> None:
         """Publish, commit, keep the folds' states and leave the group."""
@@ -213,6 +218,8 @@ class Worker:
         left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
+            if not learning.changed:  # Rows that were learned before, say: nothing is published.
+                self._dirty.add(learning.partition)
         if behind:
             self._telemetry.hops["learn"].observe(self._clock.monotonic_s() - begun_s)
         self._hold_back()
@@ -234,7 +241,8 @@ class Worker:
             self.publish()
         if self._pacing.due(now_s):
             self._share.say_readiness()
-            self.commit()
+            if self.commit():
+                self._share.committed()
         if now_s >= self._measure_at_s:
             self._measure_at_s = now_s + MEASURE_EVERY_S
             self._share.measure()

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from consumer.errors import WorldError
-from consumer.transport import Outgoing
+from consumer.transport import Outgoing, Position
 from consumer.worker import Worker
 from models.trainer import Trainer
 from schemas.example import ClosedBy, decode_example, encode_example
@@ -172,6 +172,19 @@ def test_repeated_rows_are_learned_once() -> None:
     meters = world.telemetry[id(second)].exposition()[0].decode()
     repeated = [line for line in meters.splitlines() if 'reason="repeated"' in line]
     assert sum(float(line.rpartition(" ")[2]) for line in repeated) == 600.0
+
+
+def test_rows_that_change_nothing_are_committed_too() -> None:
+    """States may have been published without a commit: what they cover is done all the same."""
+    world = undisturbed()
+    before = world.states()
+    committed = world.log.group("propensity").committed
+    for partition, position in list(committed.items()):
+        if partition.topic == world.settings.topics.examples:
+            committed[partition] = Position(position.offset // 2, position.note)
+    world.settle(world.start())
+    assert world.committed("training-examples") == world.ends("training-examples")
+    assert world.states() == before
 
 
 def test_rows_of_another_definition_are_left_out() -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.snapshots.memory_store import MemoryStore
+from consumer.transactions import Fault, TransactionFault
+from consumer.transport import TransportError
 from tests.world import World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -114,6 +116,28 @@ def test_a_harmed_store_costs_time_and_nothing_else(harm: str) -> None:
     assert sorted(scored(world)) == sorted(scored(whole))
     assert as_scored(world) == as_scored(whole)
     check_served(world)
+
+
+def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
+    """What a poll brought is still to be folded then: the copy would not stand still."""
+    store = MemoryStore()
+    world = World(store=store, **OFTEN)
+    world.send(EVENTS[:500])
+    left = [20]  # Each try takes 20 ms, and a sixteenth of the interval makes a snapshot due.
+
+    def strike(step: str, _instance: str) -> None:
+        if step == "commit" and left[0]:
+            left[0] -= 1
+            raise TransactionFault(Fault.AGAIN, TransportError("slow", "wait"))
+
+    world.log.coordinator.strike = strike
+    worker = world.start()
+    world.tick(worker)
+    assert left == [0]
+    assert any(scoring.next_offset > 0 for scoring in worker.scoring), "it was folded"
+    assert store.files == {}
+    world.drain(worker)
+    assert store.files
 
 
 def test_a_stop_keeps_the_state_and_the_next_start_reads_nothing_again() -> None:

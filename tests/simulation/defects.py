@@ -1,0 +1,270 @@
+"""Defects that are put into the production code on purpose: does the simulator see them?
+
+Owns: each defect as a change of one class, and the table of when it was caught.
+Never: touches a file of the production code.
+Source: mutation testing, with mistakes that somebody could make here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+from unittest.mock import patch
+
+from consumer.learning import LearningPartition
+from consumer.memory_log import PartitionLog
+from consumer.memory_transport import MemoryTransport
+from consumer.parked import Parked
+from consumer.positions import Start
+from consumer.recovery import Recovery
+from consumer.scoring import ScoringPartition
+from consumer.share import Share
+from consumer.snapshots.snapshots import Snapshots
+from consumer.transactions import Transactions
+from consumer.transport import Partition, Position, Records
+from consumer.worker import Worker
+from models.campaign_learner import CampaignLearner
+from models.lifted import Lifted
+from models.scorer import Scorer
+from schemas.learner_state import LearnerState
+from tests.simulation.runs import judge, quieten
+
+SEEDS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """`changes`: class, name of its attribute, and what takes its place."""
+
+    sentence: str
+    changes: tuple[tuple[type, str, Any], ...]
+
+
+def _resend_nothing(
+    self: Transactions, positions: Mapping[Partition, Position], until: float
+) -> None:
+    if self._is_broken:
+        self._abort(until)
+        self._pending.clear()
+    _COMMIT(self, positions, until)
+
+
+_COMMIT = Transactions._commit
+
+
+def _polled_positions(self: Share, partitions: Any) -> dict[Partition, Position]:
+    found = _POSITIONS(self, partitions)
+    transport: Any = self._transport
+    return {
+        partition: Position(max(position.offset, transport._next.get(partition, 0)), position.note)
+        for partition, position in found.items()
+    }
+
+
+_POSITIONS = Share.positions
+
+
+def _take_uncommitted(self: MemoryTransport, partition: Partition, records_max: int) -> Records:
+    if partition.topic != "training-examples":
+        return _TAKE(self, partition, records_max)
+    with patch.object(PartitionLog, "stable", property(lambda log: log.high)):
+        return _TAKE(self, partition, records_max)
+
+
+_TAKE = MemoryTransport._take
+
+
+def _newest_of_all(self: Snapshots, topic: str, partition: int, *, not_after: int) -> Any:
+    del not_after
+    return _NEWEST(self, topic, partition, not_after=(1 << 63) - 1)
+
+
+_NEWEST = Snapshots.newest
+
+
+def _snapshot_whenever(self: Share) -> None:
+    _STEP(self)
+    if self._rounds is not None:
+        self._rounds.after_commit(self.scoring)
+
+
+_STEP = Share.step
+
+
+def _restore_without_reservoir(self: Scorer, lifted: Lifted) -> None:
+    _RESTORE(self, lifted)
+    self._examples.view.candidates[:] = 1 << 30
+
+
+_RESTORE = Scorer.restore
+
+
+def _restore_without_seen(self: Scorer, lifted: Lifted) -> None:
+    _RESTORE(self, lifted)
+    self._queues.seen_table[:] = 0
+
+
+def _restore_without_closed_by(self: CampaignLearner, state: LearnerState) -> None:
+    _RESTORE_LEARNER(self, state)
+    self.closed_by.clear()
+
+
+_RESTORE_LEARNER = CampaignLearner.restore
+
+
+def _parked_wherever(self: Parked, partition: Partition, position: Position) -> Any:
+    kept = self._scoring.get(partition)
+    return kept if kept is not None and kept.position.note == position.note else None
+
+
+def _take_over_silently(self: Worker) -> None:
+    self._share.is_new = False
+
+
+def _nothing_dropped(self: Worker, _error: Any) -> None:
+    self._refused_s = self._clock.monotonic_s()
+
+
+def _learned_position(self: LearningPartition) -> Position:
+    return Position(self.next_offset)
+
+
+def _read_nothing_back(self: Recovery, _scores_from: int) -> Iterator[bool]:
+    del self
+    yield from ()
+
+
+def _sends_all(self: Start, offset: int) -> bool:
+    return offset >= self.publish
+
+
+def _keeps_what_was_open(self: Transactions) -> None:
+    del self
+
+
+def _position_of_the_tail(self: ScoringPartition) -> Position:
+    return Position(self.next_offset, self.start.note)
+
+
+DEFECTS: dict[str, Defect] = {
+    "resend": Defect(
+        "after an abort, what was aborted is not sent again",
+        ((Transactions, "_commit", _resend_nothing),),
+    ),
+    "polled": Defect(
+        "what was polled is committed, not what was processed",
+        ((Share, "positions", _polled_positions),),
+    ),
+    "uncommitted": Defect(
+        "rows are learned before they are committed",
+        ((MemoryTransport, "_take", _take_uncommitted),),
+    ),
+    "ahead": Defect(
+        "a snapshot is taken before its commit, and loaded though it is ahead of it",
+        ((Snapshots, "newest", _newest_of_all), (Share, "step", _snapshot_whenever)),
+    ),
+    "ahead-loaded": Defect(
+        "a snapshot would be loaded though it is ahead of the committed offset",
+        ((Snapshots, "newest", _newest_of_all),),
+    ),
+    "early-snapshot": Defect(
+        "a snapshot is taken before its commit",
+        ((Share, "step", _snapshot_whenever),),
+    ),
+    "recompute": Defect(
+        "the silent replay scores anew instead of reading back",
+        ((Scorer, "serve_again", lambda _self, _folded, _served: 0),),
+    ),
+    "reservoir": Defect(
+        "after a restore the first candidate stays, whatever the reservoir says",
+        ((Scorer, "restore", _restore_without_reservoir),),
+    ),
+    "closed-by": Defect(
+        "a restored learner has forgotten `closed_by`",
+        ((CampaignLearner, "restore", _restore_without_closed_by),),
+    ),
+    "repeated": Defect(
+        "repeated rows are learned again",
+        ((CampaignLearner, "is_repeated", lambda *_arguments: False),),
+    ),
+    "parked": Defect(
+        "a parked fold goes on wherever it stands",
+        ((Parked, "scoring", _parked_wherever),),
+    ),
+    "takeover": Defect(
+        "what was taken over is not signed by a commit",
+        ((Worker, "_take_over", _take_over_silently),),
+    ),
+    "refused": Defect(
+        "after a refused commit the folds are kept",
+        ((Worker, "_refused", _nothing_dropped),),
+    ),
+    "states": Defect(
+        "rows are committed although no published state covers them",
+        ((LearningPartition, "position", property(_learned_position)),),
+    ),
+    "seen": Defect(
+        "a restored fold has forgotten which events it has seen",
+        ((Scorer, "restore", _restore_without_seen),),
+    ),
+    "twice": Defect(
+        "the replay up to the committed offset is not silent",
+        ((Start, "sends_scores", _sends_all),),
+    ),
+    "give-up": Defect(
+        "what was produced for lost partitions is kept and committed later",
+        ((Transactions, "give_up", _keeps_what_was_open),),
+    ),
+    "back": Defect(
+        "a recovering partition commits where its replay stands",
+        ((ScoringPartition, "position", property(_position_of_the_tail)),),
+    ),
+}
+
+
+def caught_at(name: str, first: int, seeds: int) -> tuple[int | None, int, str]:
+    """The first seed that fails with a defect, how many were tried, and what it said."""
+    quieten()
+    tried = 0
+    with _injected(DEFECTS[name]):
+        for seed in range(first, first + seeds):
+            tried += 1
+            problem = judge(seed).problem
+            if problem is not None:
+                return seed, tried, problem.strip().splitlines()[-1]
+    return None, tried, ""
+
+
+class _Injected:
+    def __init__(self, defect: Defect) -> None:
+        self._patches = [patch.object(*change) for change in defect.changes]
+
+    def __enter__(self) -> None:
+        for each in self._patches:
+            each.start()
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._patches:
+            each.stop()
+
+
+def _injected(defect: Defect) -> _Injected:
+    return _Injected(defect)
+
+
+def _row(arguments: tuple[str, int, int]) -> str:
+    seed, tried, said = caught_at(*arguments)
+    found = "not caught" if seed is None else str(seed)
+    said = said.replace("|", "/")[:90]
+    return f"| {DEFECTS[arguments[0]].sentence} | {found} | {tried} | {said} |"
+
+
+def table_of_defects(first: int, seeds: int, jobs: int) -> Iterator[str]:
+    """A Markdown table, a line as soon as it is known."""
+    yield "| defect | caught at seed | seeds tried | what failed |"
+    yield "|---|---|---|---|"
+    arguments = [(name, first, min(seeds, SEEDS_MAX)) for name in DEFECTS]
+    with get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(_row, arguments)

@@ -1,0 +1,82 @@
+"""What one undisturbed worker makes of a seed's events: what all others are held to.
+
+Owns: the uninterrupted run, and what of it does not depend on when models were learned.
+Never: a fault, a second worker or a snapshot.
+Source: consumer/worker.py on tests/world.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from consumer.memory_log import PartitionLog
+from consumer.transport import Outgoing
+from schemas.example import TrainingExample
+from tests.simulation.traffic import Sent, Traffic
+from tests.world import World
+
+RowKey = tuple[str, int, int]
+Letter = tuple[bytes | None, bytes | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The outputs of the uninterrupted run.
+
+    `due` are offset and score id of every scored event, by partition and in order.
+    """
+
+    due: list[list[tuple[int, str]]]
+    rows: dict[RowKey, tuple[Any, ...]]
+    letters: Counter[Letter]
+
+
+def row_key(row: TrainingExample) -> RowKey:
+    """What a row is of."""
+    return row.campaign, row.source.partition, row.source.offset
+
+
+def row_facts(row: TrainingExample) -> tuple[Any, ...]:
+    """What a row says whichever models were served."""
+    return (
+        row.lineage, row.customer, row.event_id, row.as_of, row.closed_at,
+        (row.closed_by.offset, row.closed_by.index), row.label, row.weight, row.acted,
+        row.features,
+    )  # fmt: skip
+
+
+def letters_of(logs: list[PartitionLog]) -> Counter[Letter]:
+    """The dead letters of a topic, and how often each is there."""
+    return Counter(
+        (key, value, repr(headers))
+        for log in logs
+        for key, value, headers in zip(log.keys, log.values, log.headers, strict=True)
+    )
+
+
+def outgoing(sent: Sent, topic: str) -> Outgoing:
+    """A record as its sender hands it over."""
+    return Outgoing(topic, sent.partition, [sent.key], [sent.value], None, [sent.stamp_ms])
+
+
+def reference_of(traffic: Traffic) -> Reference:
+    """Let one worker do all of it."""
+    world = World(
+        partitions=traffic.partitions, delivery="at_least_once", publish_from="start",
+        limits=traffic.limits, times={"lateness": "10m"},
+    )  # fmt: skip
+    for sent in traffic.records:
+        world.log.append(outgoing(sent, world.settings.topics.events))
+    world.settle(world.start(given=traffic.plan))
+    rows = {row_key(row): row_facts(row) for row in world.rows()}
+    assert len(rows) == len(world.rows()), "one row of each example"
+    return Reference(
+        due=[
+            [(score.source.offset, score.score_id) for score in world.scores(index)]
+            for index in range(traffic.partitions)
+        ],
+        rows=rows,
+        letters=letters_of(world.log.topics[world.settings.topics.dead_letters]),
+    )
