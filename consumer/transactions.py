@@ -174,8 +174,24 @@ class Transactions:
             self._begin()
             self._persist(lambda: self._producer.send_offsets(positions), give_up_s)
         if self._is_open:
-            self._persist(self._producer.commit, give_up_s)
+            self._end(give_up_s)
             self._is_open = False
+
+    def _end(self, give_up_s: float) -> None:
+        """Commit. Once that may have happened, nothing is produced again: better a new process."""
+        calls = 0
+
+        def commit() -> None:
+            nonlocal calls
+            calls += 1
+            self._producer.commit()
+
+        try:
+            self._persist(commit, give_up_s)
+        except TransactionFault as fault:
+            if fault.kind is Fault.ABORT and calls > 1:
+                raise TransactionFault(Fault.FATAL, fault.error) from fault
+            raise
 
     def _begin(self) -> None:
         if not self._is_open:

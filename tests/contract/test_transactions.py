@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("log", [MEMORY_ONCE, KAFKA_ONCE], indirect=
 
 
 class Faulty:
-    """A real producer that fails where a test says so, before or after the real call."""
+    """A real producer that fails where a test says so, one fault after the other."""
 
     def __init__(self, inner: TransactionalProducer, faults: list[tuple[str, str, Fault]]) -> None:
         self._inner = inner
@@ -38,10 +38,9 @@ class Faulty:
         return faulty if name in {"put", "send_offsets", "commit", "abort"} else call
 
     def _strike(self, name: str, when: str) -> None:
-        for fault in self._faults:
-            if fault[:2] == (name, when):
-                self._faults.remove(fault)
-                raise TransactionFault(fault[2], TransportError(f"{name} failed", "Nothing"))
+        if self._faults and self._faults[0][:2] == (name, when):
+            _, _, kind = self._faults.pop(0)
+            raise TransactionFault(kind, TransportError(f"{name} failed", "Nothing"))
 
 
 def transactions_of(transport: Any) -> Any:
@@ -100,7 +99,7 @@ def test_outputs_are_invisible_until_the_commit(log: Log) -> None:
         [("send_offsets", "before", Fault.ABORT)],
         [("send_offsets", "after", Fault.ABORT)],
         [("commit", "before", Fault.ABORT)],
-        [("commit", "before", Fault.AGAIN), ("commit", "before", Fault.ABORT)],
+        [("commit", "before", Fault.AGAIN), ("commit", "before", Fault.AGAIN)],
         [("commit", "before", Fault.ABORT), ("commit", "before", Fault.ABORT)],
         [("send_offsets", "after", Fault.AGAIN)],
         [("commit", "before", Fault.ABORT), ("abort", "before", Fault.AGAIN)],
@@ -123,6 +122,19 @@ def test_an_abort_that_leaves_us_the_owner_is_done_again(log: Log, faults: Any) 
     turn_until(lambda: len(reader.values) >= 3, reader)
     assert reader.values == [b"a", b"b", b"c"]
     assert reader.transport.committed([partition]) == {partition: Position(1, "b and c")}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_nothing_is_produced_again_once_a_commit_may_have_happened(log: Log, when: str) -> None:
+    """An unknown outcome and then a fault: only a new process can find out what is committed."""
+    reader, topic = joined_reader(log, "unknown")
+    transactions = transactions_of(reader.transport)
+    faults = [("commit", when, Fault.AGAIN), ("commit", "before", Fault.ABORT)]
+    transactions._producer = Faulty(transactions._producer, faults)
+    reader.transport.produce(one_record(topic, b"perhaps"))
+    with pytest.raises(TransportError):
+        reader.transport.commit({Partition(topic, 0): Position(0)})
+    assert read_all(log, Partition(topic, 0)) == ([b"perhaps"] if when == "after" else [])
 
 
 def test_lost_ownership_takes_the_outputs_along(log: Log) -> None:

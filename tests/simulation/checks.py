@@ -110,6 +110,7 @@ class Checks:
                 continue
             examples = self._logs[self._topics.examples][index]
             trainer, at = Trainer(self._life.traffic.plan), 0
+            trainer.begin(decode_learner_state(value).campaign for value in kept)
             for covered in sorted(wanted):
                 stop = at
                 while stop < len(examples.offsets) and examples.offsets[stop] < covered:
