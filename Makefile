@@ -1,6 +1,7 @@
 # Each target sets up what it needs, and is quick the second time.
 #   make demo      watch customers being scored while models learn; needs nothing but Python
 #   make test      all tests; the real-Kafka suite where Java and Maven, or KAFKA_BOOTSTRAP, are
+#   make chaos     a hundred kills of workers and a harmed broker, and nothing may be seen of it
 #   make lint      formatter, linter, types, import contracts
 #   make bench     speed and latency beside the obvious loop and Quix Streams, on a real Kafka
 #   make backtest  quality on public data, beside the base rate and a batch model
@@ -16,7 +17,7 @@ COMPLETE := $(VENV)/.stamp-complete
 TESTS ?=
 ARGS ?=
 
-.PHONY: setup demo test bench backtest lint format docs lock clean
+.PHONY: setup demo test chaos bench backtest lint format docs lock clean
 .DELETE_ON_ERROR:
 
 setup: $(COMPLETE)
@@ -45,6 +46,9 @@ demo: $(RUNTIME)
 
 test: $(COMPLETE)
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+chaos: $(COMPLETE)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(COMPLETE)
 	$(BIN)/python -m bench $(ARGS)
