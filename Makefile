@@ -2,6 +2,7 @@
 #   make demo      watch customers being scored while models learn; needs nothing but Python
 #   make test      all tests; the real-Kafka suite where Java and Maven, or KAFKA_BOOTSTRAP, are
 #   make simulate  lives of whole groups with all that can go wrong; ARGS="--seeds 5000 --jobs 4"
+#   make chaos     a hundred kills of workers and a harmed broker, and nothing may be seen of it
 #   make lint      formatter, linter, types, import contracts
 #   make bench     speed and latency beside the obvious loop and Quix Streams, on a real Kafka
 #   make backtest  quality on public data, beside the base rate and a batch model
@@ -17,7 +18,7 @@ COMPLETE := $(VENV)/.stamp-complete
 TESTS ?=
 ARGS ?=
 
-.PHONY: setup demo test simulate bench backtest lint format docs lock clean
+.PHONY: setup demo test simulate chaos bench backtest lint format docs lock clean
 .DELETE_ON_ERROR:
 
 setup: $(COMPLETE)
@@ -49,6 +50,9 @@ test: $(COMPLETE)
 
 simulate: $(COMPLETE)
 	@$(BIN)/python -m tests.simulation $(ARGS)
+
+chaos: $(COMPLETE)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(COMPLETE)
 	$(BIN)/python -m bench $(ARGS)

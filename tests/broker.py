@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -84,10 +85,31 @@ def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
     if given:
         yield given
         return
+    with own_broker(heap_mib_max=heap_mib_max) as broker:
+        yield broker.bootstrap
+
+
+@contextlib.contextmanager
+def own_broker(*, heap_mib_max: int = 512) -> Iterator[Broker]:
+    """Yield a running Kafka of our own, which may be harmed."""
     jars = kafka_jars()
     with tempfile.TemporaryDirectory(prefix="propensity-kafka-") as name:
-        folder = Path(name)
+        broker = Broker(jars, Path(name), heap_mib_max)
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.stop()
+
+
+class Broker:
+    """A Kafka in a folder, which can be stopped, killed, frozen and started again there."""
+
+    def __init__(self, jars: Path, folder: Path, heap_mib_max: int) -> None:
         port, controller_port = free_ports(2)
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._log = folder / "broker.log"
+        self._process: subprocess.Popen[bytes] | None = None
         properties = folder / "server.properties"
         text = PROPERTIES.format(port=port, controller_port=controller_port, folder=folder)
         properties.write_text(text, encoding="utf-8")
@@ -100,16 +122,37 @@ def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
             stderr=subprocess.DEVNULL,
         )
         heap = ["-Xms256m", f"-Xmx{heap_mib_max}m"]
-        with (folder / "broker.log").open("wb") as log:
-            process = subprocess.Popen(
-                [*java, *heap, "kafka.Kafka", str(properties)], stdout=log, stderr=log
-            )
-        try:
-            bootstrap = f"127.0.0.1:{port}"
-            _await_broker(bootstrap, process, folder / "broker.log")
-            yield bootstrap
-        finally:
-            _stop(process)
+        self._command = [*java, *heap, "kafka.Kafka", str(properties)]
+
+    def start(self) -> None:
+        """Start it on what its folder holds, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        _await_broker(self.bootstrap, self._process, self._log)
+
+    def stop(self) -> None:
+        """Let it close its log."""
+        if self._process is not None:
+            self.resume()
+            _stop(self._process)
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def suspend(self) -> None:
+        """Let it answer nobody until `resume`."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
 
 
 def kafka_jars() -> Path:

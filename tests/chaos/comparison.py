@@ -1,0 +1,162 @@
+"""What a chaos run left in the topics, beside what a run without faults leaves.
+
+Owns: the differences between the two, in words.
+Never: knows which faults there were.
+Source: ARCHITECTURE.md, "What never happens".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from consumer.snapshots.memory_store import MemoryStore
+from models.trainer import Trainer
+from schemas.dead_letter import explanation, parted
+from schemas.example import TrainingExample, decode_example
+from schemas.learner_state import decode_learner_state, encode_learner_state
+from schemas.score import ScoreRecord, decode_score
+from tests.chaos.crew import topic
+from tests.chaos.traffic import Stored, read_all
+from tests.world import World, plan
+
+SHOWN_MAX = 20
+Identity = tuple[str, int, int]
+
+
+class Left(NamedTuple):
+    """All that is in the topics, as a reader of committed records finds it."""
+
+    events: list[Stored]
+    scores: list[Stored]
+    examples: list[Stored]
+    states: list[Stored]
+    dead_letters: list[Stored]
+
+    @classmethod
+    def read(cls, bootstrap: str, group: str) -> Left:
+        """Read all of it."""
+        return cls(*(read_all(bootstrap, topic(group, kind)) for kind in cls._fields))
+
+
+def differences(left: Left, partitions: int) -> list[str]:
+    """Every way in which a run differs from one without faults; none is what we want."""
+    world = uninterrupted(left.events, partitions)
+    return [
+        *_scores(left.scores, world, partitions),
+        *_rows(left, world),
+        *_states(left),
+        *_letters(left.dead_letters, world),
+    ]
+
+
+def uninterrupted(events: list[Stored], partitions: int) -> World:
+    """One worker that nothing happens to, on the same log, in memory."""
+    world = World(partitions=partitions, store=MemoryStore(), publish_from="start",
+                  snapshots={"interval": "0s"})  # fmt: skip
+    logs = world.log.topics[world.settings.topics.events]
+    for event in events:
+        log = logs[event.partition]
+        assert event.offset == log.high, "the log of events has a gap"
+        log.append([event.key], [event.value], [event.headers], [event.timestamp_ms])
+    world.settle(world.start())
+    return world
+
+
+def _scores(found: list[Stored], world: World, partitions: int) -> Iterable[str]:
+    """Every due event is scored once, where and in the order in which it came."""
+    for index in range(partitions):
+        mine = [decode_score(each.value or b"") for each in found if each.partition == index]
+        whole = world.scores(index)
+        yield from _unequal(f"scores of {index}", Counter(map(_said, mine)),
+                            Counter(map(_said, whole)))  # fmt: skip
+        offsets = [score.source.offset for score in mine]
+        if offsets != sorted(offsets):
+            yield f"scores of {index} are not in the order of their events"
+
+
+def _said(score: ScoreRecord) -> Any:
+    """What does not depend on the model that happened to be there."""
+    campaigns = tuple(entry.campaign for entry in score.scores)
+    return (score.source.partition, score.source.offset, score.score_id, score.customer_id,
+            score.event_id, score.cause, score.as_of, campaigns)  # fmt: skip
+
+
+def _rows(left: Left, world: World) -> Iterable[str]:
+    """Every example is one row, as it would be without faults, with what was served."""
+    rows = [decode_example(each.value or b"") for each in left.examples]
+    doubled = [key for key, count in Counter(map(_identity, rows)).items() if count > 1]
+    yield from (f"row {key} is there more than once" for key in doubled)
+    found = Counter((_identity(row), _as_scored(row)) for row in rows)
+    whole = Counter((_identity(row), _as_scored(row)) for row in world.rows())
+    yield from _unequal("rows", found, whole)
+    served = {
+        (entry.campaign, score.source.partition, score.source.offset): entry
+        for score in (decode_score(each.value or b"") for each in left.scores)
+        for entry in score.scores
+    }
+    for row in rows:
+        entry = served.get(_identity(row))
+        said = entry and (entry.probability, entry.expected_value, entry.status, entry.model)
+        if said != (row.probability, row.expected_value, row.status, row.model):
+            yield f"row {_identity(row)} is not what was served: {said}"
+
+
+def _identity(row: TrainingExample) -> Identity:
+    return row.campaign, row.source.partition, row.source.offset
+
+
+def _as_scored(row: TrainingExample) -> Any:
+    return (tuple(sorted((name, value.hex()) for name, value in row.features.items())),
+            row.label.hex(), row.weight.hex(), row.as_of, row.closed_at, row.closed_by.offset,
+            row.closed_by.index, row.customer, row.event_id, row.lineage, row.acted)  # fmt: skip
+
+
+def _states(left: Left) -> Iterable[str]:
+    """Every state is what a trainer makes of the rows that it covers, and the last of them all."""
+    examples: dict[int, list[Stored]] = defaultdict(list)
+    for each in left.examples:
+        examples[each.partition].append(each)
+    trainers = {index: Trainer(plan()) for index in examples}
+    folded = dict.fromkeys(examples, 0)
+    last: dict[str, tuple[int, int]] = {}
+    for stored in left.states:
+        state, index = decode_learner_state(stored.value or b""), stored.partition
+        if state.covered < last.get(state.campaign, (0, 0))[0]:
+            yield f"a state of {state.campaign} goes back to {state.covered}"
+            continue
+        first = folded[index]
+        part = [row for row in examples[index][first:] if row.offset < state.covered]
+        trainers[index].fold_bytes([row.offset for row in part], [row.value for row in part])
+        folded[index] += len(part)
+        learner = trainers[index].learners[state.campaign]
+        if encode_learner_state(learner.state()) != stored.value:
+            yield f"the state of {state.campaign} up to {state.covered} is not what its rows give"
+        last[state.campaign] = state.covered, state.version
+    rows: dict[str, list[int]] = defaultdict(list)
+    for each in left.examples:
+        rows[decode_example(each.value or b"").campaign].append(each.offset)
+    for campaign, offsets in rows.items():
+        due = offsets[-1] + 1, len(offsets)
+        if last.get(campaign) != due:
+            yield f"{campaign} ended at {last.get(campaign)} (covered, rows), not at {due}"
+
+
+def _letters(found: list[Stored], world: World) -> Iterable[str]:
+    """Every record that cannot be read is there once."""
+    mine = Counter(_letter(each.key, each.value, each.headers) for each in found)
+    whole = Counter(_letter(*letter) for letter in world.dead_letters())
+    yield from _unequal("dead letters", mine, whole)
+
+
+def _letter(key: bytes | None, value: bytes | None, headers: Any) -> Any:
+    said = explanation(parted(list(headers))[1])
+    assert said is not None, headers
+    return key, value, said.partition, said.offset, said.exception_message
+
+
+def _unequal(of_what: str, found: Counter[Any], whole: Counter[Any]) -> Iterable[str]:
+    for sign, more in (("too many", found - whole), ("missing", whole - found)):
+        for each in more.elements():
+            yield f"{of_what}: {sign}: {str(each)[:200]}"
