@@ -77,7 +77,7 @@ class LearningPartition:
         for key, value in states.items():
             try:
                 read.append(decode_learner_state(value))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise WorldError(
                     f"The learner state {key.decode('utf-8', 'replace')} in {self._topics.states} "
                     f"cannot be read: {error}",

@@ -30,7 +30,7 @@ def model_changes(records: Records, plan: Plan) -> Iterator[tuple[str, ModelReco
             continue
         try:
             record = decode_model_record(value)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WorldError(
                 f"A record of {records.partition.topic} cannot be read: {error}",
                 "Run the version of propensity that wrote it",

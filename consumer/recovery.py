@@ -161,5 +161,5 @@ def scores_of(records: Records) -> Iterator[ScoreRecord]:
         if value is not None:
             try:
                 yield decode_score(value)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 continue

@@ -147,7 +147,7 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
     """
     try:
         sealed = msgspec.json.decode(data, type=_Sealed)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnusableSnapshotError(name, f"its manifest is torn ({error})") from error
     body = bytes(sealed.manifest)
     # Compared whole: a change outside of what is sealed is a change as well.

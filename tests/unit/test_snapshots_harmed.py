@@ -35,6 +35,7 @@ def harmed(store: MemoryStore, file: str, harm: Callable[[bytes], bytes | None])
         (lambda data: data[:-1], "not as it was written"),
         (lambda data: data[:-9], "torn"),
         (lambda _: b"", "torn"),
+        (lambda data: data.replace(b'"digest":"', b'"digest":"\xe4'), "torn"),
         (lambda data: data.replace(b'"note":""', b'"note":"8"'), "not as it was written"),
         (lambda data: data.replace(b"000", b"001"), "not as it was written"),
     ],

@@ -15,7 +15,7 @@ import pytest
 from consumer.errors import WorldError
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.transactions import Fault, TransactionFault
-from consumer.transport import TransportError
+from consumer.transport import Outgoing, TransportError
 from tests.world import World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -138,6 +138,32 @@ def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
     assert store.files == {}
     world.drain(worker)
     assert store.files
+
+
+NOT_UTF8 = b'{"score_id":"\xe4","campaign":"\xe4"}'
+
+
+def test_bytes_that_are_no_text_among_our_scores_are_passed_over() -> None:
+    """What a user put into the topic of scores keeps nobody from reading ours back."""
+    world = World(store=None, **OFTEN)
+    world.send(EVENTS[:500])
+    first = world.start("one")
+    world.settle(first)
+    world.crash(first, "one")
+    for index in range(world.partitions):
+        world.log.append(Outgoing("propensity-scores", index, [None], [NOT_UTF8]))
+    second = world.start("two")
+    world.settle(second)
+    assert not second.rebuilding
+
+
+@pytest.mark.parametrize("topic", ["campaign-models", "learner-states"])
+def test_bytes_that_are_no_text_among_what_was_learned_stop_the_worker(topic: str) -> None:
+    """It is said which record cannot be read, as of other broken ones."""
+    world = World(**OFTEN)
+    world.log.append(Outgoing(topic, 0, [b"buy-1d"], [NOT_UTF8]))
+    with pytest.raises(WorldError, match="cannot be read"):
+        world.drain(world.start())
 
 
 def test_a_stop_keeps_the_state_and_the_next_start_reads_nothing_again() -> None:
