@@ -32,7 +32,9 @@ def make_scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeS
 
         def make(bootstrap: str, *names: str, **told: str) -> Scene:
             group = str(request.node.name)
-            return stack.enter_context(closing(Scene(bootstrap, tmp_path, group, names, **told)))
+            return stack.enter_context(
+                closing(Scene(bootstrap, tmp_path, group, names, seed=1, **told))
+            )
 
         yield make
 
