@@ -18,9 +18,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models import kernel_text as text
+from models.compiled import compiled
+from models.kernel_copy import COPY_BYTES, copy_wide
+from models.plan import U1
 from schemas.times import TIME_MAX_MS, TIME_MIN_MS, format_time
 
 EXACT_MAX = 2**53
+
+
+@compiled
+def copied(buffer: U1, at: int, source: U1, start: int, stop: int) -> int:
+    """A wide copy, called from Python."""
+    return copy_wide(buffer, at, source, start, stop)
+
+
 FILL = 255
 
 
@@ -30,6 +41,17 @@ def written(write: Callable[..., int], *arguments: object) -> str:
     stop = write(buffer, 3, *arguments)
     assert set(buffer[:3].tolist()) | set(buffer[stop:].tolist()) == {FILL}
     return bytes(buffer[3:stop]).decode("ascii")
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 90])
+def test_a_wide_copy_ends_where_its_text_does(length: int) -> None:
+    """The text is copied whole, and nothing is written before it or beyond the room behind it."""
+    source = np.arange(1, 201, dtype=np.uint8)
+    buffer = np.full(200, FILL, np.uint8)
+    stop = copied(buffer, 3, source, 7, 7 + length)
+    assert stop == 3 + length
+    assert buffer[3:stop].tolist() == source[7 : 7 + length].tolist()
+    assert set(buffer[:3].tolist()) | set(buffer[stop + COPY_BYTES :].tolist()) == {FILL}
 
 
 def test_a_span_is_copied_whole() -> None:

@@ -17,7 +17,9 @@ import pytest
 from models.batch import DUPLICATE, LATE, NOT_SCORED, TAKEN
 from models.intake import text_of
 from models.plan import Limits, Plan, compile_plan
-from models.scorer import Folded, Scorer
+from models.rows import customer_hash
+from models.scorer import HASH_KEY, Folded, Scorer
+from models.state import NAME_BYTES
 from schemas.campaign import Campaign, CampaignFile, Events, Features
 from schemas.clauses import Clause, Goal
 from schemas.example import TrainingExample
@@ -128,6 +130,19 @@ def test_repeats_of_forgotten_customers_hold_no_room_for_ever() -> None:
     again = fold(scorer, events[:40], first=50)
     assert set(again.scores.outcome.tolist()) == {DUPLICATE}
     assert scorer.counts.profiles == 3
+
+
+def test_names_of_every_length_are_kept() -> None:
+    """A row names its event and its customer, whether the names fit into their places or not."""
+    lengths = [1, NAME_BYTES - 1, NAME_BYTES, NAME_BYTES + 1, 100]
+    events = [
+        event("c" * customer, "view", customer, f"{'e' * length}{customer}"[-length:])
+        for customer in lengths
+        for length in lengths
+    ]
+    rows = folded_rows(BUY, events)
+    named = {(row.customer, row.event_id) for row in rows}
+    assert named == {(customer_hash(HASH_KEY, each.customer), each.event_id) for each in events}
 
 
 def test_examples_never_pass_their_bound_and_weights_make_up_for_it() -> None:
