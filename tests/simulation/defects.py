@@ -226,7 +226,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     "twice": Defect(
         "the replay up to the committed offset is not silent",
-        ((Start, "sends_scores", _sends_all),),
+        ((Start, "sends_scores", _sends_all), (Start, "sends_rows", _sends_all)),
     ),
     "give-up": Defect(
         "what was produced for lost partitions is kept and committed later",
