@@ -98,6 +98,8 @@ class LearningPartition:
             self._telemetry.limit_hit("unreadable_example")
         if offsets:
             self.next_offset = offsets[-1] + 1
+            if not self.changed:  # What was published covers these too.
+                self._published_offset = self.next_offset
         self._count()
         return len(taken)
 
