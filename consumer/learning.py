@@ -141,6 +141,8 @@ class LearningPartition:
             taken = taken[:left]
         else:
             self.next_offset = offsets[-1] + 1
+            if not self.changed:  # What was published covers these too.
+                self._published_offset = self.next_offset
         self._count()
         return len(taken)
 

@@ -127,6 +127,25 @@ def _nothing_dropped(self: Worker, _error: Any) -> None:
     self._refused_s = self._clock.monotonic_s()
 
 
+def _commit_and_snapshot(self: Worker) -> bool:
+    done = _WORKER_COMMIT(self)
+    if done:
+        self._share.committed()
+    return done
+
+
+_WORKER_COMMIT = Worker.commit
+
+
+def _learn_and_forget(self: Worker, rows_max: int) -> None:
+    before = set(self._dirty)
+    _LEARN(self, rows_max)
+    self._dirty = before
+
+
+_LEARN = Worker._learn
+
+
 def _learned_position(self: LearningPartition) -> Position:
     return Position(self.next_offset)
 
@@ -165,14 +184,6 @@ DEFECTS: dict[str, Defect] = {
         "a snapshot is taken before its commit, and loaded though it is ahead of it",
         ((Snapshots, "newest", _newest_of_all), (Share, "step", _snapshot_whenever)),
     ),
-    "ahead-loaded": Defect(
-        "a snapshot would be loaded though it is ahead of the committed offset",
-        ((Snapshots, "newest", _newest_of_all),),
-    ),
-    "early-snapshot": Defect(
-        "a snapshot is taken before its commit",
-        ((Share, "step", _snapshot_whenever),),
-    ),
     "recompute": Defect(
         "the silent replay scores anew instead of reading back",
         ((Scorer, "serve_again", lambda _self, _folded, _served: 0),),
@@ -201,6 +212,10 @@ DEFECTS: dict[str, Defect] = {
         "after a refused commit the folds are kept",
         ((Worker, "_refused", _nothing_dropped),),
     ),
+    "take-over-snapshot": Defect(
+        "any commit is a moment for a snapshot, that of a take-over too (found by the simulator)",
+        ((Worker, "commit", _commit_and_snapshot),),
+    ),
     "states": Defect(
         "rows are committed although no published state covers them",
         ((LearningPartition, "position", property(_learned_position)),),
@@ -211,7 +226,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     "twice": Defect(
         "the replay up to the committed offset is not silent",
-        ((Start, "sends_scores", _sends_all),),
+        ((Start, "sends_scores", _sends_all), (Start, "sends_rows", _sends_all)),
     ),
     "give-up": Defect(
         "what was produced for lost partitions is kept and committed later",
@@ -220,6 +235,18 @@ DEFECTS: dict[str, Defect] = {
     "back": Defect(
         "a recovering partition commits where its replay stands",
         ((ScoringPartition, "position", property(_position_of_the_tail)),),
+    ),
+    "early-snapshot": Defect(
+        "a snapshot is taken before its commit",
+        ((Share, "step", _snapshot_whenever),),
+    ),
+    "ahead-loaded": Defect(
+        "a snapshot would be loaded though it is ahead of the committed offset",
+        ((Snapshots, "newest", _newest_of_all),),
+    ),
+    "unchanged": Defect(
+        "rows that change no learner are not committed (found by the simulator)",
+        ((Worker, "_learn", _learn_and_forget),),
     ),
 }
 

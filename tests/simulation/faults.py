@@ -17,7 +17,7 @@ STRUCK = "struck by the simulation"
 BETWEEN_TICKS = {
     "crash": 0.03, "stop": 0.02, "expel": 0.02, "join": 0.15, "slow": 0.3, "jump": 0.05,
     "torn": 0.05, "lost": 0.05, "stale": 0.05, "unwritable": 0.03, "unreadable": 0.03,
-    "full": 0.03, "transaction_times_out": 0.02,
+    "full": 0.03, "transaction_times_out": 0.02, "compact": 0.05,
 }  # fmt: skip
 AT_STEPS = {
     "crash": 0.02, "again": 0.05, "abort": 0.05, "lost": 0.01, "fenced": 0.01, "fatal": 0.005,
@@ -30,18 +30,21 @@ class CrashError(Exception):
 
 
 class Odds:
-    """How likely each fault is in one seed; about half of them never come."""
+    """How likely each fault is in one seed; about half of them never come.
 
-    def __init__(self, draws: random.Random) -> None:
+    Each has draws of its own: a fault that is added later leaves the seeds without it as they were.
+    """
+
+    def __init__(self, seed: int, draws: random.Random) -> None:
         self._draws = draws
-        calm = draws.random() < 0.1  # Some seeds have hardly anything: the plain path breaks too.
-        off = 0.85 if calm else draws.choice((0.3, 0.5, 0.7))
-        self.between = {name: self._odds(high, off) for name, high in BETWEEN_TICKS.items()}
-        self.at = {name: self._odds(high, off) for name, high in AT_STEPS.items()}
+        swarm = random.Random(f"{seed}/swarm")
+        calm = swarm.random() < 0.1  # Some seeds have hardly anything: the plain path breaks too.
+        off = 0.85 if calm else swarm.choice((0.3, 0.5, 0.7))
+        self.between = {
+            name: _odds(f"{seed}/{name} between", high, off) for name, high in BETWEEN_TICKS.items()
+        }
+        self.at = {name: _odds(f"{seed}/{name} at", high, off) for name, high in AT_STEPS.items()}
         self.is_on = True
-
-    def _odds(self, high: float, off: float) -> float:
-        return 0.0 if self._draws.random() < off else high * self._draws.choice((0.1, 0.4, 1.0))
 
     def between_ticks(self, name: str) -> bool:
         """Whether this fault comes between two ticks."""
@@ -52,6 +55,11 @@ class Odds:
         """Whether this fault comes at this step of a worker."""
         odds = self.at[name]
         return self.is_on and odds > 0.0 and self._draws.random() < odds
+
+
+def _odds(name: str, high: float, off: float) -> float:
+    draws = random.Random(name)
+    return 0.0 if draws.random() < off else high * draws.choice((0.1, 0.4, 1.0))
 
 
 class HarmedStore(MemoryStore):

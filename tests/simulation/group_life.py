@@ -74,7 +74,7 @@ class GroupLife:
     def __init__(self, seed: int) -> None:
         self.traffic = traffic_of(seed)
         self.draws = random.Random(f"{seed}/faults")
-        self.odds = Odds(self.draws)
+        self.odds = Odds(seed, self.draws)
         overrides = settings_of(seed)
         overrides["limits"] |= self.traffic.limits
         self.settings = settings_with(**overrides)
@@ -86,6 +86,7 @@ class GroupLife:
         self.living: dict[str, Worker] = {}
         self.trace: list[str] = []
         self._tick_ms = self.draws.choice((20, 60, 60, 300, 2_000))
+        self._unknown: set[str] = set()  # Whose last commit was done without its knowing.
         self._busy: list[str] = []  # Whose call we are in; the innermost last.
         self._tick = 0
         self.has_hung = False  # Whether somebody was thought dead, and went on.
@@ -270,8 +271,17 @@ class GroupLife:
             if odds.between_ticks(kind):
                 self.note(f"the store suffers: {kind}")
                 self.store.suffer(kind, draws)
+        if odds.between_ticks("compact"):
+            self._compact()
         if self.log.coordinator._open and odds.between_ticks("transaction_times_out"):
             self._end_transaction(draws.choice(sorted(self.log.coordinator._open)))
+
+    def _compact(self) -> None:
+        """The broker compacts what is keyed, as far as no transaction is open."""
+        for topic in (self.settings.topics.states, self.settings.topics.models):
+            for log in self.log.topics[topic]:
+                if not log.open:
+                    log.compact()
 
     def _expel(self, name: str) -> None:
         member = self._member(self.living[name])
@@ -311,8 +321,11 @@ class GroupLife:
             return
         if step == "committed":
             kinds = [Fault.AGAIN] if odds.at_step("unknown") else []
+            (self._unknown.add if kinds else self._unknown.discard)(name)
         else:
             kinds = [kind for kind in Fault if odds.at_step(kind.name.lower())]
+            if name in self._unknown and Fault.ABORT in kinds:
+                kinds.remove(Fault.ABORT)  # No broker says so of what it has committed.
         if kinds:
             self.note(f"{name}: {problem.problem} as {kinds[0].name.lower()}")
             raise TransactionFault(kinds[0], problem)

@@ -56,7 +56,10 @@ class Watch:
 
     def _look_at_readers(self) -> None:
         """What a reader of committed records has seen is there for good."""
+        topics = self._life.settings.topics
         for topic, logs in self._life.log.topics.items():
+            if topic in {topics.states, topics.models}:
+                continue  # These are compacted.
             for index, log in enumerate(logs):
                 partition = Partition(topic, index)
                 stands = log.high, len(log.offsets), len(log.open)

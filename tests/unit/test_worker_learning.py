@@ -15,7 +15,9 @@ import msgspec
 import pytest
 
 from consumer.errors import WorldError
-from consumer.transport import Outgoing, Position
+from consumer.learning import LearningPartition
+from consumer.telemetry import Telemetry
+from consumer.transport import Outgoing, Partition, Position, Records
 from consumer.worker import Worker
 from models.trainer import Trainer
 from schemas.example import ClosedBy, decode_example, encode_example
@@ -185,6 +187,22 @@ def test_rows_that_change_nothing_are_committed_too() -> None:
     world.settle(world.start())
     assert world.committed("training-examples") == world.ends("training-examples")
     assert world.states() == before
+
+
+def test_a_position_of_rows_never_goes_back() -> None:
+    """What changes a learner later does not take back what was committed before."""
+    world = undisturbed()
+    row = next(log.values[0] for log in world.log.topics["training-examples"] if log.values)
+    learning = LearningPartition(
+        Partition("training-examples", 0), 0, plan(), world.settings.topics, Telemetry(world.clock)
+    )
+    values = [b"no row", b"nor this", row]
+    learning.add(Records(learning.partition, [0, 1, 2], [-1] * 3, [None] * 3, values, [[]] * 3))
+    learning.learn(2)
+    assert learning.position.offset == 2
+    learning.learn(1)
+    assert learning.changed
+    assert learning.position.offset == 2
 
 
 def test_rows_of_another_definition_are_left_out() -> None:
