@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.cli import EXIT_COULD_NOT_RUN
@@ -67,6 +68,7 @@ class Storm:
         self._scene.keep_going = self._keep_going
         self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
         self._down: set[str] = set()
+        self._shares: dict[str, list[int]] = {}
         self._due: list[tuple[float, Callable[[], None]]] = []
         self.report = Report()
 
@@ -145,7 +147,7 @@ class Storm:
 
     def _measure(self, member: CrewMember) -> None:
         """Kill it; how long until scores of its partitions' events since then can be read?"""
-        waiting = set(self._members()[member.name])
+        waiting = set(self._shares[member.name])
         self._down.add(member.name)
         member.kill()
         killed_s = monotonic()
@@ -164,7 +166,10 @@ class Storm:
     def _members(self) -> dict[str, list[int]]:
         """The partitions of events that each name holds."""
         group = self._scene.group
-        answer = self._admin.describe_consumer_groups([group])[group].result()
+        try:
+            answer = self._admin.describe_consumer_groups([group])[group].result()
+        except KafkaException:
+            return {}  # The broker has just come back; whoever waits asks again.
         mine = topic(group, "EVENTS")
         return {
             member.client_id: [
@@ -177,7 +182,7 @@ class Storm:
         """Whether all three share the partitions and keep up."""
         if self._due or len(self._awake()) < len(NAMES):
             return False
-        members = self._members()
+        members = self._shares = self._members()
         if sorted(map(len, members.values())) != [PARTITIONS // len(NAMES)] * len(NAMES):
             return False
         lately_s = monotonic() - 2.5
