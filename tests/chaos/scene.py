@@ -92,7 +92,11 @@ class Scene:
         while not reached():
             if monotonic() > give_up_s:
                 said = "\n".join(f"{member.name}: {member.tail()}" for member in self.crew)
-                raise AssertionError(f"the workers do not recover:\n{said}")
+                counts = (
+                    f"{self.feeder.sent} sent, {self.feeder.delivered} delivered, newest scores "
+                )
+                counts += str(self.watcher.newest)
+                raise AssertionError(f"the workers do not recover ({counts}):\n{said}")
             self.turn(feed=feed)
 
     def more_scores(self, count: int = 1) -> Callable[[], bool]:

@@ -26,6 +26,7 @@ from tests.chaos.faults import KILLS, Fault, Kind
 from tests.chaos.scene import PARTITIONS, SESSION_MS, Scene
 
 TAKEOVER_MAX_S = SESSION_MS / 1000 + 3.0
+ASK_MAX_S = 2.0
 NAMES = ("one", "two", "three")
 
 
@@ -66,7 +67,7 @@ class Storm:
         self._broker = broker
         self._scene = Scene(broker.bootstrap, folder, f"chaos-{seed}", NAMES, seed=seed)
         self._scene.keep_going = self._keep_going
-        self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        self._admin = self._new_admin()
         self._down: set[str] = set()
         self._shares: dict[str, list[int]] = {}
         self._due: list[tuple[float, Callable[[], None]]] = []
@@ -96,6 +97,9 @@ class Storm:
         self.report.sizes = {name: len(records) for name, records in left._asdict().items()}
         self.report.differences += differences(left, PARTITIONS)
         return self.report
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._broker.bootstrap, "log_level": 0})
 
     def _strike(self, fault: Fault) -> None:
         scene = self._scene
@@ -140,7 +144,7 @@ class Storm:
             self.report.differences.append(said)
 
     def _awake(self) -> list[CrewMember]:
-        return [member for member in self._scene.crew if member.is_awake]
+        return [member for member in self._scene.crew if member.is_awake and member.has_started]
 
     def _later(self, after_s: float, action: Callable[[], None]) -> None:
         self._due.append((monotonic() + after_s, action))
@@ -167,9 +171,12 @@ class Storm:
         """The partitions of events that each name holds."""
         group = self._scene.group
         try:
-            answer = self._admin.describe_consumer_groups([group])[group].result()
+            futures = self._admin.describe_consumer_groups([group], request_timeout=ASK_MAX_S)
+            answer = futures[group].result()
         except KafkaException:
-            return {}  # The broker has just come back; whoever waits asks again.
+            # After a broker's death this client may never find the coordinator again.
+            self._admin = self._new_admin()
+            return {}
         mine = topic(group, "EVENTS")
         return {
             member.client_id: [
