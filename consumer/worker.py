@@ -63,6 +63,7 @@ class Worker:
         self._pacing = CommitPacing(self._settings.commit_interval_ms / 1000.0, now_s)
         self._publish_at_s = self._measure_at_s = now_s
         self._refused_s: float | None = None
+        self._refused_problem = ""
 
     def start(self) -> None:
         """Check the topics, read the newest models and join the group.
@@ -248,8 +249,10 @@ class Worker:
             self._share.measure()
         if self._refused_s is not None and now_s - self._refused_s > REJOIN_MAX_S:
             raise WorldError(
-                "The group refused our commit and has given us nothing since",
-                "Start the worker again; it goes on from the last commit",
+                "The group has given us nothing since our commit was refused. "
+                + self._refused_problem,
+                "Give each worker an `instance` of its own; if this one has, start it again: it "
+                "goes on from the last commit",
             )
 
     def _take_over(self) -> None:
@@ -263,6 +266,7 @@ class Worker:
         log().warning("a commit was refused", problem=error.problem)
         self._telemetry.commits_refused.add()
         self._refused_s = self._clock.monotonic_s()
+        self._refused_problem = error.problem
         self._drop(self._share.all_partitions)
 
     def _assigned(self, partitions: list[Partition]) -> None:

@@ -7,6 +7,7 @@ Source: tests/chaos/scene.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -31,10 +32,9 @@ def make_scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeS
     with ExitStack() as stack:
 
         def make(bootstrap: str, *names: str, **told: str) -> Scene:
-            group = str(request.node.name)
-            return stack.enter_context(
-                closing(Scene(bootstrap, tmp_path, group, names, seed=1, **told))
-            )
+            group = re.sub("[^A-Za-z0-9_]+", "-", request.node.name).strip("-")
+            scene = Scene(bootstrap, tmp_path, group, names, told=told)
+            return stack.enter_context(closing(scene))
 
         yield make
 

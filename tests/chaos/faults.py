@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 KILLS = (Kind.KILL, Kind.KILL_MEASURED)
-WEIGHTS = {Kind.KILL: 50, Kind.KILL_MEASURED: 20, Kind.FREEZE: 10, Kind.STOP: 20}
+WEIGHTS = {Kind.KILL: 60, Kind.KILL_MEASURED: 15, Kind.FREEZE: 8, Kind.STOP: 12}
 BROKER_EVERY = 25
 
 
@@ -49,4 +49,4 @@ def faults(seed: int, kills: int, *, broker: bool) -> Iterator[Fault]:
             kind = Kind.BROKER_STOP if generator.random() < 0.5 else Kind.BROKER_KILL
         killed += kind in KILLS
         lasts_s = generator.uniform(7.0, 9.0) if kind is Kind.FREEZE else generator.uniform(0, 3.0)
-        yield Fault(kind, generator.random(), lasts_s, generator.uniform(0.5, 4.0))
+        yield Fault(kind, generator.random(), lasts_s, generator.uniform(0.3, 2.0))

@@ -8,7 +8,7 @@ Source: ARCHITECTURE.md, "Recovery".
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -39,9 +39,8 @@ class Scene:
         folder: Path,
         group: str,
         names: tuple[str, ...],
-        *,
         seed: int = 1,
-        **told: str,
+        told: Mapping[str, str] | None = None,
     ) -> None:
         self.bootstrap = bootstrap
         self.group = group
@@ -58,7 +57,7 @@ class Scene:
             PROPENSITY_SNAPSHOTS__INTERVAL="3s",
             PROPENSITY_TIMES__LEARNER_INTERVAL="1s",
         )
-        self.crew = [CrewMember(name, folder, {**whole, **told}) for name in names]
+        self.crew = [CrewMember(name, folder, {**whole, **(told or {})}) for name in names]
         self.keep_going: Callable[[], None] = lambda: None
 
     def begin(self) -> None:
@@ -93,7 +92,11 @@ class Scene:
         while not reached():
             if monotonic() > give_up_s:
                 said = "\n".join(f"{member.name}: {member.tail()}" for member in self.crew)
-                raise AssertionError(f"the workers do not recover:\n{said}")
+                counts = (
+                    f"{self.feeder.sent} sent, {self.feeder.delivered} delivered, newest scores "
+                )
+                counts += str(self.watcher.newest)
+                raise AssertionError(f"the workers do not recover ({counts}):\n{said}")
             self.turn(feed=feed)
 
     def more_scores(self, count: int = 1) -> Callable[[], bool]:

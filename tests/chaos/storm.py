@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.cli import EXIT_COULD_NOT_RUN
@@ -25,6 +26,7 @@ from tests.chaos.faults import KILLS, Fault, Kind
 from tests.chaos.scene import PARTITIONS, SESSION_MS, Scene
 
 TAKEOVER_MAX_S = SESSION_MS / 1000 + 3.0
+ASK_MAX_S = 2.0
 NAMES = ("one", "two", "three")
 
 
@@ -65,8 +67,9 @@ class Storm:
         self._broker = broker
         self._scene = Scene(broker.bootstrap, folder, f"chaos-{seed}", NAMES, seed=seed)
         self._scene.keep_going = self._keep_going
-        self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        self._admin = self._new_admin()
         self._down: set[str] = set()
+        self._shares: dict[str, list[int]] = {}
         self._due: list[tuple[float, Callable[[], None]]] = []
         self.report = Report()
 
@@ -94,6 +97,9 @@ class Storm:
         self.report.sizes = {name: len(records) for name, records in left._asdict().items()}
         self.report.differences += differences(left, PARTITIONS)
         return self.report
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._broker.bootstrap, "log_level": 0})
 
     def _strike(self, fault: Fault) -> None:
         scene = self._scene
@@ -138,14 +144,14 @@ class Storm:
             self.report.differences.append(said)
 
     def _awake(self) -> list[CrewMember]:
-        return [member for member in self._scene.crew if member.is_awake]
+        return [member for member in self._scene.crew if member.is_awake and member.has_started]
 
     def _later(self, after_s: float, action: Callable[[], None]) -> None:
         self._due.append((monotonic() + after_s, action))
 
     def _measure(self, member: CrewMember) -> None:
         """Kill it; how long until scores of its partitions' events since then can be read?"""
-        waiting = set(self._members()[member.name])
+        waiting = set(self._shares[member.name])
         self._down.add(member.name)
         member.kill()
         killed_s = monotonic()
@@ -164,7 +170,13 @@ class Storm:
     def _members(self) -> dict[str, list[int]]:
         """The partitions of events that each name holds."""
         group = self._scene.group
-        answer = self._admin.describe_consumer_groups([group])[group].result()
+        try:
+            futures = self._admin.describe_consumer_groups([group], request_timeout=ASK_MAX_S)
+            answer = futures[group].result()
+        except KafkaException:
+            # After a broker's death this client may never find the coordinator again.
+            self._admin = self._new_admin()
+            return {}
         mine = topic(group, "EVENTS")
         return {
             member.client_id: [
@@ -177,7 +189,7 @@ class Storm:
         """Whether all three share the partitions and keep up."""
         if self._due or len(self._awake()) < len(NAMES):
             return False
-        members = self._members()
+        members = self._shares = self._members()
         if sorted(map(len, members.values())) != [PARTITIONS // len(NAMES)] * len(NAMES):
             return False
         lately_s = monotonic() - 2.5

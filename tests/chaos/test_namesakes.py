@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 def test_of_two_namesakes_one_ends(kafka_bootstrap: str, make_scene: MakeScene) -> None:
     """The one that is fenced again ends with exit code 2; the other does all of the work once."""
-    scene = make_scene(kafka_bootstrap, "first", "second", PROPENSITY_HTTP__LISTEN="127.0.0.1:0")
+    scene = make_scene(kafka_bootstrap, "first", "second")
     for member in scene.crew:
         member.start(PROPENSITY_INSTANCE="the-same")
         member.await_started()

@@ -18,6 +18,7 @@ from tests.chaos.conftest import MakeScene
 from tests.chaos.scene import Scene
 
 FAILED = "propensity_snapshots_failed_total"
+FILE_BYTES_MAX = 9_000  # Less than a part of a snapshot, more than the log of the worker.
 ASK_EVERY_S = 0.5
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -86,7 +87,7 @@ def test_a_full_disk(kafka_bootstrap: str, make_scene: MakeScene, tmp_path: Path
     folder = tmp_path / "snapshots"
     scene.begin()
     await_snapshots(scene, folder)
-    scene.crew[0].limit_files(1_000)
+    scene.crew[0].limit_files(FILE_BYTES_MAX)
     await_failures(scene)
     scene.crew[0].limit_files(None)
     await_snapshots(scene, folder)

@@ -37,6 +37,11 @@ class Feeder:
         self.sent = 0
         self._sent_at: list[list[tuple[float, int]]] = [[] for _ in range(partitions)]
 
+    @property
+    def delivered(self) -> list[int]:
+        """How many records of each partition the broker has acknowledged."""
+        return [len(each) for each in self._sent_at]
+
     def turn(self) -> None:
         """Send what is due."""
         due = int((monotonic() - self._began_s) * self._rate)

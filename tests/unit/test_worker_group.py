@@ -12,7 +12,9 @@ from functools import cache
 
 import pytest
 
-from consumer.transport import Outgoing
+from consumer.errors import WorldError
+from consumer.memory_transport import MemoryTransport
+from consumer.transport import Outgoing, OwnershipLostError
 from consumer.worker import Worker
 from tests.mutated_events import mutated
 from tests.world import Offered, World, ascending, event, offsets, shopping
@@ -182,6 +184,25 @@ def test_a_commit_that_comes_too_late_is_refused() -> None:
     world.send(EVENTS[2_000:])
     world.drain(first, second)
     assert answered(world) == answered_by_one()
+
+
+def test_a_refused_worker_says_what_refused_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fenced by a namesake and given nothing since, it ends and names the `instance`."""
+    world = world_of_four()
+    worker = world.start("one")
+    world.drain(worker)
+    problem = "Another worker has taken our place"
+
+    def refuse(_transport: MemoryTransport, _positions: object) -> None:
+        raise OwnershipLostError(problem)
+
+    monkeypatch.setattr(MemoryTransport, "commit", refuse)
+    world.send(EVENTS[:100])
+    world.tick(worker)
+    world.clock.advance_ms(61_000)
+    with pytest.raises(WorldError, match=problem) as caught:
+        world.drain(worker)
+    assert "an `instance` of its own" in caught.value.remedy
 
 
 def test_a_worker_in_reserve_is_ready() -> None:
