@@ -98,6 +98,11 @@ class Recovery:
             return None
         topic, index = self.partition
         for manifest in self._snapshots.newest(topic, index, not_after=start.committed):
+            if manifest.moment.note != start.note:
+                log().warning("a snapshot is of another life of the topic and is left alone",
+                              partition=str(self.partition),
+                              offset=manifest.moment.next_offset)  # fmt: skip
+                continue
             loading = self._snapshots.load(manifest)
             try:
                 for done in loading:
@@ -123,7 +128,12 @@ class Recovery:
         first = min(max(scores_from, bounds.low), bounds.high)
         tail = range(self.scoring.next_offset, self.position.offset)
         for records in self._transport.read(self._scores, first, bounds.high):
-            served.add(score for score in scores_of(records) if score.source.offset in tail)
+            served.add(
+                score
+                for score in scores_of(records)
+                if score.source.offset in tail
+                and (score.source.topic, score.source.partition) == self.partition
+            )
             yield False
         self.scoring.served = served
 
@@ -145,7 +155,7 @@ class Recovery:
 
     def _refuse_lost_history(self, start: Start, bounds: Bounds) -> None:
         """Without a snapshot the history must be there from its beginning."""
-        if start.history_origin >= bounds.low or self._rebuild or start.committed == bounds.low:
+        if start.history_origin >= bounds.low or self._rebuild:
             return
         raise WorldError(
             f"{self.partition} has no snapshot that can be used, and its history from offset "

@@ -24,6 +24,7 @@ from consumer.transport import Partition, Position, Transport
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
+STALLED_S = 10.0
 
 
 class Share:
@@ -57,6 +58,7 @@ class Share:
                 self._settings.snapshots.interval_ms / 1000.0,
                 transport=transport,
                 scores_topic=self._settings.topics.scores,
+                asks=self._settings.delivery == "at_least_once",
                 holds=self.holds,
                 clock=around.clock,
                 telemetry=around.telemetry,
@@ -70,7 +72,7 @@ class Share:
     @property
     def has_work(self) -> bool:
         """Whether there is something to do besides what a poll brings."""
-        return bool(self.recovering)
+        return bool(self.recovering) or (self._rounds is not None and self._rounds.copying)
 
     @property
     def rebuilding(self) -> list[Partition]:
@@ -202,6 +204,7 @@ class Share:
             self._measure_progress(held.partition, held.next_offset)
         for partition, recovery in self.recovering.items():
             self._measure_progress(partition, recovery.position.offset)
+        self._hold_those_ahead()
 
     def _measure_progress(self, partition: Partition, next_offset: int) -> None:
         """How far behind a partition is, and for how long it has not moved although it could."""
@@ -232,7 +235,10 @@ class Share:
                 self.holds.release(partition, "ahead_of_others")
 
     def _catches_up(self, partition: Partition) -> bool:
-        """Whether more than a batch waits to be read, and is read."""
+        """Whether more than a batch waits to be read, and is read: not ends that nobody reads."""
+        _, since_s = self._stood.get(partition, (0, self._clock.monotonic_s()))
+        if self._clock.monotonic_s() - since_s > STALLED_S:
+            return False
         lag = (self._transport.high_seen(partition) or 0) - self.scoring[partition].next_offset
         return lag > self._settings.limits.batch_max and not self.holds.waits(partition)
 

@@ -25,7 +25,8 @@ WRITTEN_BYTES_PER_S = 100e6  # At the stop: a state that would take longer is le
 class SnapshotRounds:
     """Snapshots every partition once an interval, spread over it; with 0, only at the stop.
 
-    `after_commit` is called when everything folded is committed, and `step` in every turn.
+    `after_commit` is called when everything folded is committed, and `step` in every turn. Where a
+    commit's answer is not waited for, it `asks` the group what is committed.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class SnapshotRounds:
         *,
         transport: Transport,
         scores_topic: str,
+        asks: bool,
         holds: Holds,
         clock: Clock,
         telemetry: Telemetry,
@@ -43,12 +45,18 @@ class SnapshotRounds:
         self._interval_s = interval_s
         self._transport = transport
         self._scores_topic = scores_topic
+        self._asks = asks
         self._holds = holds
         self._clock = clock
         self._telemetry = telemetry
         self._due_s: dict[Partition, float] = {}
         self._offsets: dict[Partition, int] = {}  # of the newest snapshot
         self._copying: Partition | None = None
+
+    @property
+    def copying(self) -> bool:
+        """Whether a partition waits for the next chunk to be copied."""
+        return self._copying is not None
 
     def add(self, partition: Partition, offset: int | None) -> None:
         """A partition begins to be ours; its newest snapshot is of this offset."""
@@ -111,6 +119,10 @@ class SnapshotRounds:
         held = scoring.get(partition)
         if held is None or held.rebuilds or self._offsets.get(partition) == held.next_offset:
             return False
+        if self._asks:
+            position = self._transport.committed([partition])[partition]
+            if position is None or position.offset != held.next_offset:
+                return False
         scores = Partition(self._scores_topic, partition.index)
         ends = {self._scores_topic: self._transport.bounds(scores).high}
         self._snapshots.begin(held.moment(ends), held.lift())

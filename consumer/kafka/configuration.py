@@ -24,6 +24,8 @@ SHARED_DEFAULTS: dict[str, Scalar] = {
 CONSUMER_DEFAULTS: dict[str, Scalar] = {
     # A worker that was killed keeps its partitions for so long, and its successor waits.
     "session.timeout.ms": 10_000,
+    # Also how soon a member hears that another has come or gone.
+    "heartbeat.interval.ms": 1_000,
     # When its queue is full, librdkafka stops fetching for this long. Its default of 1 s leaves
     # a fast reader waiting four fifths of the time.
     "fetch.queue.backoff.ms": 2,

@@ -349,7 +349,8 @@ class KafkaTransport:
         if offset >= stop:
             return
         with ExitStack() as stack, self._in_words(partition.topic):
-            reader = self._consumer({"enable.partition.eof": True})
+            # The end is there or comes at once: the broker need not wait for more to send.
+            reader = self._consumer({"enable.partition.eof": True, "fetch.wait.max.ms": 20})
             stack.callback(reader.close)
             reader.assign([place(partition, offset)])
             span = range(offset, stop)

@@ -2,7 +2,7 @@
 
 Owns: that nothing is scored twice meanwhile.
 Never: names that differ.
-Source: docs/contract.md, "exactly_once".
+Source: docs/contract.md, "Settings file".
 """
 
 from __future__ import annotations
