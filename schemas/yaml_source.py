@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from math import inf, nan
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from schemas.errors import Problem, described, shortened
@@ -157,7 +158,9 @@ def parse_yaml(text: str, file: str) -> tuple[Located, list[Problem]]:
     """As `read_yaml`, of text; `file` only names the place."""
     yaml = YAML(typ="rt", pure=True)
     try:
-        node = yaml.compose(text)
+        with catch_warnings():
+            simplefilter("ignore", ReusedAnchorWarning)  # YAML 1.2 allows it: the later one counts.
+            node = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1

@@ -154,6 +154,15 @@ def test_rates(text: str, rate: float) -> None:
     assert only_campaign(with_keys(f"rate: {text}")).rate == pytest.approx(rate, rel=1e-12)
 
 
+def test_an_anchor_may_be_used_again() -> None:
+    """YAML lets a name be given twice; the later one counts, and nobody is warned."""
+    file = parse_campaigns(
+        "version: 1\ncampaigns:\n  a: {goal: {event: &x buy}, horizon: &x 1d, score_on: [view]}\n"
+        "  b: {goal: {event: buy}, horizon: *x, score_on: [view]}\n"
+    )
+    assert file.campaigns["b"].horizon_ms == DAY_MS
+
+
 def test_no_is_a_word() -> None:
     """In YAML 1.2 `no` and `on` are words, and only true and false are booleans."""
     goal = "{event: purchase, where: {opt: [no, on, yes], flag: false}}"
