@@ -127,12 +127,14 @@ def _refuse_other_topic(note: _Note, topic: TopicIdentity) -> None:
         raise WorldError(
             f"The topic {topic.name} was made anew since the last commit (its id was {note.topic} "
             f"and is {topic.id}): the committed offsets and the profiles are of the old one",
-            "Start a new `group`, and keep its snapshots in another folder; profiles begin anew",
+            "Start a new `group` with `topics` of its own for examples, states and models: what "
+            "was learned names rows by the old partitions; profiles begin anew",
         )
     if note.partitions and topic.partitions and note.partitions != topic.partitions:
         raise WorldError(
             f"The topic {topic.name} had {note.partitions} partitions and has {topic.partitions}: "
             "customers have moved to other partitions, and their profiles have not",
-            "Start a new `group` with `start_from: earliest`: it learns every customer anew from "
-            "what the log holds; then switch its readers over",
+            "Start a new `group` with `start_from: earliest` and `topics` of its own for examples, "
+            "states and models: it learns every customer anew from what the log holds; then switch "
+            "its readers over",
         )

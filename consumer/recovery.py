@@ -143,7 +143,8 @@ class Recovery:
             raise WorldError(
                 f"{self.partition} was committed at {offset} and ends at {bounds.high}: it is "
                 "another topic now, or has lost records",
-                "If it was made anew on purpose, start a new `group` (profiles begin anew)",
+                "If it was made anew on purpose, start a new `group`, with `topics` of its own for "
+                "examples, states and models; profiles begin anew",
             )
         if offset < bounds.low and not self._rebuild:
             raise WorldError(

@@ -14,6 +14,7 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.snapshots.memory_store import MemoryStore
+from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
 from consumer.transport import Outgoing, TransportError
 from tests.world import World, shopping
@@ -225,3 +226,40 @@ def test_recovery_has_a_deadline() -> None:
     second = world.start("two")
     with pytest.raises(WorldError, match="Recovery has not finished within 1 s"):
         world.drain(second)
+
+
+def test_an_emptied_log_without_a_snapshot_stops_the_worker() -> None:
+    """Where retention took all that was read, profiles are not quietly begun anew."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.drain(first)
+    world.crash(first, "one")
+    assert world.store is not None
+    world.store.files.clear()  # type: ignore[attr-defined]
+    for log in world.log.topics["customer-events"]:
+        log.delete_before(log.high)
+    with pytest.raises(WorldError, match="no snapshot that can be used"):
+        world.drain(world.start("two"))
+
+
+def test_a_snapshot_of_another_topic_of_the_name_is_left_alone() -> None:
+    """A topic that was made anew has other customers at the same offsets."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    del world.log.topics["customer-events"]
+    world.log.create_topic(TopicSpec("customer-events", world.partitions))
+    world.log.group("propensity").committed.clear()
+    world.send(EVENTS[2_000:2_030])
+    second = world.start("two", rebuild=True)
+    world.tick(second)
+    world.tick(second)
+    world.crash(second, "two")
+    world.send(EVENTS[2_030:2_060])
+    third = world.start("three")
+    world.drain(third)
+    customers = {key for key, _ in EVENTS[2_000:2_060]}
+    assert sum(scoring.counts.profiles for scoring in third.scoring) == len(customers)
