@@ -18,7 +18,7 @@ from consumer.kafka.places import place, places
 from consumer.kafka.reader import InWords
 from consumer.transport import Bounds, Partition, Position
 
-ANSWER_MAX_S = 10.0
+ANSWER_MAX_S = 30.0  # A broker that comes back takes some seconds to know its groups again.
 QUESTION_MAX_S = 2.0  # Asked again until ANSWER_MAX_S; in between, a signal is seen.
 RETRY_S = 0.02
 

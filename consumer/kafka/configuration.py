@@ -15,6 +15,8 @@ Scalar = str | int | float | bool
 
 SHARED_DEFAULTS: dict[str, Scalar] = {
     "socket.nagle.disable": True,
+    # A broker that comes back is found within a second or two, and not after ten.
+    "reconnect.backoff.max.ms": 1_000,
     # A request to a broker that has gone ends before patience does.
     "socket.timeout.ms": 10_000,
     # Ten times a second it logs that it cannot connect; what matters comes as an error too.

@@ -118,8 +118,11 @@ def _states(left: Left) -> Iterable[str]:
     examples: dict[int, list[Stored]] = defaultdict(list)
     for each in left.examples:
         examples[each.partition].append(each)
-    trainers = {index: Trainer(plan()) for index in examples}
-    folded = dict.fromkeys(examples, 0)
+    trainers: dict[int, Trainer] = {}
+    folded: Counter[int] = Counter()
+    for stored in left.states:
+        trainer = trainers.setdefault(stored.partition, Trainer(plan()))
+        trainer.begin([decode_learner_state(stored.value or b"").campaign])
     last: dict[str, tuple[int, int]] = {}
     for stored in left.states:
         state, index = decode_learner_state(stored.value or b""), stored.partition

@@ -34,14 +34,21 @@ def test_a_minute_without_a_broker(broker: Broker, make_scene: MakeScene, way: s
         scene.feeder.turn()
         scene.watcher.turn(TURN_S)
     (broker.resume if way == "frozen" else broker.start)()
-    scene.turn_for(2.0)
-    for member in scene.crew:
-        if not member.runs:
-            assert member.code == EXIT_COULD_NOT_RUN, member.tail()
-            assert "Traceback" not in member.tail()
-            member.start()
-            member.await_started()
-    scene.turn_until(scene.more_scores(SCORES))
+    reached = scene.more_scores(SCORES)
+
+    def supervised() -> bool:
+        """Whether they score again; whoever gave up with a sentence is started again."""
+        for member in scene.crew:
+            if not member.runs:
+                assert member.code == EXIT_COULD_NOT_RUN, member.tail()
+                assert "Traceback" not in member.tail()
+                member.start()
+                member.await_started()
+        return reached()
+
+    scene.turn_until(supervised)
     scene.end_traffic()
-    assert scene.stop() == [0, 0]
+    # Some seconds after the broker is back one may still give up on it, with its sentence.
+    codes = scene.stop()
+    assert set(codes) <= {0, EXIT_COULD_NOT_RUN}, "\n".join(each.tail() for each in scene.crew)
     assert scene.differences() == []
