@@ -29,6 +29,7 @@ from consumer.shoppers import DEMO_CAMPAIGNS
 from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
+from consumer.transport import TopicIdentity
 from consumer.warm_up import compile_kernels, plan_of
 from consumer.worker import Worker
 from models.compiled import is_cached
@@ -88,7 +89,7 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
         compile_kernels(plan)
         outside = KafkaTransport(settings.kafka, group="demo-shop", instance="shop")
         stack.callback(outside.close)
-        transport = KafkaTransport(settings.kafka, group=settings.group, instance="demo")
+        transport = OnMockCluster(settings.kafka, group=settings.group, instance="demo")
         worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
         end = worker.abandon
         try:
@@ -108,6 +109,14 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
         first_s = None if demo.first_score_s is None else demo.first_score_s - begun_s
         _say_end(last, first_s, where)
     return EXIT_DONE
+
+
+class OnMockCluster(KafkaTransport):
+    """The mock cluster does not answer who a topic is; it lasts no longer than we do."""
+
+    def topic_identity(self, topic: str) -> TopicIdentity:
+        """Nobody knows."""
+        return TopicIdentity(topic)
 
 
 def _watch(demo: Demo, shown: Display, stop: StopFlag, clock: Clock, seconds: float) -> None:
