@@ -18,16 +18,17 @@ from consumer.kafka.places import place, places
 from consumer.kafka.reader import InWords
 from consumer.transport import Bounds, Partition, Position
 
-ANSWER_MAX_S = 30.0  # A broker that comes back takes some seconds to know its groups again.
+ANSWER_MAX_S = 10.0
+MEMBER_ANSWER_MAX_S = 30.0  # A broker that comes back needs some seconds to know its groups.
 QUESTION_MAX_S = 2.0  # Asked again until ANSWER_MAX_S; in between, a signal is seen.
 RETRY_S = 0.02
 
 Answer = TypeVar("Answer")
 
 
-def ask(question: Callable[[], Answer], clock: Clock) -> Answer:
+def ask(question: Callable[[], Answer], clock: Clock, patience_s: float = ANSWER_MAX_S) -> Answer:
     """Ask until there is an answer; the last KafkaException if there is none in time."""
-    give_up_s = clock.monotonic_s() + ANSWER_MAX_S
+    give_up_s = clock.monotonic_s() + patience_s
     while True:
         try:
             return question()
@@ -49,26 +50,28 @@ class Asker:
         self.consumer = consumer
         self._clock = clock
         self._in_words = in_words
+        self.patience_s = ANSWER_MAX_S
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        return ask(question, self._clock, self.patience_s)
 
     def bounds(self, partition: Partition) -> Bounds:
         """Ask for the first offset kept and the high watermark."""
         (asked,) = places([partition])
-        answer = ask(
-            lambda: self.consumer.get_watermark_offsets(asked, QUESTION_MAX_S), self._clock
-        )
+        answer = self._ask(lambda: self.consumer.get_watermark_offsets(asked, QUESTION_MAX_S))
         return Bounds(*answer)
 
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         """Ask for the first offset stamped at or after this time; -1 if there is none."""
         asked = [place(partition, time_ms)]
-        (answer,) = ask(lambda: self.consumer.offsets_for_times(asked, QUESTION_MAX_S), self._clock)
+        (answer,) = self._ask(lambda: self.consumer.offsets_for_times(asked, QUESTION_MAX_S))
         if answer.error is not None:
             raise self._in_words(answer.error, partition.topic)
         return answer.offset
 
     def partition_count(self, topic: str) -> int:
         """Ask how many partitions a topic has; a consumer's question never creates it."""
-        answer = ask(lambda: self.consumer.list_topics(topic, QUESTION_MAX_S), self._clock)
+        answer = self._ask(lambda: self.consumer.list_topics(topic, QUESTION_MAX_S))
         found = answer.topics[topic]
         if found.error is not None:
             raise self._in_words(found.error, topic)
@@ -81,7 +84,7 @@ class Asker:
         asked = places(partitions)
         client = member or self.consumer
         positions: dict[Partition, Position | None] = {}
-        for answer in ask(lambda: client.committed(asked, QUESTION_MAX_S), self._clock):
+        for answer in self._ask(lambda: client.committed(asked, QUESTION_MAX_S)):
             if answer.error is not None:
                 raise self._in_words(answer.error, answer.topic)
             partition = Partition(answer.topic, answer.partition)

@@ -24,7 +24,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, SystemClock
-from consumer.kafka.asker import ANSWER_MAX_S, RETRY_S, Asker
+from consumer.kafka.asker import ANSWER_MAX_S, MEMBER_ANSWER_MAX_S, RETRY_S, Asker
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
 from consumer.kafka.delivery import Acknowledged, Delivery
@@ -133,6 +133,7 @@ class KafkaTransport:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_lost,
             )
+        self._asker.patience_s = MEMBER_ANSWER_MAX_S
 
     def poll(self, records_max: int, timeout_s: float) -> list[Records]:
         member = self._joined()
