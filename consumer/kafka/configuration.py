@@ -28,6 +28,9 @@ CONSUMER_DEFAULTS: dict[str, Scalar] = {
     "session.timeout.ms": 10_000,
     # Also how soon a member hears that another has come or gone.
     "heartbeat.interval.ms": 1_000,
+    # A partition that goes on after a pause is fetched when the request under way is answered;
+    # where nothing comes the broker answers only after this long (its default is 500).
+    "fetch.wait.max.ms": 50,
     # When its queue is full, librdkafka stops fetching for this long. Its default of 1 s leaves
     # a fast reader waiting four fifths of the time.
     "fetch.queue.backoff.ms": 2,
