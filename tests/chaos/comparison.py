@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from consumer.snapshots.memory_store import MemoryStore
-from models.trainer import Trainer
 from schemas.dead_letter import explanation, parted
 from schemas.example import TrainingExample, decode_example
-from schemas.learner_state import decode_learner_state, encode_learner_state
+from schemas.learner_state import decode_learner_state
 from schemas.score import ScoreRecord, decode_score
 from tests.chaos.crew import topic
 from tests.chaos.traffic import Stored, read_all
+from tests.folded_states import wrong_states
 from tests.world import World, plan
 
 SHOWN_MAX = 20
@@ -118,25 +118,20 @@ def _states(left: Left) -> Iterable[str]:
     examples: dict[int, list[Stored]] = defaultdict(list)
     for each in left.examples:
         examples[each.partition].append(each)
-    trainers: dict[int, Trainer] = {}
-    folded: Counter[int] = Counter()
-    for stored in left.states:
-        trainer = trainers.setdefault(stored.partition, Trainer(plan()))
-        trainer.begin([decode_learner_state(stored.value or b"").campaign])
+    states: dict[int, list[bytes]] = defaultdict(list)
     last: dict[str, tuple[int, int]] = {}
     for stored in left.states:
-        state, index = decode_learner_state(stored.value or b""), stored.partition
+        state = decode_learner_state(stored.value or b"")
+        states[stored.partition].append(stored.value or b"")
         if state.covered < last.get(state.campaign, (0, 0))[0]:
             yield f"a state of {state.campaign} goes back to {state.covered}"
             continue
-        first = folded[index]
-        part = [row for row in examples[index][first:] if row.offset < state.covered]
-        trainers[index].fold_bytes([row.offset for row in part], [row.value for row in part])
-        folded[index] += len(part)
-        learner = trainers[index].learners[state.campaign]
-        if encode_learner_state(learner.state()) != stored.value:
-            yield f"the state of {state.campaign} up to {state.covered} is not what its rows give"
         last[state.campaign] = state.covered, state.version
+    for index, values in states.items():
+        mine = examples[index]
+        yield from wrong_states(
+            plan(), values, [row.offset for row in mine], [row.value for row in mine]
+        )
     rows: dict[str, list[int]] = defaultdict(list)
     for each in left.examples:
         rows[decode_example(each.value or b"").campaign].append(each.offset)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from models.trainer import Trainer
 from schemas.example import TrainingExample, decode_example
-from schemas.learner_state import decode_learner_state, encode_learner_state
+from schemas.learner_state import decode_learner_state
 from schemas.model_record import decode_model_record
 from schemas.score import ScoreEntry, decode_score
+from tests.folded_states import wrong_states
 from tests.simulation.group_life import GroupLife
 from tests.simulation.reference import Reference, RowKey, letters_of, row_facts, row_key
 from tests.simulation.watch import Watch
@@ -103,24 +103,9 @@ class Checks:
         """Every state that was ever published is the fold of the log up to where it says."""
         for index, log in enumerate(self._logs[self._topics.states]):
             kept = {value for value in log.values if value is not None}
-            wanted: dict[int, list[bytes]] = defaultdict(list)
-            for value in kept:
-                wanted[decode_learner_state(value).covered].append(value)
-            if not wanted:
-                continue
             examples = self._logs[self._topics.examples][index]
-            trainer, at = Trainer(self._life.traffic.plan), 0
-            trainer.begin(decode_learner_state(value).campaign for value in kept)
-            for covered in sorted(wanted):
-                stop = at
-                while stop < len(examples.offsets) and examples.offsets[stop] < covered:
-                    stop += 1
-                trainer.fold_bytes(examples.offsets[at:stop], examples.values[at:stop])
-                at = stop
-                for value in wanted[covered]:
-                    name = decode_learner_state(value).campaign
-                    again = encode_learner_state(trainer.learners[name].state())
-                    assert again == value, f"the state of {name} at {covered}"
+            wrong = wrong_states(self._life.traffic.plan, kept, examples.offsets, examples.values)
+            assert list(wrong) == []
 
     def _check_versions(self) -> None:
         """Every row was learned, and once."""

@@ -93,17 +93,19 @@ def _snapshot_whenever(self: Share) -> None:
 _STEP = Share.step
 
 
-def _restore_without_reservoir(self: Scorer, lifted: Lifted) -> None:
-    _RESTORE(self, lifted)
+def _restore_without_reservoir(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
     self._examples.view.candidates[:] = 1 << 30
+    return dropped
 
 
 _RESTORE = Scorer.restore
 
 
-def _restore_without_seen(self: Scorer, lifted: Lifted) -> None:
-    _RESTORE(self, lifted)
+def _restore_without_seen(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
     self._queues.seen_table[:] = 0
+    return dropped
 
 
 def _restore_without_closed_by(self: CampaignLearner, state: LearnerState) -> None:

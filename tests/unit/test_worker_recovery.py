@@ -17,7 +17,7 @@ from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
 from consumer.transport import Outgoing, TransportError
-from tests.world import World, shopping
+from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
 OFTEN: dict[str, Any] = {
@@ -79,6 +79,18 @@ def crashing(store: MemoryStore, harm: Any = lambda: None) -> World:
     worker = world.start("last")
     world.send(EVENTS[sent:])
     world.settle(worker)
+    return world
+
+
+def died_without_snapshots(events: list[Offered], **settings: Any) -> World:
+    """A worker has read all events and died, and its snapshots are lost."""
+    store = MemoryStore()
+    world = World(store=store, **{**OFTEN, **settings})
+    world.send(events)
+    first = world.start("one")
+    world.drain(first)
+    world.crash(first, "one")
+    store.files.clear()
     return world
 
 
@@ -182,13 +194,7 @@ def test_a_stop_keeps_the_state_and_the_next_start_reads_nothing_again() -> None
 
 def test_without_a_snapshot_and_without_history_the_worker_stops() -> None:
     """Profiles that would be incomplete are built knowingly or not at all."""
-    world = World(store=MemoryStore(), **OFTEN)
-    world.send(EVENTS[:1_000])
-    first = world.start("one")
-    world.drain(first)
-    world.crash(first, "one")
-    assert world.store is not None
-    world.store.files.clear()  # type: ignore[attr-defined]
+    world = died_without_snapshots(EVENTS[:1_000])
     for log in world.log.topics["customer-events"]:
         log.delete_before(10)
     second = world.start("two")
@@ -216,13 +222,7 @@ def test_a_snapshot_without_an_offset_stops_the_worker() -> None:
 
 def test_recovery_has_a_deadline() -> None:
     """A recovery that does not come to its end stops the worker and says how far it came."""
-    world = World(store=MemoryStore(), **{**OFTEN, "times": {"recovery_max": "1s"}})
-    world.send(EVENTS)
-    first = world.start("one")
-    world.drain(first)
-    world.crash(first, "one")
-    assert world.store is not None
-    world.store.files.clear()  # type: ignore[attr-defined]
+    world = died_without_snapshots(EVENTS, times={"recovery_max": "1s"})
     second = world.start("two")
     with pytest.raises(WorldError, match="Recovery has not finished within 1 s"):
         world.drain(second)
@@ -230,13 +230,7 @@ def test_recovery_has_a_deadline() -> None:
 
 def test_an_emptied_log_without_a_snapshot_stops_the_worker() -> None:
     """Where retention took all that was read, profiles are not quietly begun anew."""
-    world = World(store=MemoryStore(), **OFTEN)
-    world.send(EVENTS[:1_000])
-    first = world.start("one")
-    world.drain(first)
-    world.crash(first, "one")
-    assert world.store is not None
-    world.store.files.clear()  # type: ignore[attr-defined]
+    world = died_without_snapshots(EVENTS[:1_000])
     for log in world.log.topics["customer-events"]:
         log.delete_before(log.high)
     with pytest.raises(WorldError, match="no snapshot that can be used"):
