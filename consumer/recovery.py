@@ -17,7 +17,14 @@ from consumer.positions import Start, later_start
 from consumer.scoring import ScoringPartition
 from consumer.snapshots.manifest import UnusableSnapshotError
 from consumer.snapshots.snapshots import Snapshots
-from consumer.transport import Bounds, Partition, Position, Records, Transport
+from consumer.transport import (
+    Bounds,
+    Partition,
+    Position,
+    Records,
+    TopicIdentity,
+    Transport,
+)
 from models.plan import Plan
 from models.served_again import ServedAgain
 from schemas.score import ScoreRecord, decode_score
@@ -32,6 +39,7 @@ class Recovery:
     Parameters
     ----------
     position: what was committed.
+    topic: who the partition's topic is now.
     make: makes a partition whose fold is empty.
     snapshots: where the fold's states are kept; None where none are.
     rebuild: go on although history is lost, knowingly.
@@ -46,6 +54,7 @@ class Recovery:
         partition: Partition,
         position: Position,
         *,
+        topic: TopicIdentity,
         transport: Transport,
         topics: Topics,
         plan: Plan,
@@ -55,6 +64,7 @@ class Recovery:
     ) -> None:
         self.partition = partition
         self.position = position
+        self._topic = topic
         self._transport = transport
         self._scores = Partition(topics.scores, partition.index)
         self._plan = plan
@@ -77,8 +87,7 @@ class Recovery:
 
     def _run(self) -> Iterator[bool]:
         bounds = self._transport.bounds(self.partition)
-        topic = self._transport.topic_identity(self.partition.topic)
-        start = later_start(self.position, bounds, topic)
+        start = later_start(self.position, bounds, self._topic)
         self._refuse_gap(bounds)
         yield False
         scores_from = yield from self._from_snapshot(start)

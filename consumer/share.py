@@ -20,7 +20,7 @@ from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
 from consumer.snapshot_rounds import SnapshotRounds
 from consumer.surroundings import Surroundings
-from consumer.transport import Partition, Position, Transport
+from consumer.transport import UNKNOWN_TOPIC, Partition, Position, Transport
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
@@ -51,6 +51,9 @@ class Share:
         self._stood: dict[Partition, tuple[int, float]] = {}
         self.is_new = False
         self._has_joined = False
+        self._removed: set[str] = set()  # Of the campaigns, as the trainers were last told.
+        self._events = UNKNOWN_TOPIC
+        self._examples_partitions = 0
         self._rounds: SnapshotRounds | None = None
         if around.snapshots is not None:
             self._rounds = SnapshotRounds(
@@ -102,16 +105,23 @@ class Share:
 
     def follow_removals(self) -> None:
         """Wait no longer for a file that knows a campaign which was removed."""
-        for learning in self.learning.values():
-            learning.follow_removals(self._models.removed)
+        if self._removed != self._models.removed:
+            self._removed = set(self._models.removed)
+            for learning in self.learning.values():
+                learning.follow_removals(self._removed)
 
     def assigned(self, partitions: list[Partition]) -> None:
         """Begin with what was given; what takes longer is done in `step`."""
         self._telemetry.rebalances.add()
         self._has_joined = self.is_new = True
         positions = self._transport.committed(partitions)
+        topics, given = self._settings.topics, {partition.topic for partition in partitions}
+        if topics.events in given:
+            self._events = self._transport.topic_identity(topics.events)
+        if topics.examples in given:
+            self._examples_partitions = self._transport.partition_count(topics.examples)
         for partition in partitions:
-            if partition.topic == self._settings.topics.events:
+            if partition.topic == topics.events:
                 self._begin_scoring(partition, positions[partition])
             else:
                 self._begin_learning(partition, positions[partition])
@@ -258,6 +268,7 @@ class Share:
         self.recovering[partition] = Recovery(
             partition,
             position,
+            topic=self._events,
             transport=self._transport,
             topics=self._settings.topics,
             plan=self._around.plan,
@@ -285,8 +296,7 @@ class Share:
         self._refuse_snapshot_without_offset(partition)
         bounds = self._transport.bounds(partition)
         origin = first_offset(self._transport, partition, self._settings.start_from)
-        topic = self._transport.topic_identity(partition.topic)
-        start = first_start(origin, bounds, self._settings.publish_from, topic)
+        start = first_start(origin, bounds, self._settings.publish_from, self._events)
         log().info("a partition is read for the first time", partition=str(partition),
                    first=start.origin, published_from=start.publish)  # fmt: skip
         return self._make(partition, start)
@@ -319,7 +329,7 @@ class Share:
                 partition, offset, self._around.plan, self._settings.topics, self._telemetry
             )
             learning.restore(self._states(partition.index))
-            learning.begin(self._transport.partition_count(partition.topic))
+            learning.begin(self._examples_partitions)
         learning.forget_waiting()
         learning.follow_removals(self._models.removed)
         self.learning[partition] = learning

@@ -167,7 +167,7 @@ class Worker:
 
         A fold may have moved on without its output having left; the last commit is what holds.
         """
-        self._drop([*self._share.scoring, *self._share.learning])
+        self._drop(self._share.all_partitions)
         self._transport.close()
         self._share.close()
 

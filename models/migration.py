@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernel_queues import UNLISTED
+from models.kernel_queues import UNLISTED, list_oldest
 from models.layout import COUNT_BY_VALUES_MAX
 from models.lifted import Lifted
 from models.plan import Plan
 from models.state import (
     EXPERTS_MAX,
     FREE_COUNT,
-    LRU_FIRST,
-    LRU_LAST,
     NEVER_MS,
     OPEN_COUNT,
+    Profiles,
     new_examples,
     new_profiles,
 )
@@ -181,14 +180,9 @@ def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[n
 def _list_again(profiles: Rows, registers: NDArray[np.int64]) -> None:
     """Customers whose last open example went can make room again, before all others."""
     free = (profiles["waiting"] == 0) & (profiles["newer"] == UNLISTED)
+    view = Profiles(**{name: profiles[name] for name in Profiles._fields})
     for slot in np.flatnonzero(free).tolist():
-        last = int(registers[LRU_LAST])
-        profiles["older"][slot], profiles["newer"][slot] = -1, last
-        if last >= 0:
-            profiles["older"][last] = slot
-        else:
-            registers[LRU_FIRST] = slot
-        registers[LRU_LAST] = slot
+        list_oldest(view, registers, slot)
 
 
 def _carry_counts_by(arrays: Mapping[str, Rows], old: Shape, new: Shape) -> dict[str, Rows]:

@@ -56,6 +56,9 @@ class ServedAgain:
 
     def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, I8, I8]:
         """Which predictions are known, and what was served, by which version, in which status."""
+        if not self._keys:
+            nothing = np.zeros(len(offsets), np.int64)
+            return nothing > 0, np.zeros(len(offsets)), nothing, nothing
         if self._order is None:
             # Stable: of equal keys the last said comes last.
             self._order = np.argsort(np.array(self._keys, np.int64), kind="stable")
@@ -69,8 +72,6 @@ class ServedAgain:
         found = np.searchsorted(self._sorted, asked, side="right") - 1
         known = found >= 0
         known[known] = self._sorted[found[known]] == asked[known]
-        rows = self._order[np.where(known, found, 0)] if len(self._order) else np.zeros_like(asked)
-        if not len(self._order):
-            return known, np.zeros(len(asked)), rows, rows
+        rows = self._order[np.where(known, found, 0)]
         served, versions, said = self._columns
         return known, served[rows], versions[rows], said[rows]

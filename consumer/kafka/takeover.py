@@ -38,6 +38,7 @@ class Takeover:
         self,
         configuration: KafkaConfiguration,
         owner: str,
+        admin: AdminClient,
         client: Callable[[Mapping[str, Scalar]], dict[str, Any]],
         clock: Clock,
     ) -> None:
@@ -46,7 +47,7 @@ class Takeover:
         self._owner = owner
         self._client = client
         self._clock = clock
-        self._admin = AdminClient(client(configuration.client()))
+        self._admin = admin
 
     def settle(self, partitions: Sequence[Partition]) -> None:
         """End what dead owners of these partitions left open."""

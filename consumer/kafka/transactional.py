@@ -37,7 +37,6 @@ class KafkaProducer:
         self, make: Callable[[], Producer], outbox: Outbox, member: Member, in_words: GroupInWords
     ) -> None:
         self._make = make
-        self._producer = outbox.producer
         self._outbox = outbox
         self._member = member
         self._in_words = in_words
@@ -50,13 +49,13 @@ class KafkaProducer:
         would otherwise fence our new life for the old one's sake.
         """
         if not self._is_ready:
-            self._producer.init_transactions(INIT_MAX_S)
+            self._outbox.producer.init_transactions(INIT_MAX_S)
             self._is_ready = True
 
     def begin(self) -> None:
         with self._faults():
             self.be_ready()
-            self._producer.begin_transaction()
+            self._outbox.producer.begin_transaction()
 
     def put(self, outgoing: Outgoing) -> None:
         with self._faults():
@@ -67,23 +66,25 @@ class KafkaProducer:
         with self._faults():
             # A generation that has passed is what fences us: ask for the present one each time.
             member = self._member().consumer_group_metadata()
-            self._producer.send_offsets_to_transaction(offsets(positions), member, CALL_MAX_S)
+            self._outbox.producer.send_offsets_to_transaction(
+                offsets(positions), member, CALL_MAX_S
+            )
 
     def commit(self) -> None:
         with self._faults():
-            self._producer.commit_transaction(CALL_MAX_S)
+            self._outbox.producer.commit_transaction(CALL_MAX_S)
         self._raise_undelivered()
 
     def abort(self) -> None:
         with self._faults():
             # An abort that overtakes the transaction's first record kills the producer
             # (https://github.com/confluentinc/librdkafka/issues/4849): let that arrive first.
-            self._producer.flush(FIRST_RECORD_MAX_S)
-            self._producer.abort_transaction(CALL_MAX_S)
+            self._outbox.producer.flush(FIRST_RECORD_MAX_S)
+            self._outbox.producer.abort_transaction(CALL_MAX_S)
         self._outbox.failure = None  # What was purged is produced again.
 
     def renew(self) -> None:
-        self._producer = self._outbox.producer = self._make()
+        self._outbox.producer = self._make()
         self._outbox.failure = None
         self._is_ready = False
 

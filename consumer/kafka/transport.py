@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any
 
 from confluent_kafka import (
@@ -102,7 +103,9 @@ class KafkaTransport:
 
         self._outbox = Outbox(make(), self._clock, self._error)
         if exactly_once:
-            self._takeover = Takeover(self._configuration, self._owner, self._client, self._clock)
+            self._takeover = Takeover(
+                self._configuration, self._owner, self._admin, self._client, self._clock
+            )
             kafka = KafkaProducer(make, self._outbox, self._joined, self._group_error)
             return InTransactions(kafka, self._clock)
         self._acknowledged = Acknowledged(
@@ -205,8 +208,7 @@ class KafkaTransport:
 
     def topic_identity(self, topic: str) -> TopicIdentity:
         with self._in_words(topic):
-            admin = AdminClient(self._client(self._configuration.client()))
-            return TopicIdentity(topic, topic_id(admin, topic), self.partition_count(topic))
+            return TopicIdentity(topic, topic_id(self._admin, topic), self.partition_count(topic))
 
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
@@ -246,12 +248,10 @@ class KafkaTransport:
     def create_topics(
         self, specs: Sequence[TopicSpec], *, dry_run: bool = False
     ) -> list[TopicOutcome]:
-        with self._in_words():
-            admin = AdminClient(self._client(self._configuration.client()))
         outcomes: list[TopicOutcome] = []
         for spec in specs:
             with self._in_words(spec.name):
-                outcomes.append(create_topic(admin, spec, dry_run=dry_run, clock=self._clock))
+                outcomes.append(create_topic(self._admin, spec, dry_run=dry_run, clock=self._clock))
         return outcomes
 
     def close(self) -> None:
@@ -364,6 +364,11 @@ class KafkaTransport:
         if not low <= offset <= high:
             raise offset_gone(partition, offset, low, high)
         return offset, high
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        """Made when first asked something: most who produce or read never do."""
+        return AdminClient(self._client(self._configuration.client()))
 
     def _client(self, configuration: Mapping[str, Scalar]) -> dict[str, Any]:
         return {**configuration, "error_cb": self._on_error, "logger": _LOGGER}
