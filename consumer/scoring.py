@@ -100,7 +100,6 @@ class ScoringPartition:
 
     def moment(self, output_ends: dict[str, int]) -> Moment:
         """What a snapshot of the fold is of; everything folded was committed."""
-        topic = self.start.topic
         return Moment(
             topic=self.partition.topic,
             partition=self.partition.index,
@@ -108,8 +107,6 @@ class ScoringPartition:
             note=self.start.note,
             configuration=self._plan.digest,
             clock_ms=self.counts.clock_ms,
-            topic_ids={topic.name: topic.id} if topic.id else {},
-            partition_counts={topic.name: topic.partitions} if topic.partitions else {},
             output_ends=output_ends,
         )
 
