@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.errors import WorldError
 from consumer.logs import log
+from consumer.other_topics import LearnedFrom
 from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
@@ -35,8 +36,10 @@ class LearningPartition:
         plan: Plan,
         topics: Topics,
         telemetry: Telemetry,
+        learned_from: LearnedFrom,
     ) -> None:
         self.partition = partition
+        self._learned_from = learned_from
         self.next_offset = next_offset
         self._topics = topics
         self._telemetry = telemetry
@@ -71,7 +74,7 @@ class LearningPartition:
 
         Raises
         ------
-        WorldError: a state cannot be read by this program.
+        WorldError: a state cannot be read by this program, or was learned from other topics.
         """
         read: list[LearnerState] = []
         for key, value in states.items():
@@ -83,12 +86,14 @@ class LearningPartition:
                     f"cannot be read: {error}",
                     "Run the version of propensity that wrote it",
                 ) from error
+        for state in read:
+            self._learned_from.refuse_others(state)
         for succession in self._trainer.restore(read):
             self._say_succession(succession)
 
-    def begin(self, partitions: int) -> None:
-        """Begin what has no state of our campaigns that come here, of so many partitions."""
-        index = self.partition.index
+    def begin(self) -> None:
+        """Begin what has no state of our campaigns that come here."""
+        index, partitions = self.partition.index, self._learned_from.examples.partitions
         self._trainer.begin(
             name for name in self._meters if partition_of(name.encode(), partitions) == index
         )
@@ -151,7 +156,7 @@ class LearningPartition:
         outgoing: list[Outgoing] = []
         records = self._trainer.records()
         if states:
-            kept = self._trainer.states()
+            kept = [self._learned_from.sign(state) for state in self._trainer.states()]
             keys: list[bytes | None] = [f"{s.campaign}/{s.learner}".encode() for s in kept]
             values = [encode_learner_state(state) for state in kept]
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from consumer.errors import WorldError
+from consumer.other_topics import refuse_other_topic
 from consumer.transport import (
     UNKNOWN_TOPIC,
     Bounds,
@@ -111,7 +111,13 @@ def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNO
         note = msgspec.json.decode(position.note, type=_Note)
     except msgspec.DecodeError:
         note = _Note(bounds.low, position.offset)
-    _refuse_other_topic(note, topic)
+    refuse_other_topic(
+        TopicIdentity(topic.name, note.topic, note.partitions),
+        topic,
+        since="the last commit",
+        old="the committed offsets and the profiles are of the old one",
+        moved="customers have moved to other partitions, and their profiles have not",
+    )
     committed = max(position.offset, bounds.low)  # Below it nothing is left that could be read.
     return Start(
         origin=min(max(note.origin, bounds.low), committed),
@@ -120,21 +126,3 @@ def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNO
         history_origin=note.origin,
         topic=topic,
     )
-
-
-def _refuse_other_topic(note: _Note, topic: TopicIdentity) -> None:
-    if note.topic and topic.id and note.topic != topic.id:
-        raise WorldError(
-            f"The topic {topic.name} was made anew since the last commit (its id was {note.topic} "
-            f"and is {topic.id}): the committed offsets and the profiles are of the old one",
-            "Start a new `group` with `topics` of its own for examples, states and models: what "
-            "was learned names rows by the old partitions; profiles begin anew",
-        )
-    if note.partitions and topic.partitions and note.partitions != topic.partitions:
-        raise WorldError(
-            f"The topic {topic.name} had {note.partitions} partitions and has {topic.partitions}: "
-            "customers have moved to other partitions, and their profiles have not",
-            "Start a new `group` with `start_from: earliest` and `topics` of its own for examples, "
-            "states and models: it learns every customer anew from what the log holds; then switch "
-            "its readers over",
-        )

@@ -93,14 +93,12 @@ class ScoringPartition:
 
     def go_on(self) -> None:
         """Take the partition up again, at the offset that is committed; somebody has looked."""
-        self._letters.forget()
         self.too_many_letters = None
         self.start = replace(self.start, committed=self.next_offset)
         self._meters = self._telemetry.partition(self.partition.index)
 
     def moment(self, output_ends: dict[str, int]) -> Moment:
         """What a snapshot of the fold is of; everything folded was committed."""
-        topic = self.start.topic
         return Moment(
             topic=self.partition.topic,
             partition=self.partition.index,
@@ -108,17 +106,17 @@ class ScoringPartition:
             note=self.start.note,
             configuration=self._plan.digest,
             clock_ms=self.counts.clock_ms,
-            topic_ids={topic.name: topic.id} if topic.id else {},
-            partition_counts={topic.name: topic.partitions} if topic.partitions else {},
             output_ends=output_ends,
         )
 
     def lift(self) -> Lifted:
-        """The fold's state; it may not fold while this is held."""
-        return self._scorer.lift()
+        """The state of its folds; nothing may be folded while this is held."""
+        events, letters = self._scorer.lift(), self._letters.lift()
+        return Lifted({**events.arrays, **letters.arrays}, {**events.facts, **letters.facts})
 
     def restore(self, lifted: Lifted, next_offset: int) -> None:
-        """Become a fold that stands before this offset."""
+        """Become what was lifted before this offset."""
+        self._letters.restore(lifted)
         for campaign, amount in self._scorer.restore(lifted).items():
             self._telemetry.campaign(campaign).dropped("superseded", amount)
             log().warning("open examples were dropped: their campaign was changed or is gone",
@@ -171,10 +169,12 @@ class ScoringPartition:
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)
         self.next_offset = records.offsets[-1] + 1
+        hits = self._letters.take(records.offsets, [each.row for each in folded.batch.refused])
         if not self.start.sends_rows(offset):
-            return []
+            return []  # Hits too were judged in their time.
         self._count(folded)
-        self._judge(records.offsets, folded.batch.refused)
+        if hits and self.too_many_letters is None:
+            self.too_many_letters = hits[0]
         outgoing: list[Outgoing] = []
         if live and folded.score_count:
             keys, values = self._encoder.encode(folded)
@@ -189,11 +189,6 @@ class ScoringPartition:
             )
         self._telemetry.hops["encode"].observe(self._clock.monotonic_s() - scored_s)
         return outgoing
-
-    def _judge(self, offsets: list[int], refused: list[Refusal]) -> None:
-        """See whether the sender has gone wrong; the batch is folded all the same."""
-        if self.too_many_letters is None:
-            self.too_many_letters = self._letters.take(offsets, [each.row for each in refused])
 
     def _observe_latency(self, records: Records, folded: Folded) -> None:
         events = np.unique(folded.scores.event[: folded.score_count])

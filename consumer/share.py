@@ -13,6 +13,7 @@ from consumer.errors import WorldError
 from consumer.holds import Holds, Reason
 from consumer.learning import LearningPartition
 from consumer.logs import log
+from consumer.other_topics import LearnedFrom
 from consumer.parked import Parked
 from consumer.positions import Start, first_offset, first_start
 from consumer.recovery import Recovery
@@ -20,7 +21,7 @@ from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
 from consumer.snapshot_rounds import SnapshotRounds
 from consumer.surroundings import Surroundings
-from consumer.transport import UNKNOWN_TOPIC, Partition, Position, Transport
+from consumer.transport import Partition, Position, Transport
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
@@ -52,8 +53,7 @@ class Share:
         self.is_new = False
         self._has_joined = False
         self._removed: set[str] = set()  # Of the campaigns, as the trainers were last told.
-        self._events = UNKNOWN_TOPIC
-        self._examples_partitions = 0
+        self._learned_from = LearnedFrom()
         self._rounds: SnapshotRounds | None = None
         if around.snapshots is not None:
             self._rounds = SnapshotRounds(
@@ -115,11 +115,9 @@ class Share:
         self._telemetry.rebalances.add()
         self._has_joined = self.is_new = True
         positions = self._transport.committed(partitions)
-        topics, given = self._settings.topics, {partition.topic for partition in partitions}
-        if topics.events in given:
-            self._events = self._transport.topic_identity(topics.events)
-        if topics.examples in given:
-            self._examples_partitions = self._transport.partition_count(topics.examples)
+        topics = self._settings.topics
+        if partitions:
+            self._look_at_topics()
         for partition in partitions:
             if partition.topic == topics.events:
                 self._begin_scoring(partition, positions[partition])
@@ -129,6 +127,16 @@ class Share:
         log().info("partitions were assigned", events=len(self.scoring) + len(self.recovering),
                    examples=len(self.learning))  # fmt: skip
         self._tell_owned()
+
+    def _look_at_topics(self) -> None:
+        """Ask who our topics are now; of others, nothing goes on without being looked at."""
+        topics, before = self._settings.topics, self._learned_from
+        self._learned_from = LearnedFrom(
+            events=self._transport.topic_identity(topics.events),
+            examples=self._transport.topic_identity(topics.examples),
+        )
+        if self._learned_from != before:
+            self._parked.clear()
 
     def revoked(self, partitions: list[Partition]) -> None:
         """Set the folds aside, everything of them being committed; they may come back at once."""
@@ -268,7 +276,7 @@ class Share:
         self.recovering[partition] = Recovery(
             partition,
             position,
-            topic=self._events,
+            topic=self._learned_from.events,
             transport=self._transport,
             topics=self._settings.topics,
             plan=self._around.plan,
@@ -296,7 +304,8 @@ class Share:
         self._refuse_snapshot_without_offset(partition)
         bounds = self._transport.bounds(partition)
         origin = first_offset(self._transport, partition, self._settings.start_from)
-        start = first_start(origin, bounds, self._settings.publish_from, self._events)
+        topic = self._learned_from.events
+        start = first_start(origin, bounds, self._settings.publish_from, topic)
         log().info("a partition is read for the first time", partition=str(partition),
                    first=start.origin, published_from=start.publish)  # fmt: skip
         return self._make(partition, start)
@@ -326,10 +335,15 @@ class Share:
         learning = self._parked.learning(partition, offset)
         if learning is None:
             learning = LearningPartition(
-                partition, offset, self._around.plan, self._settings.topics, self._telemetry
+                partition,
+                offset,
+                self._around.plan,
+                self._settings.topics,
+                self._telemetry,
+                self._learned_from,
             )
             learning.restore(self._states(partition.index))
-            learning.begin(self._examples_partitions)
+            learning.begin()
         learning.forget_waiting()
         learning.follow_removals(self._models.removed)
         self.learning[partition] = learning

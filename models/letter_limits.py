@@ -1,18 +1,20 @@
-"""When a partition has too many dead letters: then its fold must stop and somebody must look.
+"""When a partition has too many dead letters, so that somebody must look: a fold of its own.
 
-Owns: the window of the last records, and the exact record at which a limit is hit.
+Owns: the window of the last records, and the exact records at which a limit is hit.
 Never: pauses, alerts or sends; whoever asks does that.
 Source: a sender that went wrong refuses everything; thirty days later its letters are gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.lifted import Lifted
 
 Rule = Literal["consecutive", "share"]
 
@@ -21,12 +23,11 @@ RECORDS_MIN = 100
 
 @dataclass(frozen=True, slots=True)
 class LimitHit:
-    """Which limit was hit, at which record: the last one that may be folded.
+    """Which limit was hit, at the record of which offset.
 
     `refused` of the newest `records` were dead letters.
     """
 
-    row: int
     offset: int
     rule: Rule
     refused: int
@@ -45,8 +46,8 @@ class LimitHit:
 class LetterLimits:
     """Judges the records of one partition in log order, in batches that may be cut anywhere.
 
-    The partition asks once per batch that it has folded, waits after a hit, and says it. Before it
-    goes on it calls `forget`: somebody has looked.
+    Behind a record at which a limit is hit the window begins anew, as if none had been seen: so
+    which records hit depends on the log alone, and neither on batches nor on restarts.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class LetterLimits:
     Examples
     --------
     >>> limits = LetterLimits(consecutive_max=2)
-    >>> print(limits.take([7, 8, 9], refused_rows=[0, 1]))
+    >>> print(*limits.take([7, 8, 9, 10], refused_rows=[0, 1, 3]))
     The last 2 records up to offset 8 are dead letters.
     """
 
@@ -70,43 +71,42 @@ class LetterLimits:
         self._window = window
         self._share_max = share_max
         self._records_min = min(RECORDS_MIN, window)
-        self.forget()
+        self._begin()
 
-    def forget(self) -> None:
-        """Begin anew, as if no record had been seen."""
+    def _begin(self) -> None:
         self._held = np.zeros(0, np.bool_)  # The newest of the window, oldest first.
         self._consecutive = 0
-        self._is_hit = False
 
-    def take(self, offsets: Sequence[int], refused_rows: Sequence[int]) -> LimitHit | None:
-        """Take in records, up to the one at which a limit is hit, if one is.
-
-        What comes after that record is not taken in.
-        """
-        assert not self._is_hit, "a limit was hit; `forget` comes before more records"
+    def take(self, offsets: Sequence[int], refused_rows: Sequence[int]) -> list[LimitHit]:
+        """Take in records; gives the hits among them, in log order."""
         flags = np.zeros(len(offsets), np.bool_)
         flags[list(refused_rows)] = True
-        hit = self._first_hit(offsets, flags) if refused_rows or self._held.any() else None
-        if hit is not None:
-            self._is_hit = True
-            flags = flags[: hit.row + 1]
-        self._consecutive = int(self._runs(flags)[-1]) if len(flags) else self._consecutive
-        self._held = np.concatenate((self._held, flags))[-self._window :]
-        return hit
+        hits: list[LimitHit] = []
+        while (row := self._first_hit(flags)) is not None:
+            hits.append(self._hit(offsets[row - len(flags)], flags, row))
+            self._begin()
+            flags = flags[row + 1 :]
+        if len(flags):
+            self._consecutive = int(self._runs(flags)[-1])
+            self._held = np.concatenate((self._held, flags))[-self._window :]
+        return hits
 
-    def _first_hit(self, offsets: Sequence[int], flags: NDArray[np.bool_]) -> LimitHit | None:
-        """Find the first record at which either limit is hit; a run counts before a share."""
-        runs = self._runs(flags)
-        refused, records = self._shares(flags)
-        in_a_row = runs >= self._consecutive_max
-        too_many = (refused > self._share_max * records) & (records >= self._records_min)
-        hits = np.flatnonzero(in_a_row | too_many)
-        if not len(hits):
+    def _first_hit(self, flags: NDArray[np.bool_]) -> int | None:
+        """The first row at which either limit is hit."""
+        if not (flags.any() or self._held.any()):
             return None
-        row = int(hits[0])
-        if in_a_row[row]:
-            return LimitHit(row, offsets[row], "consecutive", int(runs[row]), int(runs[row]))
-        return LimitHit(row, offsets[row], "share", int(refused[row]), int(records[row]))
+        refused, records = self._shares(flags)
+        too_many = (refused > self._share_max * records) & (records >= self._records_min)
+        hits = np.flatnonzero(too_many | (self._runs(flags) >= self._consecutive_max))
+        return int(hits[0]) if len(hits) else None
+
+    def _hit(self, offset: int, flags: NDArray[np.bool_], row: int) -> LimitHit:
+        """Say which limit it was; a run counts before a share."""
+        run = int(self._runs(flags)[row])
+        if run >= self._consecutive_max:
+            return LimitHit(offset, "consecutive", run, run)
+        refused, records = self._shares(flags)
+        return LimitHit(offset, "share", int(refused[row]), int(records[row]))
 
     def _runs(self, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
         """How many were refused one after the other, up to and with each record."""
@@ -123,13 +123,15 @@ class LetterLimits:
         starts = np.maximum(ends - self._window, 0)
         return refused_until[ends] - refused_until[starts], ends - starts
 
-    def to_state(self) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
-        """Return everything needed to go on exactly; the array is a copy."""
-        numbers = {"consecutive": float(self._consecutive), "is_hit": float(self._is_hit)}
-        return numbers, {"refused": self._held.astype(np.uint8)}
+    def lift(self) -> Lifted:
+        """Everything needed to go on exactly, under names that no other fold has."""
+        return Lifted({"letters": self._held}, {"letters_consecutive": self._consecutive})
 
-    def from_state(self, numbers: Mapping[str, float], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Become what `to_state` described; of a longer window, the newest are kept."""
-        self._held = arrays["refused"].astype(np.bool_)[-self._window :]
-        self._consecutive = int(numbers["consecutive"])
-        self._is_hit = bool(numbers["is_hit"])
+    def restore(self, lifted: Lifted) -> None:
+        """Become what was lifted; of a longer window, the newest are kept.
+
+        A snapshot that was written before windows were kept has none: it is empty then.
+        """
+        held = lifted.arrays.get("letters", np.zeros(0, np.bool_))
+        self._held = held[-self._window :]
+        self._consecutive = int(lifted.facts.get("letters_consecutive", 0))

@@ -37,7 +37,8 @@ class LearnerState(msgspec.Struct, kw_only=True):
 
     `covered` is the offset after the last row learned; `closed_by` holds the last
     [offset, index] learned of every source partition; `superseded` the lineages that came before
-    this one, newest last.
+    this one, newest last. `topic_ids` and `partition_counts` are those of the topics that these
+    offsets are of: events and examples, by name, as far as the broker tells.
     """
 
     format: Literal[1] = STATE_FORMAT
@@ -119,8 +120,14 @@ class State(_Contract):
         Field(description="The last [offset, index] learned, by source partition."),
     ] = Field(default_factory=dict)
     version: Annotated[int, Field(ge=0, description="Rows learned.")]
-    topic_ids: dict[str, str] = Field(default_factory=dict)
-    partition_counts: dict[str, int] = Field(default_factory=dict)
+    topic_ids: Annotated[
+        dict[str, str],
+        Field(description="The ids of the topics that it was learned from, by name."),
+    ] = Field(default_factory=dict)
+    partition_counts: Annotated[
+        dict[str, int],
+        Field(description="How many partitions these topics had, by name."),
+    ] = Field(default_factory=dict)
     columns: list[str] = Field(default_factory=list)
     numbers: dict[str, float] = Field(default_factory=dict)
     arrays: dict[str, ArrayOfState] = Field(default_factory=dict)

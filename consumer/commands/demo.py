@@ -115,8 +115,8 @@ class OnMockCluster(KafkaTransport):
     """The mock cluster does not answer who a topic is; it lasts no longer than we do."""
 
     def topic_identity(self, topic: str) -> TopicIdentity:
-        """Nobody knows."""
-        return TopicIdentity(topic)
+        """Nobody knows its id."""
+        return TopicIdentity(topic, partitions=self.partition_count(topic))
 
 
 def _watch(demo: Demo, shown: Display, stop: StopFlag, clock: Clock, seconds: float) -> None:

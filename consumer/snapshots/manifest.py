@@ -50,9 +50,9 @@ class NewerSnapshotError(WorldError):
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot is of: one partition at an offset that has just been committed.
 
-    `note` is that of the commit, `configuration` the digest of what the state depends on,
-    `clock_ms` the partition's clock (event time), `output_ends` the next offset of each topic
-    written to.
+    `note` is that of the commit, which says which topic it was; `configuration` the digest of
+    what the state depends on, `clock_ms` the partition's clock (event time), `output_ends` the
+    next offset of each topic written to.
     """
 
     topic: str
@@ -61,8 +61,6 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     configuration: str = ""
     clock_ms: int | None = None
-    topic_ids: dict[str, str] = {}
-    partition_counts: dict[str, int] = {}
     output_ends: dict[str, int] = {}
 
 

@@ -31,8 +31,6 @@ MOMENT: Final = Moment(
     note='{"origin":0,"publish":1000}',
     configuration="0123456789abcdef",
     clock_ms=1_795_392_000_123,
-    topic_ids={"customer-events": "JmxpVDzDQZ6wdVdb4aMzUA"},
-    partition_counts={"customer-events": 4, "propensity-scores": 4},
     output_ends={"propensity-scores": 1_200_001, "dead-letters": 7},
 )
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 
+from confluent_kafka.admin import AdminClient
+
 PROPENSITY = Path(sys.executable).parent / "propensity"
 WAIT_MAX_S = 240.0  # A first start compiles, on a busy machine for minutes.
 STOP_MAX_S = 5.0
@@ -81,6 +83,18 @@ class Site:
         worker = LiveWorker(self, instance, self.folder / f"{len(self._workers)}-{instance}.log")
         self._workers.append(worker)
         return worker
+
+    def make_anew(self, kind: str, partitions: int) -> None:
+        """Delete a topic and create it again."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for gone in admin.delete_topics([self.topic(kind)]).values():
+            gone.result()
+        await_that(
+            lambda: self.topic(kind) in admin.list_topics(timeout=10.0).topics,
+            lambda there: not there,
+        )
+        created = self.propensity("topics", "create", "--partitions", str(partitions))
+        assert created.returncode == 0, created.stderr
 
     def close(self) -> None:
         """End what still runs."""

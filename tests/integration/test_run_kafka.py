@@ -122,6 +122,8 @@ def test_events_in_scores_out_and_in_again(site: Site, given: Input) -> None:
     """Each event is answered once; a restart says what it does, and repeats nothing.
 
     run ── first half ── SIGINT ─ second half comes ─ run ── rebuild ── SIGTERM
+
+    What was learned is no beginning for another group on a topic that was made anew.
     """
     worker = site.worker()
     worker.await_ready()
@@ -153,6 +155,14 @@ def test_events_in_scores_out_and_in_again(site: Site, given: Input) -> None:
     assert len(identities) == len(set(identities)) > 100
     models = {json.loads(record.value)["campaign"] for record in site.consume("MODELS")}
     assert models == {row["campaign"] for row in rows}
+
+    site.make_anew("EVENTS", PARTITIONS)
+    refused = site.propensity("run", PROPENSITY_GROUP=f"{site.topic('EVENTS')}-others")
+    assert refused.returncode == 2
+    assert (
+        f"The topic {site.topic('EVENTS')} was made anew since the learner state" in refused.stderr
+    )
+    assert "Start a new `group` with `topics` of its own" in refused.stderr
 
 
 def test_two_workers_and_one_leaves(site: Site, given: Input) -> None:

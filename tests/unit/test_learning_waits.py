@@ -17,6 +17,7 @@ from consumer.clock import FixedClock
 from consumer.errors import WorldError
 from consumer.learning import LearningPartition
 from consumer.logs import configure_logs
+from consumer.other_topics import LearnedFrom
 from consumer.telemetry import Telemetry
 from consumer.transport import Partition, Records
 from models.plan import Plan, compile_plan
@@ -47,7 +48,9 @@ def events(said: StringIO) -> list[dict[str, object]]:
 
 def learning_of(plan: Plan, next_offset: int = 0) -> LearningPartition:
     """A partition that nothing came into yet."""
-    return LearningPartition(PARTITION, next_offset, plan, Topics(), Telemetry(FixedClock(0)))
+    return LearningPartition(
+        PARTITION, next_offset, plan, Topics(), Telemetry(FixedClock(0)), LearnedFrom()
+    )
 
 
 def wait_of(learning: LearningPartition) -> int | None:

@@ -39,8 +39,6 @@ def test_a_state_comes_back() -> None:
         "note": "7",
         "configuration": "c0ffee",
         "clock_ms": 1_795_392_000_000,
-        "topic_ids": {TOPIC: "a"},
-        "partition_counts": {TOPIC: 4},
         "output_ends": {"propensity-scores": 12},
     }
     outcome = kept.write(42, state(), **world)

@@ -16,6 +16,7 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.learning import LearningPartition
+from consumer.other_topics import LearnedFrom
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
 from consumer.worker import Worker
@@ -137,7 +138,9 @@ def folded_again(world: World, state: LearnerState) -> LearnerState:
         if rows and decode_example(rows[0]).campaign == state.campaign:
             trainer.fold(log.offsets[:below], map(decode_example, rows))
     (made,) = [each for each in trainer.states() if each.campaign == state.campaign]
-    return made
+    return msgspec.structs.replace(
+        made, topic_ids=state.topic_ids, partition_counts=state.partition_counts
+    )
 
 
 def test_no_campaign_waits_until_another_is_done() -> None:
@@ -193,8 +196,9 @@ def test_a_position_of_rows_never_goes_back() -> None:
     """What changes a learner later does not take back what was committed before."""
     world = undisturbed()
     row = next(log.values[0] for log in world.log.topics["training-examples"] if log.values)
+    partition, telemetry = Partition("training-examples", 0), Telemetry(world.clock)
     learning = LearningPartition(
-        Partition("training-examples", 0), 0, plan(), world.settings.topics, Telemetry(world.clock)
+        partition, 0, plan(), world.settings.topics, telemetry, LearnedFrom()
     )
     values = [b"no row", b"nor this", row]
     learning.add(Records(learning.partition, [0, 1, 2], [-1] * 3, [None] * 3, values, [[]] * 3))

@@ -244,8 +244,9 @@ def test_a_snapshot_of_another_topic_of_the_name_is_left_alone() -> None:
     first = world.start("one")
     world.settle(first)
     first.stop()
-    del world.log.topics["customer-events"]
-    world.log.create_topic(TopicSpec("customer-events", world.partitions))
+    for topic in ("customer-events", "training-examples", "learner-states", "campaign-models"):
+        partitions = len(world.log.topics.pop(topic))
+        world.log.create_topic(TopicSpec(topic, partitions))
     world.log.group("propensity").committed.clear()
     world.send(EVENTS[2_000:2_030])
     second = world.start("two", rebuild=True)

@@ -7,8 +7,15 @@ Source: ARCHITECTURE.md, "Waiting partitions".
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from consumer import metrics
+from consumer.snapshots.memory_store import MemoryStore
 from consumer.transport import Outgoing
+from consumer.worker import Worker
+from models.lifted import Lifted
 from tests.world import BEGIN_MS, World, event
 
 HOUR_MS = 3_600_000
@@ -21,6 +28,34 @@ def views(world: World, index: int, count: int, step_ms: int) -> None:
             f"c{index}", "page_view", BEGIN_MS + number * step_ms, event_id=f"{index}-{number}"
         )
         world.log.append(Outgoing("customer-events", index, [key], [value]))
+
+
+def nonsense(world: World, count: int) -> None:
+    """Append records to the first partition that nobody can read."""
+    for _ in range(count):
+        world.log.append(Outgoing("customer-events", 0, [b"c"], [b"nonsense"]))
+
+
+def waits(world: World, worker: Worker) -> bool:
+    """Whether the first partition waits because of its letters."""
+    gauge = world.telemetry[id(worker)].gauge(
+        metrics.PARTITION_PAUSED, "customer-events", "0", "dead_letters"
+    )
+    return gauge.value == 1
+
+
+def hit_offset(worker: Worker) -> int | None:
+    """The record at which the first partition hit a limit."""
+    hit = worker.scoring[0].too_many_letters
+    return None if hit is None else hit.offset
+
+
+def recovered(world: World) -> Worker:
+    """A worker that has taken over where another stopped."""
+    worker = world.start()
+    while not worker.scoring or worker.rebuilding:
+        world.tick(worker)
+    return worker
 
 
 def test_a_partition_far_ahead_waits_while_others_catch_up() -> None:
@@ -50,8 +85,7 @@ def test_a_partition_far_ahead_waits_while_others_catch_up() -> None:
 def test_too_many_dead_letters_stop_one_partition() -> None:
     """The partition of a sender gone wrong waits and says so; its neighbour is scored on."""
     world = World(limits={"batch_max": 10, "dead_letters_consecutive_max": 30})
-    for _ in range(200):
-        world.log.append(Outgoing("customer-events", 0, [b"c"], [b"nonsense"]))
+    nonsense(world, 200)
     views(world, 1, 200, 1_000)
     worker = world.start()
     world.drain(worker)
@@ -59,11 +93,75 @@ def test_too_many_dead_letters_stop_one_partition() -> None:
     assert committed[1] == 200
     assert 30 <= committed[0] < 60
     assert len(world.dead_letters()) == committed[0]
-    gauge = world.telemetry[id(worker)].gauge(
-        metrics.PARTITION_PAUSED, "customer-events", "0", "dead_letters"
-    )
-    assert gauge.value == 1
+    assert waits(world, worker)
     worker.stop()
     second = world.start()
     world.drain(second)
     assert world.committed("customer-events")[0] > committed[0], "a restart goes on"
+
+
+THIRTY: dict[str, Any] = {"batch_max": 20, "dead_letters_consecutive_max": 30}
+
+
+@pytest.mark.parametrize("way", ["snapshot", "history", "rebalance"])
+def test_letters_are_counted_on_whoever_goes_on(way: str) -> None:
+    """The same record hits as if nothing had happened between twenty letters and the others.
+
+    letters 0 … 19 ── a restart, or a rebalance ── letters 20 … 34: the thirtieth hits
+    """
+    world = World(store=MemoryStore() if way == "snapshot" else None, limits=THIRTY)
+    nonsense(world, 20)
+    worker = world.start()
+    world.drain(worker)
+    held = worker.scoring[0]
+    if way == "rebalance":
+        world.drain(worker, world.start("two"))
+        assert worker.scoring[0] is held, "it was set aside and has come back"
+    else:
+        worker.stop()
+        worker = recovered(world)
+        assert worker.scoring[0].restored_at == (20 if way == "snapshot" else None)
+    nonsense(world, 15)
+    world.drain(*(world.workers if way == "rebalance" else [worker]))
+    assert hit_offset(worker) == 29
+    assert waits(world, worker)
+
+
+@pytest.mark.parametrize("store", [MemoryStore, lambda: None])
+def test_a_hit_was_judged_in_its_time(store: Any) -> None:
+    """A restart behind a hit goes on, and counts from the record of that hit.
+
+    0 … 29 hits, up to 39 is folded ── restart ── 40 … 59 hits, twenty later and not thirty
+    """
+    world = World(store=store(), limits=THIRTY)
+    nonsense(world, 40)
+    first = world.start()
+    world.drain(first)
+    assert hit_offset(first) == 29
+    assert world.committed("customer-events")[0] == 40
+    first.stop()
+    second = recovered(world)
+    assert hit_offset(second) is None
+    assert not waits(world, second)
+    nonsense(world, 20)
+    world.drain(second)
+    assert hit_offset(second) == 59
+
+
+def test_a_snapshot_from_before_windows_were_kept() -> None:
+    """It is restored all the same; letters are counted from there."""
+    world = World(limits=THIRTY)
+    views(world, 0, 30, 1_000)
+    nonsense(world, 20)
+    worker = world.start()
+    world.drain(worker)
+    scoring = worker.scoring[0]
+    lifted = scoring.lift()
+    arrays = {name: array for name, array in lifted.arrays.items() if name != "letters"}
+    facts = {name: fact for name, fact in lifted.facts.items() if "letters" not in name}
+    assert len(lifted.arrays) - len(arrays) == len(lifted.facts) - len(facts) == 1
+    new = World(limits=THIRTY).worker()._share._make(scoring.partition, scoring.start)
+    new.restore(Lifted(arrays, facts), 50)
+    assert new.counts.profiles == scoring.counts.profiles == 1
+    again = new.lift()
+    assert (again.arrays["letters"].tolist(), again.facts["letters_consecutive"]) == ([], 0)
