@@ -7,8 +7,12 @@ Source: https://kafka.apache.org/documentation/#topicconfigs
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,8 +20,10 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.broker import kafka_broker
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -40,6 +46,17 @@ def event_number(value: bytes) -> int:
     if found is None:
         raise WrongOutputError(f"no event_id in {value[:200]!r}")
     return int(found[1])
+
+
+@contextlib.contextmanager
+def started() -> Iterator[tuple[Cluster, Path]]:
+    """Start a broker, or take the one that is named; give it with a folder for this bench."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Broker and workers are stopped.
+    with (
+        kafka_broker(heap_mib_max=1024) as bootstrap,
+        tempfile.TemporaryDirectory(prefix="propensity-bench-") as folder,
+    ):
+        yield Cluster(bootstrap), Path(folder)
 
 
 class Cluster:
@@ -93,6 +110,13 @@ class Cluster:
     def end(self, topic: str) -> int:
         """Return the high watermark."""
         return self._looker.get_watermark_offsets(TopicPartition(topic, PARTITION), timeout=10)[1]
+
+    def await_empty(self, group: str) -> None:
+        """Wait until the broker has noticed that a group's members are gone."""
+        deadline_s = time.monotonic() + READ_TIMEOUT_S
+        while self._admin.describe_consumer_groups([group])[group].result().members:
+            assert time.monotonic() < deadline_s, "a session lasts ten seconds"
+            time.sleep(0.1)
 
     def reader(self) -> Consumer:
         """Return a consumer that sees committed records only and commits nothing."""

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import signal
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cluster import Cluster
+from bench.cluster import Cluster, started
 from bench.latency import Latency, Pace, measure_latency
 from bench.quix_environment import quix_python
-from bench.runner import CONTESTANTS, OURS, Place
+from bench.runner import CONTESTANTS, OURS, Place, fresh_place
 from bench.table import latency_table, machine, throughput_table
 from bench.throughput import Throughput, measure_throughput
 from bench.workload import make_workload
-from tests.broker import kafka_broker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +58,7 @@ class Bench:
 
     def place(self) -> Place:
         """Return a fresh place."""
-        name = f"bench-{next(self._serial)}"
-        folder = self.folder / name
-        folder.mkdir()
-        return Place(self.cluster.bootstrap, name, f"{name}-events", folder)
+        return fresh_place(self.cluster.bootstrap, self.folder, f"bench-{next(self._serial)}")
 
     def prime(self) -> None:
         """Compile our kernels, which are cached, before anything is measured."""
@@ -108,14 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Broker and workers are stopped.
     log = make_workload(size.events)
     rounds = options.rounds or size.rounds
-    with (
-        kafka_broker(heap_mib_max=1024) as bootstrap,
-        tempfile.TemporaryDirectory(prefix="propensity-bench-") as name,
-    ):
-        bench = Bench(Cluster(bootstrap), log, size, quix_python(), Path(name))
+    with started() as (cluster, folder):
+        bench = Bench(cluster, log, size, quix_python(), folder)
         if OURS in options.only:
             bench.prime()
         for number in range(rounds):

@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
@@ -45,6 +47,8 @@ OURS_AT_LEAST_ONCE: Final = "propensity, at least once"
 OF_OURS: Final = (OURS, OURS_AT_LEAST_ONCE)
 CONTESTANTS: Final = (UNTOUCHED, OBVIOUS, QUIX, *OF_OURS)
 
+Said = dict[str, Any]  # One line of our log.
+
 
 class ContestantError(Exception):
     """A contestant ended, or was not done in time; the message holds its last words."""
@@ -59,17 +63,30 @@ class Place:
     events: str
     folder: Path
     campaigns: str = CAMPAIGN  # The text of our campaign file.
+    snapshot_interval: str = "5m"  # The default.
 
     @property
     def scores(self) -> str:
         """The topic of the scores."""
         return f"{self.name}-scores"
 
+    @property
+    def snapshots(self) -> Path:
+        """The folder of our snapshots."""
+        return self.folder / "state"
+
     def topics(self) -> dict[str, str]:
         """Return our topics, by the names that the settings file has for them."""
         ours = ("examples", "states", "models", "dead_letters")
         named = {key: f"{self.name}-{key.replace('_', '-')}" for key in ours}
         return {"events": self.events, "scores": self.scores, **named}
+
+
+def fresh_place(bootstrap: str, folder: Path, name: str, campaigns: str = CAMPAIGN) -> Place:
+    """Return a place with a folder of its own below another."""
+    own = folder / name
+    own.mkdir()
+    return Place(bootstrap, name, f"{name}-events", own, campaigns)
 
 
 def prepare(cluster: Cluster, place: Place, contestant: str) -> list[str]:
@@ -133,11 +150,22 @@ def _settings(place: Place, contestant: str) -> Path:
         "start_from": "earliest",
         "publish_from": "start",
         "delivery": "exactly_once" if contestant == OURS else "at_least_once",
-        "snapshots": {"url": str(place.folder / "state")},
+        "snapshots": {"url": str(place.snapshots), "interval": place.snapshot_interval},
         "http": {"listen": "127.0.0.1:0"},
     }
     settings.write_text(json.dumps(content, indent=1), encoding="utf-8")  # JSON is YAML, too.
     return settings
+
+
+def said_in(log: Path) -> dict[str, Said]:
+    """Return the first line for each thing that our log says, with `at_s` since the epoch."""
+    found: dict[str, Said] = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if line.startswith("{"):  # The clients of Kafka speak plainly.
+            entry = json.loads(line)
+            at_s = datetime.fromisoformat(entry["timestamp"]).timestamp()
+            found.setdefault(entry["event"], {**entry, "at_s": at_s})
+    return found
 
 
 class Worker:
@@ -192,6 +220,23 @@ class Worker:
         """Raise ContestantError with its last words if it has ended."""
         if self._process.poll() is not None:
             raise ContestantError(f"ended with {self._process.returncode}: {self.last_words()}")
+
+    def kill(self) -> None:
+        """End it as a crash does: nothing is finished, nothing is written."""
+        self._process.kill()
+        self._process.wait()
+
+    def said(self) -> dict[str, Said]:
+        """Return what our log says by now; see `said_in`."""
+        return said_in(self._log)
+
+    def metric(self, name: str) -> float:
+        """Return what our /metrics shows: the sum over all labels."""
+        address = self.said()["started"]["http"]
+        with urllib.request.urlopen(f"{address}/metrics") as answer:  # noqa: S310 - our own worker
+            lines = answer.read().decode().splitlines()
+        named = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in named)
 
     def last_words(self) -> str:
         """Return the end of what it has printed."""

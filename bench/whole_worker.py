@@ -10,32 +10,21 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-import numpy as np
-
-from bench.cluster import Cluster
-from bench.runner import OURS, Place, Worker, prepare, running
-from bench.scale import Feed, Numbers, campaign_file, model_records
+from bench.cluster import Cluster, started
+from bench.known_customers import Log, fill
+from bench.runner import OURS, Place, Worker, fresh_place, running
+from bench.scale import campaign_file
 from bench.table import machine, spread
 from bench.throughput import EVENTS_PER_S_MIN, START_MAX_S, check_score
-from bench.workload import TYPES, Workload
-from models.plan import Plan, compile_plan
-from schemas.campaign_file import parse_campaigns
-from schemas.model_record import encode_model_record
-from tests.broker import kafka_broker
 
-FILL_TYPES: Final = 2  # Of so many types each customer has an event before anything is measured.
-SLICE: Final = 10_000
 CAMPAIGNS: Final = (1, 2, 4)
-SEED: Final = 7
 
 
 @dataclass(frozen=True)
@@ -64,55 +53,13 @@ class Case:
         return f"{self.customers:,} customers, {self.campaigns} campaign(s)"
 
 
-class Log:
-    """The events of one case, made as they are wanted; offsets are their numbers."""
-
-    def __init__(self) -> None:
-        self._feed = Feed()
-        self._draw = np.random.default_rng(SEED)
-        self.count = 0
-
-    def fill(self, customers: int) -> Iterator[Workload]:
-        """Yield events until every customer has one of each of the first types."""
-        for kind in range(FILL_TYPES):
-            for first in range(0, customers, SLICE):
-                people = list(range(first, min(first + SLICE, customers)))
-                yield self._events(people, [kind] * len(people))
-
-    def stretch(self, customers: int, events: int) -> Iterator[Workload]:
-        """Yield so many events of customers and types drawn at random."""
-        for first in range(0, events, SLICE):
-            many = min(SLICE, events - first)
-            people = self._draw.integers(customers, size=many).tolist()
-            yield self._events(people, self._draw.integers(len(TYPES), size=many).tolist())
-
-    def _events(self, people: Numbers, kinds: Numbers) -> Workload:
-        _, _, keys, values = self._feed.batch(people, kinds)
-        self.count += len(values)
-        return Workload(keys, values)
-
-
-def models_of(plan: Plan) -> Workload:
-    """Return ready models of all campaigns, as the worker finds them at its start."""
-    records = list(model_records(plan))
-    return Workload(
-        [record.campaign.encode() for record in records],
-        [encode_model_record(record) for record in records],
-    )
-
-
 def costs_us(cluster: Cluster, place: Place, case: Case, size: Size) -> list[float]:
     """Fill a worker, then return the CPU of an event in each stretch, in microseconds.
 
     No example is due before the log ends, so that the models it began with are served throughout.
     """
-    topics = prepare(cluster, place, OURS)
-    cluster.load(
-        place.topics()["models"], models_of(compile_plan(parse_campaigns(place.campaigns)))
-    )
     log, costs = Log(), []
-    for events in log.fill(case.customers):
-        cluster.load(place.events, events)
+    topics = fill(cluster, place, log, case.customers)
     with running(OURS, place, Path()) as worker:
         worker.await_outputs(cluster, place.scores, 1, START_MAX_S)
         _finish(worker, cluster, place, log)
@@ -176,32 +123,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     rounds = options.rounds or size.rounds
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Broker and workers are stopped.
     few, many = size.customers
     cases = [Case(few, campaigns) for campaigns in CAMPAIGNS] + [Case(many, 1)]
     measured: dict[Case, list[float]] = {case: [] for case in cases}
     serial = itertools.count()
-    with (
-        kafka_broker(heap_mib_max=1024) as bootstrap,
-        tempfile.TemporaryDirectory(prefix="propensity-bench-") as name,
-    ):
-        cluster = Cluster(bootstrap)
+    with started() as (cluster, folder):
         for number in range(rounds):
             for case in cases:
                 print(f"round {number + 1}: {case}", file=sys.stderr, flush=True)
-                place = _place(bootstrap, Path(name), next(serial), case)
+                name, campaigns = f"whole-{next(serial)}", campaign_file(case.campaigns)
+                place = fresh_place(cluster.bootstrap, folder, name, campaigns)
                 measured[case] += costs_us(cluster, place, case, size)
     print(machine(size.stretch * size.stretches, rounds))
     print(table(measured, size))
-
-
-def _place(bootstrap: str, folder: Path, serial: int, case: Case) -> Place:
-    """Return a fresh place with the case's campaigns."""
-    name = f"whole-{serial}"
-    own = folder / name
-    own.mkdir()
-    campaigns = campaign_file(case.campaigns)
-    return Place(bootstrap, name, f"{name}-events", own, campaigns)
 
 
 if __name__ == "__main__":

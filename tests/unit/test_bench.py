@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from bench.cluster import WrongOutputError, event_number
 from bench.obvious import ObviousScorer
+from bench.recovery import (
+    FROM_LOG,
+    FROM_SNAPSHOT,
+    READ_AGAIN,
+    RESTORED,
+    WITH_TAIL,
+    Recovery,
+    Size,
+    from_log,
+    table,
+)
+from bench.runner import said_in
 from bench.table import spread
 from bench.workload import GOAL, HORIZON_MS, LATENESS_MS, RATE, TYPES, make_workload
 
@@ -79,3 +92,57 @@ def test_a_spread_shows_the_range_of_several_rounds() -> None:
     """One round has no range."""
     assert spread([3.0]) == "3"
     assert spread([1_000.0, 3_000.0, 2_000.0]) == "2,000 (1,000 to 3,000)"
+
+
+def recovery(events: int, *, snapshot_s: float, again_s: float, live_s: float) -> Recovery:
+    """Return a recovery of which half of what is done again was reading back."""
+    return Recovery(events, 2.0, snapshot_s, again_s / 2, again_s / 2, live_s, 6.0, 1_500.0)
+
+
+def test_a_recovery_is_split_without_a_remainder_and_told_by_the_million() -> None:
+    """Steps and rest are the whole; seconds by the million are those of what was done again."""
+    measured = {
+        FROM_SNAPSHOT: [recovery(1, snapshot_s=4.0, again_s=0.0, live_s=7.0)],
+        WITH_TAIL: [recovery(500_000, snapshot_s=4.0, again_s=5.0, live_s=12.0)],
+        FROM_LOG: [recovery(2_500_000, snapshot_s=0.0, again_s=20.0, live_s=23.0)],
+    }
+    lines = table(measured, Size(customers=1_000, tail=500_000, rounds=1)).splitlines()
+    assert lines[2:5] == [
+        "| snapshot | 1 | 2.0 | 4.0 | 0.0 | 0.0 | 1.0 | 7.0 | 6.0 | 1,500 |",
+        "| snapshot and tail | 500,000 | 2.0 | 4.0 | 2.5 | 2.5 | 1.0 | 12.0 | 6.0 | 1,500 |",
+        "| no snapshot | 2,500,000 | 2.0 | 0.0 | 10.0 | 10.0 | 1.0 | 23.0 | 6.0 | 1,500 |",
+    ]
+    assert lines[-1] == (
+        "1,000 customers. A million events, read back and folded: "
+        "10.0 s of the tail, 8.0 s of the whole history."
+    )
+
+
+def test_the_steps_of_a_recovery_are_those_that_the_worker_said(tmp_path: Path) -> None:
+    """Without a snapshot or a tail those steps took no time.
+
+    started 10 s -- assigned 11 s -- restored 15 s -- read back 17 s -- goes on 20 s -- live 21 s
+    """
+    steps = {
+        "started": (10, {}),
+        "partitions were assigned": (11, {}),
+        RESTORED: (15, {}),
+        READ_AGAIN: (17, {"first": 40, "goes_on_at": 100}),
+        "a partition goes on": (20, {}),
+    }
+
+    def told(*without: str) -> Recovery:
+        log = tmp_path / "worker.log"
+        entries = [
+            {"event": event, "timestamp": f"1970-01-01T00:00:{at_s}.000000Z", **more}
+            for event, (at_s, more) in steps.items()
+            if event not in without
+        ]
+        log.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries), encoding="utf-8")
+        return from_log(said_in(log), start_s=3.0, live_s=18.0, used=(6.0, 1.0))
+
+    assert told() == Recovery(60, 7.0, 4.0, 2.0, 3.0, 18.0, 6.0, 1.0)
+    assert told(RESTORED) == Recovery(60, 7.0, 0.0, 6.0, 3.0, 18.0, 6.0, 1.0)
+    assert told(READ_AGAIN, "a partition goes on") == Recovery(
+        0, 7.0, 4.0, 0.0, 0.0, 18.0, 6.0, 1.0
+    )
