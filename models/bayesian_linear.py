@@ -15,6 +15,7 @@ from river import base
 from models import kernels_learner as kernels
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
+from models.kernel_diagonal import learn_gaussian_wide
 from models.kernels_learner import Floats
 
 TARGET_MAX = 1e12
@@ -41,7 +42,10 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
     bias_drift
         Variance added to the bias per day.
     columns_max
-        Names beyond this many are refused and counted.
+        So many names have a column of their own, with all covariances.
+    hashed_max
+        So many columns are shared, by hash, by the names beyond, with variances only (prior 0.02);
+        with 0 those names are refused and counted.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
 
     kind: ClassVar[str] = "bayesian_linear"
     _kernel = staticmethod(kernels.learn_gaussian)
+    _kernel_wide = staticmethod(learn_gaussian_wide)
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
         half_life_days: float = 365.0,
         bias_drift: float = 1e-4,
         columns_max: int = COLUMNS_MAX,
+        hashed_max: int = 0,
     ) -> None:
         if not math.isfinite(start):
             raise ValueError(f"start must be finite, found {start!r}")
@@ -74,6 +80,7 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
         self.half_life_days = half_life_days
         self.bias_drift = bias_drift
         self.columns_max = columns_max
+        self.hashed_max = hashed_max
         self._start_dense(bias=start)
 
     @property

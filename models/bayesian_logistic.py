@@ -15,6 +15,7 @@ from river import base
 from models import kernels_learner as kernels
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
+from models.kernel_diagonal import learn_logistic_wide
 from models.kernels_learner import Floats
 
 
@@ -41,7 +42,10 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
     bias_drift
         Variance added to the bias per day.
     columns_max
-        Names beyond this many are refused and counted.
+        So many names have a column of their own, with all covariances.
+    hashed_max
+        So many columns are shared, by hash, by the names beyond, with variances only (prior 0.02);
+        with 0 those names are refused and counted.
 
     Examples
     --------
@@ -55,6 +59,7 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
 
     kind: ClassVar[str] = "bayesian_logistic"
     _kernel = staticmethod(kernels.learn_logistic)
+    _kernel_wide = staticmethod(learn_logistic_wide)
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
         half_life_days: float = 365.0,
         bias_drift: float = 1e-4,
         columns_max: int = COLUMNS_MAX,
+        hashed_max: int = 0,
     ) -> None:
         if not 0.0 < rate < 1.0:
             raise ValueError(f"rate must lie between 0 and 1, found {rate!r}")
@@ -75,6 +81,7 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
         self.half_life_days = half_life_days
         self.bias_drift = bias_drift
         self.columns_max = columns_max
+        self.hashed_max = hashed_max
         self._start_dense(bias=math.log(rate / (1.0 - rate)))
 
     def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:

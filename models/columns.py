@@ -5,7 +5,8 @@ Never: forgets or moves a column; knows a weight.
 Source: the bound on dense columns per campaign is a setting of this project.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 COLUMNS_MAX = 256
 
@@ -44,9 +45,27 @@ class Columns:
         if len(self.names) >= self.columns_max:
             self.refused += 1
             return -1
+        return self._append(name)
+
+    def _append(self, name: str) -> int:
         self.places[name] = len(self.names)
         self.names.append(name)
         return len(self.names) - 1
+
+    @property
+    def places_max(self) -> int:
+        """How many columns there can be."""
+        return self.columns_max
+
+    def _fresh(self) -> Self:
+        return type(self)(self.columns_max)
+
+    def readmitted(self, names: Sequence[str]) -> Self:
+        """Return columns with the same bounds into which these names were admitted, in order."""
+        fresh = self._fresh()
+        for name in names:
+            fresh.admit(name)
+        return fresh
 
 
 def prior_variance_of(name: str, default: float, variances: Mapping[str, float]) -> float:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from models import kernel_diagonal as diagonal
 from models import kernels_learner as kernels
 from models.columns import prior_variance_of
 from models.kernel_learn_rows import LearnerArrays
@@ -20,13 +21,16 @@ from models.linear_learner import LinearLearner, StateParts
 
 _CAPACITY_FIRST = 16
 _HALVINGS_MAX = 60.0
+HASHED_VARIANCE = 0.02
+"""The prior variance of a column that names share by their hash."""
 
 
 class DenseLearner(LinearLearner):
     """A linear model with a full covariance over at most `columns_max` columns and a bias.
 
-    Place 0 of every array is the bias; column i of `columns` stands at place i + 1. Subclasses are
-    River estimators: they name their parameters themselves and call `_start_dense`.
+    Place 0 of every array is the bias; column i of `columns` stands at place i + 1. Names beyond
+    `columns_max` share up to `hashed_max` columns, of which only variances are kept. Subclasses
+    are River estimators: they name their parameters themselves and call `_start_dense`.
     """
 
     prior_variance: float
@@ -35,7 +39,9 @@ class DenseLearner(LinearLearner):
     half_life_days: float
     bias_drift: float
     columns_max: int
+    hashed_max: int
     _kernel: ClassVar[Callable[..., None]]
+    _kernel_wide: ClassVar[Callable[..., None]]
 
     def _start_dense(self, bias: float) -> None:
         for name in ("bias_variance", "prior_variance", "half_life_days"):
@@ -43,7 +49,7 @@ class DenseLearner(LinearLearner):
                 raise ValueError(f"{name} must be above 0, found {getattr(self, name)!r}")
         if not self.bias_drift >= 0.0:
             raise ValueError(f"bias_drift must not be negative, found {self.bias_drift!r}")
-        self._start(self.columns_max)
+        self._start(self.columns_max, self.hashed_max)
         self._allocate(min(_CAPACITY_FIRST, self.columns_max + 1))
         self._weights[0] = bias
         self._prior[0] = self.bias_variance
@@ -53,7 +59,9 @@ class DenseLearner(LinearLearner):
         self._weights = np.zeros(capacity)
         self._prior = np.zeros(capacity)
         self._means = np.zeros(capacity)
-        self._covariance = np.zeros((capacity, capacity))
+        dense = min(capacity, self.columns_max + 1)
+        self._covariance = np.zeros((dense, dense))
+        self._variances = np.zeros(capacity)  # Of the columns beyond the dense ones.
         self._gain = np.zeros(capacity)
         self._x = np.zeros(capacity)
 
@@ -69,9 +77,12 @@ class DenseLearner(LinearLearner):
 
     @property
     def covariance(self) -> Floats:
-        """The covariance, shape (columns + 1, columns + 1), bias first (a view)."""
-        size = len(self._columns) + 1
-        return self._covariance[:size, :size]
+        """The covariance of the bias and the columns that are not shared, square (a view)."""
+        return self._covariance[: self._dense, : self._dense]
+
+    @property
+    def _dense(self) -> int:
+        return min(len(self._columns), self.columns_max) + 1
 
     @property
     def arrays(self) -> LearnerArrays:
@@ -89,11 +100,17 @@ class DenseLearner(LinearLearner):
     def _admitted(self, name: str, place: int) -> None:
         capacity = len(self._weights)
         if place >= capacity:
-            old = self._weights, self._prior, self._means
-            covariance = self._covariance
-            self._allocate(min(2 * capacity, self.columns_max + 1))
-            self._weights[:capacity], self._prior[:capacity], self._means[:capacity] = old
-            self._covariance[:capacity, :capacity] = covariance
+            old = self._weights, self._prior, self._means, self._variances
+            covariance, dense = self._covariance, len(self._covariance)
+            self._allocate(min(2 * capacity, self._columns.places_max + 1))
+            for held, array in zip(
+                old, (self._weights, self._prior, self._means, self._variances), strict=True
+            ):
+                array[:capacity] = held
+            self._covariance[:dense, :dense] = covariance
+        if place > self.columns_max:
+            self._prior[place] = self._variances[place] = HASHED_VARIANCE
+            return
         variance = prior_variance_of(name, self.prior_variance, self.prior_variances or {})
         self._prior[place] = variance
         self._covariance[place, place] = variance
@@ -117,8 +134,12 @@ class DenseLearner(LinearLearner):
         if not (0.0 < weight < math.inf and self._accepts(y)):
             self._tallies[kernels.ROWS_IGNORED] += 1.0
             return
-        self._kernel(
+        size = len(self._columns) + 1
+        wide = size > self._dense
+        kernel = self._kernel_wide if wide else self._kernel
+        kernel(
             self._covariance,
+            *((self._variances,) if wide else ()),
             self._weights,
             self._prior,
             self._means,
@@ -128,19 +149,22 @@ class DenseLearner(LinearLearner):
             values,
             float(y),
             min(float(weight), kernels.WEIGHT_MAX),
-            len(self._columns) + 1,
+            size,
         )
 
     def advance(self, days: float) -> None:
         """Forget what `days` of event time make old, and let the bias drift."""
         if not days > 0.0:
             return
-        size = len(self._columns) + 1
+        dense = self._dense
         halvings = days / self.half_life_days
         if halvings > _HALVINGS_MAX:
-            self._covariance[:size, :size] = np.diag(self._prior[:size])
+            self._covariance[:dense, :dense] = np.diag(self._prior[:dense])
         else:
             self._forget(halvings)
+        if len(self._columns) >= dense:
+            keep = math.exp(-math.log(2.0) * halvings)
+            diagonal.forget_wide(self._variances, self._prior, keep, dense, len(self._columns) + 1)
         variance = self._covariance[0, 0]
         drifted = min(variance + self.bias_drift * days, self._prior[0])
         self._covariance[0, 0] = max(variance, drifted)
@@ -152,9 +176,8 @@ class DenseLearner(LinearLearner):
         keep = math.exp(-math.log(2.0) * halvings / steps)
         if keep == 1.0:
             return
-        size = len(self._columns) + 1
-        places = np.empty(size, np.int64)
-        count = kernels.touched_columns(self._covariance, self._prior, places, size)
+        places = np.empty(self._dense, np.int64)
+        count = kernels.touched_columns(self._covariance, self._prior, places, self._dense)
         square = (count, count)
         block, factor, solved = np.empty(square), np.empty(square), np.empty(square)
         pivot_min = np.empty(count)
@@ -177,8 +200,10 @@ class DenseLearner(LinearLearner):
             "weights": self._weights[:size].copy(),
             "prior": self._prior[:size].copy(),
             "means": self._means[:size].copy(),
-            "covariance": self._covariance[:size, :size][np.tril_indices(size)],
+            "covariance": self.covariance[np.tril_indices(self._dense)],
         }
+        if size > self._dense:
+            arrays["variances"] = self._variances[self._dense : size].copy()
         return StateParts(list(self.columns), self._numbers(), arrays)
 
     def from_state(
@@ -187,16 +212,21 @@ class DenseLearner(LinearLearner):
         """Become the learner that `to_state` described; raises StateError if that is impossible."""
         size = len(columns) + 1
         lengths = dict.fromkeys(("weights", "prior", "means"), size)
-        lengths["covariance"] = size * (size + 1) // 2
+        dense = min(size, self.columns_max + 1)
+        lengths["covariance"] = dense * (dense + 1) // 2
+        if size > dense:
+            lengths["variances"] = size - dense
         self._check_state(columns, numbers, arrays, lengths)
         self._take_numbers(columns, numbers)
         capacity = _CAPACITY_FIRST
         while capacity < size:
             capacity *= 2
-        self._allocate(min(capacity, self.columns_max + 1))
+        self._allocate(min(capacity, self._columns.places_max + 1))
         self._weights[:size] = arrays["weights"]
         self._prior[:size] = arrays["prior"]
         self._means[:size] = arrays["means"]
-        lower, upper = np.tril_indices(size)
+        if size > dense:
+            self._variances[dense:size] = arrays["variances"]
+        lower, upper = np.tril_indices(dense)
         self._covariance[lower, upper] = arrays["covariance"]
         self._covariance[upper, lower] = arrays["covariance"]

@@ -27,7 +27,7 @@ DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
     None,
 )
 
-LearnerName = Literal["bayesian_logistic", "bayesian_linear", "river_logistic"]
+LearnerName = Literal["bayesian_logistic", "bayesian_linear", "river_logistic", "river_ftrl"]
 Predict = Literal["conversion", "value"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 from schemas import campaign_grammar as grammar
 from schemas.campaign import (
@@ -251,7 +252,7 @@ class _FileReader(Reader):
                 self.wrong(node, path, allowed, words=["bayesian_linear"])
             return "bayesian_linear"
         word = self.word(node, path, grammar.LEARNERS, "bayesian_logistic")
-        return "river_logistic" if word == "river_logistic" else "bayesian_logistic"
+        return cast("LearnerName", word)
 
     def _features(self, node: Located, key: str) -> Features:
         section = self.section(node, key, "features")

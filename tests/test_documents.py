@@ -9,6 +9,7 @@ A block of ```console``` stands below a comment that says what becomes of it:
 `<!-- not run: why -->`. All blocks of a document share one folder and one shell.
 """
 
+import doctest
 import json
 import os
 import re
@@ -33,6 +34,7 @@ DOCUMENT_MAX_S = 300
 DOCUMENTS = [path for path in project_files() if path.suffix == ".md"]
 BLOCK = re.compile(r"(?:<!-- (?P<what>[^>]*) -->\n)?```console\n(?P<text>.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"<!-- (?P<kind>[a-z-]+) -->\n```(?:yaml|json)\n(?P<text>.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(?P<text>>>> .*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
 SECTION = re.compile(r"\b([\w/]+\.md), \"([^\"]+)\"(?: and \"([^\"]+)\")?")
 
@@ -167,6 +169,24 @@ def test_examples_are_what_the_program_takes(document: Path, tmp_path: Path) -> 
             assert load_settings(tmp_path / "propensity.yaml").group
         else:
             jsonschema.validate(json.loads(text), json_schema(kind))
+
+
+def sessions(document: Path) -> str:
+    """The document's Python, all blocks of which are one session."""
+    return "\n".join(found["text"] for found in PYTHON.finditer(document.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if sessions(path)], ids=named)
+def test_python_says_what_is_written(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a document types into Python gives the output that it shows."""
+    monkeypatch.chdir(tmp_path)
+    session = doctest.DocTestParser().get_doctest(
+        sessions(document), {}, named(document), str(document), 0
+    )
+    assert session.examples
+    assert doctest.DocTestRunner().run(session).failed == 0
 
 
 def test_settings_are_documented_whole(tmp_path: Path) -> None:

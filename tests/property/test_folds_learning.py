@@ -26,7 +26,7 @@ from schemas.model_record import decode_model_record, encode_model_record
 from tests.event_logs import LoggedEvent, campaign_files, logs, records_of, rows_in
 
 LEARNERS: dict[Predict, tuple[LearnerName, ...]] = {
-    "conversion": ("bayesian_logistic", "river_logistic"),
+    "conversion": ("bayesian_logistic", "river_logistic", "river_ftrl"),
     "value": ("bayesian_linear",),
 }
 

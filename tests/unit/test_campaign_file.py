@@ -195,7 +195,7 @@ def test_words_of_later_releases(section: grammar.Section) -> None:
         (with_keys("horizn: 7d"), 7, "campaigns.a.horizn", "unknown key", "horizon", "horizon"),
         (with_keys("predict: valu"), 7, "campaigns.a.predict", "`valu`", "conversion", "value"),
         (with_keys("learner: river_logstic"), 7, "campaigns.a.learner", "`river_logstic`",
-         "bayesian_logistic or river_logistic", "river_logistic"),
+         "bayesian_logistic or river_logistic or river_ftrl", "river_logistic"),
         (SHORT.replace("7d", "7"), 5, "campaigns.a.horizon", "number 7", "30s, 5m, 1h or 7d", None),
         (SHORT.replace("7d", "7 days"), 5, "campaigns.a.horizon", "`7 days`", "30s", None),
         (SHORT.replace("7d", "0s"), 5, "campaigns.a.horizon", "`0s`", "from 1s", None),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from models.plan import Plan, compile_plan
 from models.trainer import Trainer
-from schemas.campaign import Campaign, CampaignFile, Features
+from schemas.campaign import Campaign, CampaignFile, Features, LearnerName
 from schemas.clauses import Clause, Goal
 from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
 from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
@@ -25,8 +25,7 @@ from schemas.score import ModelRef
 from schemas.times import DAY_MS, HOUR_MS, format_time
 from tests.event_logs import START_MS
 
-LearnerName = Literal["bayesian_logistic", "bayesian_linear", "river_logistic"]
-LEARNERS: tuple[LearnerName, ...] = ("bayesian_logistic", "bayesian_linear", "river_logistic")
+LEARNERS: tuple[LearnerName, ...] = get_args(LearnerName)
 
 
 def plan_of(learner: LearnerName = "bayesian_logistic", horizon_ms: int = DAY_MS) -> Plan:

@@ -1,0 +1,86 @@
+"""A probability from a margin, kept calibrated row by row.
+
+Owns: the two numbers of Platt's sigmoid, learned on margins as they were predicted.
+Never: sees a margin that was computed after its row was learned.
+Source: Platt (1999) "Probabilistic outputs for support vector machines"; the update is that of
+    models.kernels_learner.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models import kernels_learner as kernels
+from models.kernels_learner import Floats
+
+CALIBRATOR_NUMBERS = 5
+_BOTH = 2
+
+
+class PlattCalibrator:
+    """P(positive) = σ(offset + slope·margin), a Bayesian logistic regression of one column.
+
+    Parameters
+    ----------
+    offset
+        Where the offset starts: 0 for a margin that is a logit already.
+    offset_variance, slope_variance
+        Prior variances; the slope starts at 1. Margins count within ±20.
+
+    Examples
+    --------
+    >>> calibrator = PlattCalibrator(offset=0.0)
+    >>> calibrator.probability(0.0)
+    0.5
+    >>> for _ in range(200):
+    ...     calibrator.learn(1.0, 1.0)
+    ...     calibrator.learn(-1.0, 1.0)
+    >>> calibrator.probability(-1.0) > 0.9
+    True
+    """
+
+    def __init__(
+        self, offset: float, offset_variance: float = 4.0, slope_variance: float = 1.0
+    ) -> None:
+        self._weights = np.array([offset, 1.0])
+        self._prior = np.array([offset_variance, slope_variance])
+        self._covariance = np.diag(self._prior)
+        self._means = np.zeros(_BOTH)
+        self._gain = np.zeros(_BOTH)
+        self._x = np.zeros(_BOTH)
+        self._tallies = np.zeros(kernels.TALLIES)
+        self._values = np.ones(_BOTH)
+
+    def probability(self, margin: float) -> float:
+        """Return the probability of a positive."""
+        self._values[1] = margin
+        return kernels.sigmoid(kernels.linear_sum(self._weights, self._values))
+
+    def learn(self, margin: float, label: float, weight: float = 1.0) -> None:
+        """Learn the label (0 or 1) of a margin as it was predicted; the weight is above 0."""
+        self._values[1] = margin
+        kernels.learn_logistic(
+            self._covariance,
+            self._weights,
+            self._prior,
+            self._means,
+            self._gain,
+            self._x,
+            self._tallies,
+            self._values,
+            label,
+            min(weight, kernels.WEIGHT_MAX),
+            _BOTH,
+        )
+
+    def to_array(self) -> Floats:
+        """Return offset, slope and the three entries of their covariance."""
+        lower = np.tril_indices(_BOTH)
+        return np.concatenate([self._weights, self._covariance[lower]])
+
+    def from_array(self, held: Floats) -> None:
+        """Go on from what `to_array` returned."""
+        self._weights[:] = held[:_BOTH]
+        lower, upper = np.tril_indices(_BOTH)
+        self._covariance[lower, upper] = held[_BOTH:]
+        self._covariance[upper, lower] = held[_BOTH:]
