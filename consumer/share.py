@@ -257,7 +257,7 @@ class Share:
             self._take_up(self._new_scoring(partition))
             return
         kept = self._parked.scoring(partition, position)
-        if kept is not None:
+        if kept is not None and kept.start.topic == self._events:  # Recovery says what changed.
             kept.go_on()
             self._take_up(kept)
             return

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from consumer.errors import WorldError
+from consumer.memory_log import PartitionLog
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
@@ -257,3 +258,23 @@ def test_a_snapshot_of_another_topic_of_the_name_is_left_alone() -> None:
     world.drain(third)
     customers = {key for key, _ in EVENTS[2_000:2_060]}
     assert sum(scoring.counts.profiles for scoring in third.scoring) == len(customers)
+
+
+@pytest.mark.parametrize("made_anew", [True, False])
+def test_a_topic_that_changed_under_a_running_worker_stops_it(made_anew: bool) -> None:
+    """A rebalance brings folds back where they stood, but not to another topic of the name."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    worker = world.start("one")
+    world.settle(worker)
+    if made_anew:
+        del world.log.topics["customer-events"]
+        world.log.create_topic(TopicSpec("customer-events", world.partitions))
+        world.send(EVENTS[:1_200])
+    else:
+        for topic in ("customer-events", "propensity-scores"):
+            world.log.topics[topic].append(PartitionLog())
+    world.log.group("propensity")._rebalance()
+    with pytest.raises(WorldError, match="made anew" if made_anew else "and has 3") as caught:
+        world.drain(worker)
+    assert "new `group`" in caught.value.remedy
