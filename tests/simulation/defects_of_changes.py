@@ -42,16 +42,22 @@ _TAKE = Trainer._take
 def _publish_without_the_absent(
     self: LearningPartition, *, states: bool = True
 ) -> tuple[list[Outgoing], list[ModelRecord]]:
+    absent = sorted(self._trainer.changed - set(self._meters))
     outgoing, records = _PUBLISH(self, states=states)
-    absent: list[bytes | None] = [
-        f"{name}/champion".encode() for name in self._trainer._lineages._ahead
-        if name not in self._meters
-    ]  # fmt: skip
-    gone = Outgoing(self._topics.states, self.partition.index, absent, [None] * len(absent))
-    return [*outgoing, *([gone] if absent else [])], records
+    keys: list[bytes | None] = [f"{name}/champion".encode() for name in absent]
+    gone = Outgoing(self._topics.states, self.partition.index, keys, [None] * len(keys))
+    return [*outgoing, *([gone] if keys else [])], records
 
 
 _PUBLISH = LearningPartition.publish
+
+
+def _restore_and_mark_the_absent(self: LearningPartition, states: dict[bytes, bytes]) -> None:
+    _RESTORE_STATES(self, states)
+    self._trainer.changed |= set(self._trainer._lineages._ahead) - set(self._meters)
+
+
+_RESTORE_STATES = LearningPartition.restore
 
 
 def _restore_only_the_same_file(self: Scorer, lifted: Lifted) -> dict[str, int]:
@@ -81,7 +87,10 @@ CHANGES: dict[str, Defect] = {
     ),
     "absent": Defect(
         "a campaign that is absent from one file loses its state",
-        ((LearningPartition, "publish", _publish_without_the_absent),),
+        (
+            (LearningPartition, "publish", _publish_without_the_absent),
+            (LearningPartition, "restore", _restore_and_mark_the_absent),
+        ),
     ),
     "unknown-left-out": Defect(
         "rows of a campaign that one file does not have are left out, not waited for",

@@ -112,6 +112,13 @@ class Histories:
                 if scoring.restored_at is not None:
                     before = self._of_snapshots[self.loaded[key]]
                     history = _goes_on(before, scoring.restored_at, file, low(partition))
+                since = (
+                    scoring.start.history_origin
+                    if scoring.restored_at is None
+                    else (scoring.restored_at)
+                )
+                rebuilt = worker._share._around.rebuild
+                assert rebuilt or low(partition) <= since, f"{partition} lost history, silently"
                 known = self._folds[id(scoring)] = scoring, history
                 self.outputs(partition.index, history)
             self.now[key] = known[1]
