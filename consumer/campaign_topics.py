@@ -93,11 +93,18 @@ def known_learners(transport: Transport, topics: Topics) -> list[KnownLearner]:
     return [found[name] for name in sorted(found)]
 
 
-def remove(transport: Transport, records: list[Held]) -> None:
-    """Write a tombstone for each, where it lies, and wait until they are in the log."""
-    for held in records:
-        outgoing = Outgoing(held.partition.topic, held.partition.index, [held.key], [None])
-        transport.produce(outgoing)
+def remove(transport: Transport, topics: Topics, records: list[Held], *, whole: bool) -> None:
+    """Write a tombstone for each, where it lies, and wait until they are in the log.
+
+    `whole`: nothing else is known of their campaigns. Workers hear of that in the topic of models,
+    and so of campaigns too that have no model yet: rows of those are waited for no longer.
+    """
+    keys = [(held.partition, held.key) for held in records]
+    if whole:
+        models = Partition(topics.models, 0)
+        keys += [(models, held.campaign.encode()) for held in records]
+    for partition, key in dict.fromkeys(keys):
+        transport.produce(Outgoing(partition.topic, partition.index, [key], [None]))
     transport.commit({})
 
 

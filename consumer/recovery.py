@@ -95,6 +95,7 @@ class Recovery:
             self._refuse_lost_history(start, bounds)
             self._scoring = self._make(self.partition, start)
             scores_from = 0
+        self._pass_over_lost_tail()
         if self.scoring.next_offset < start.committed:
             yield from self._read_back(scores_from)
             log().info("a partition is read again before it goes on; nothing of that leaves",
@@ -173,6 +174,18 @@ class Recovery:
             "Look for the snapshots (`snapshots: {url: …}`, shared by all hosts); "
             "`propensity run --rebuild` goes on with what is left",
         )
+
+    def _pass_over_lost_tail(self) -> None:
+        """Between a snapshot and the committed offset nothing may be missing either."""
+        offset, low = self.scoring.next_offset, self._transport.bounds(self.partition).low
+        if offset < low and not self._rebuild:
+            raise WorldError(
+                f"{self.partition} has no snapshot that can be used after offset {offset}, and its "
+                f"history is only kept from {low}: profiles would be incomplete",
+                "Look for newer snapshots (`snapshots: {url: …}`, shared by all hosts); "
+                "`propensity run --rebuild` goes on with what is left",
+            )
+        self.scoring.next_offset = max(offset, low)
 
 
 def scores_of(records: Records) -> Iterator[ScoreRecord]:

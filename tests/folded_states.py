@@ -8,13 +8,15 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from models.plan import Plan
 from models.trainer import Trainer
-from schemas.learner_state import decode_learner_state, encode_learner_state
+from schemas.example import decode_example
+from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
 
 
 def wrong_states(
@@ -41,3 +43,50 @@ def wrong_states(
         )
         if encode_learner_state(made) != value:
             yield f"the state of {state.campaign} up to {state.covered} is not what its rows give"
+
+
+def wrong_states_of(
+    plans: Sequence[Plan],
+    states: Iterable[bytes],
+    offsets: Sequence[int],
+    values: Sequence[bytes | None],
+) -> Iterator[str]:
+    """The same where the campaign file changes: each is what one of the files makes of the last.
+
+    `states` are those of one partition in the order of the log, `plans` the files that were in
+    use. A definition that is in both may have other columns in each, when others count more.
+    """
+    of_campaigns: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+    for offset, value in zip(offsets, values, strict=True):
+        of_campaigns[decode_example(value or b"").campaign].append((offset, value or b""))
+    last: dict[str, LearnerState] = {}
+    for value in states:
+        state = decode_learner_state(value)
+        rows, before = of_campaigns[state.campaign], last.get(state.campaign)
+        if not any(_goes_on(plan, before, state, value, rows) for plan in plans):
+            yield f"the state of {state.campaign} up to {state.covered} is not what its rows give"
+        last[state.campaign] = state
+
+
+def _goes_on(
+    plan: Plan,
+    before: LearnerState | None,
+    state: LearnerState,
+    value: bytes,
+    rows: list[tuple[int, bytes]],
+) -> bool:
+    """Whether a state is that of a trainer with this file, restored from the one before."""
+    name = state.campaign
+    if (name, state.lineage) not in zip(plan.campaigns, plan.lineages, strict=True):
+        return False
+    trainer = Trainer(plan)
+    trainer.restore([] if before is None else [before])
+    trainer.begin([name])
+    if name not in trainer.learners:
+        return False  # What was found comes after this file's definition.
+    first = bisect_left(rows, trainer.learners[name].covered, key=lambda row: row[0])
+    piece = rows[first : bisect_left(rows, state.covered, key=lambda row: row[0])]
+    trainer.fold_bytes([offset for offset, _ in piece], [row for _, row in piece])
+    trainer.changed.add(name)
+    (found,) = trainer.states()
+    return trainer.waits_for is None and encode_learner_state(found) == value

@@ -96,7 +96,7 @@ def remove_campaign(
         if not (yes or _agreed(name)):
             click.echo("Nothing was removed.", err=True)
             return EXIT_DONE
-        remove(transport, records)
+        remove(transport, settings.topics, records, whole=learner is None)
     for held in records:
         click.echo(f"removed {safe(held.key.decode('utf-8', 'replace'))} from {held.partition}")
     return EXIT_DONE

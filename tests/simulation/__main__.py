@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 
 from consumer.clock import SystemClock
 from tests.simulation.defects import table_of_defects
@@ -46,13 +47,16 @@ def play(first: int, count: int, jobs: int) -> int:
     clock = SystemClock()
     begun_s = clock.monotonic_s()
     failed = 0
+    seen: Counter[str] = Counter()
     for verdict in verdicts(seeds, jobs):
+        seen.update(verdict.seen)
         if verdict.problem is not None:
             failed += 1
             show(verdict, verbose=False)
             keep(verdict.seed)
     took_s = clock.monotonic_s() - begun_s
     say(f"{len(seeds)} seeds, {failed} failed, {60 * len(seeds) / took_s:.0f} a minute")
+    say("Seeds with " + ", ".join(f"{name}: {count}" for name, count in sorted(seen.items())))
     return failed
 
 

@@ -8,7 +8,6 @@ Source: mutation testing, with mistakes that somebody could make here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 from unittest.mock import patch
@@ -29,17 +28,11 @@ from models.campaign_learner import CampaignLearner
 from models.lifted import Lifted
 from models.scorer import Scorer
 from schemas.learner_state import LearnerState
+from tests.simulation.defect import Defect
+from tests.simulation.defects_of_changes import CHANGES
 from tests.simulation.runs import judge, quieten
 
 SEEDS_MAX = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """`changes`: class, name of its attribute, and what takes its place."""
-
-    sentence: str
-    changes: tuple[tuple[type, str, Any], ...]
 
 
 def _resend_nothing(
@@ -250,37 +243,20 @@ DEFECTS: dict[str, Defect] = {
         "rows that change no learner are not committed (found by the simulator)",
         ((Worker, "_learn", _learn_and_forget),),
     ),
-}
+} | CHANGES
 
 
 def caught_at(name: str, first: int, seeds: int) -> tuple[int | None, int, str]:
     """The first seed that fails with a defect, how many were tried, and what it said."""
     quieten()
     tried = 0
-    with _injected(DEFECTS[name]):
+    with DEFECTS[name].injected():
         for seed in range(first, first + seeds):
             tried += 1
             problem = judge(seed).problem
             if problem is not None:
                 return seed, tried, problem.strip().splitlines()[-1]
     return None, tried, ""
-
-
-class _Injected:
-    def __init__(self, defect: Defect) -> None:
-        self._patches = [patch.object(*change) for change in defect.changes]
-
-    def __enter__(self) -> None:
-        for each in self._patches:
-            each.start()
-
-    def __exit__(self, *_: object) -> None:
-        for each in self._patches:
-            each.stop()
-
-
-def _injected(defect: Defect) -> _Injected:
-    return _Injected(defect)
 
 
 def _row(arguments: tuple[str, int, int]) -> str:

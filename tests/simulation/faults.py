@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from consumer.clock import FixedClock
 from consumer.snapshots.memory_store import MemoryStore
 
 STRUCK = "struck by the simulation"
 BETWEEN_TICKS = {
     "crash": 0.03, "stop": 0.02, "expel": 0.02, "join": 0.15, "slow": 0.3, "jump": 0.05,
     "torn": 0.05, "lost": 0.05, "stale": 0.05, "unwritable": 0.03, "unreadable": 0.03,
-    "full": 0.03, "transaction_times_out": 0.02, "compact": 0.05,
+    "full": 0.03, "transaction_times_out": 0.02, "compact": 0.05, "silence": 0.01,
 }  # fmt: skip
 AT_STEPS = {
     "crash": 0.02, "again": 0.05, "abort": 0.05, "lost": 0.01, "fenced": 0.01, "fatal": 0.005,
@@ -27,6 +29,15 @@ AT_STEPS = {
 
 class CrashError(Exception):
     """The process of a worker has ended, here and now."""
+
+
+class JumpingClock(FixedClock):
+    """A clock whose wall time may jump, in both directions; its monotonic time does not."""
+
+    jumped_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.jumped_ms
 
 
 class Odds:
@@ -56,6 +67,13 @@ class Odds:
         odds = self.at[name]
         return self.is_on and odds > 0.0 and self._draws.random() < odds
 
+    @contextmanager
+    def none(self) -> Iterator[None]:
+        """No faults for a while: what an operator does is done."""
+        before, self.is_on = self.is_on, False
+        yield
+        self.is_on = before
+
 
 def _odds(name: str, high: float, off: float) -> float:
     draws = random.Random(name)
@@ -68,11 +86,13 @@ class HarmedStore(MemoryStore):
     Parameters
     ----------
     strike: called with the half-done step; raises what is to go wrong there.
+    wrote: told the name and the bytes of what was written whole.
     """
 
-    def __init__(self, strike: Callable[[str], None]) -> None:
+    def __init__(self, strike: Callable[[str], None], wrote: Callable[[str, bytes], None]) -> None:
         super().__init__()
         self._strike = strike
+        self._wrote = wrote
 
     def read(self, name: str) -> bytes:
         self._strike("store_read")
@@ -83,6 +103,7 @@ class HarmedStore(MemoryStore):
         super().write(name, [data[: len(data) // 2]])
         self._strike("store_write")
         super().write(name, [data])
+        self._wrote(name, data)
 
     def delete(self, name: str) -> None:
         self._strike("store_delete")

@@ -12,23 +12,26 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from consumer.clock import FixedClock
 from consumer.errors import WorldError
 from consumer.http import Health
 from consumer.memory_coordinator import OpenTransaction
-from consumer.memory_log import Membership, MemoryLog
+from consumer.memory_log import Membership
 from consumer.memory_transport import MemoryTransport
 from consumer.snapshots.beside import Inline
+from consumer.snapshots.names import MANIFEST
 from consumer.snapshots.snapshots import Sizes, Snapshots
 from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transactions import Fault, TransactionFault
-from consumer.transport import OwnershipLostError, TransportError
+from consumer.transport import OwnershipLostError, Partition, Position, TransportError
 from consumer.worker import Worker
-from tests.simulation.faults import STRUCK, CrashError, HarmedStore, Odds
+from tests.simulation.changed_files import ChangedFile
+from tests.simulation.faults import STRUCK, CrashError, HarmedStore, JumpingClock, Odds
+from tests.simulation.histories import Committed, Histories, NotedSnapshots
+from tests.simulation.lost_logs import KeptLog, OtherTopic, Retention
 from tests.simulation.reference import outgoing
-from tests.simulation.traffic import traffic_of
+from tests.simulation.traffic import settings_of, traffic_of
 from tests.world import BEGIN_MS, settings_with
 
 NAMES = ("ann", "bob", "cid", "dan")
@@ -39,33 +42,10 @@ TRANSACTION_MAX_S = 60.0
 EXPIRES_TICKS_MAX = 12
 STALLED = "has given us nothing since"
 FENCED = "writes as"
+ENDLESS = "Recovery has not finished"
+SILENCE_MS_MAX = 6 * 3_600_000
 SMALL = Sizes(chunk_bytes=65_536, part_bytes=65_536)
 KEYED_PARTITIONS = 3  # Fewer than in production: each costs a poll.
-
-
-class JumpingClock(FixedClock):
-    """A clock whose wall time may jump, in both directions; its monotonic time does not."""
-
-    jumped_ms = 0
-
-    def now_ms(self) -> int:
-        return super().now_ms() + self.jumped_ms
-
-
-def settings_of(seed: int) -> dict[str, Any]:
-    """The settings of a seed: small, so that much happens in few events."""
-    draws = random.Random(f"{seed}/settings")
-    return {
-        "delivery": "exactly_once" if draws.random() < 0.8 else "at_least_once",
-        "publish_from": "start" if draws.random() < 0.8 else "now",
-        "commit_interval": draws.choice(("1ms", "50ms", "200ms", "1s")),
-        "limits": {"batch_max": draws.choice((3, 6, 10, 30, 100))},
-        "times": {
-            "lateness": "10m", "learner_interval": draws.choice(("50ms", "300ms", "2s")),
-            "skew_max": draws.choice(("10m", "1h")),
-        },
-        "snapshots": {"interval": draws.choice(("0s", "300ms", "1s", "4s"))},
-    }  # fmt: skip
 
 
 class GroupLife:
@@ -79,16 +59,24 @@ class GroupLife:
         overrides["limits"] |= self.traffic.limits
         self.settings = settings_with(**overrides)
         self.clock = JumpingClock(BEGIN_MS)
-        self.log = MemoryLog()
+        self.log = KeptLog()
         self.log.coordinator.strike = self._strike
-        self.store = HarmedStore(self._strike_store)
+        self.store = HarmedStore(self._strike_store, self._wrote)
         self.group = self.log.group(self.settings.group)
+        self.group.committed = Committed(self._commits)
+        self.file = ChangedFile(seed, self.traffic, NAMES)
+        self.retention = Retention(seed)
+        self.other_topic = OtherTopic(seed, self.traffic)
+        self.histories = Histories(self.traffic, self.settings, self.file.plans)
+        self.seen: set[str] = set()  # Which of the rarer things have happened.
+        self.telemetry: list[Telemetry] = []
         self.living: dict[str, Worker] = {}
         self.trace: list[str] = []
         self._tick_ms = self.draws.choice((20, 60, 60, 300, 2_000))
         self._unknown: set[str] = set()  # Whose last commit was done without its knowing.
+        self._files: dict[str, int] = {}  # Which campaign file the living have.
         self._busy: list[str] = []  # Whose call we are in; the innermost last.
-        self._tick = 0
+        self.ticks = 0
         self.has_hung = False  # Whether somebody was thought dead, and went on.
         self._unsent = deque(self.traffic.records)
         self._expiring: list[tuple[int, Membership]] = []
@@ -105,16 +93,30 @@ class GroupLife:
         """Whether outputs and positions are committed together."""
         return self.settings.delivery == "exactly_once"
 
+    @property
+    def is_by_histories(self) -> bool:
+        """Whether what is due depends on who committed it, and on which file he had."""
+        return self.file.is_planned or self.retention.may_rebuild
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether somebody stopped, history being lost, and nobody goes on without it."""
+        return self.retention.has_stopped and not self.retention.goes_on
+
     def note(self, text: str) -> None:
         """Write into the trace."""
-        self.trace.append(f"{self._tick:5d} {self.clock.monotonic_s():8.2f} s  {text}")
+        self.trace.append(f"{self.ticks:5d} {self.clock.monotonic_s():8.2f} s  {text}")
 
     def turn(self) -> None:
         """One tick of everybody, with whatever goes wrong."""
-        self._tick += 1
+        self.ticks += 1
         self._send()
         self._expire_sessions()
         self._go_wrong()
+        self.file.turn(self)
+        if self.odds.is_on:
+            self.retention.turn(self)
+            self.other_topic.turn(self)
         names = list(self.living)
         self.draws.shuffle(names)
         for name in names:
@@ -126,11 +128,12 @@ class GroupLife:
     @property
     def is_faulty(self) -> bool:
         """Whether faults are still to come: until all is sent, and some time after."""
-        return bool(self._unsent) or self._tick < self.traffic.records[-1].tick + 30
+        return bool(self._unsent) or self.ticks < self.traffic.records[-1].tick + 30
 
     def heal(self) -> None:
         """No more faults: what is broken stays broken until somebody mends it."""
         self.note("faults are off")
+        self.file.complete(self)
         self.odds.is_on = False
         self.store.heal()
         self._tick_ms = QUIET_TICK_MS
@@ -158,7 +161,16 @@ class GroupLife:
     def stop_all(self) -> None:
         """Let everybody leave as they should."""
         for name in list(self.living):
-            self._guarded(name, self.living[name].stop, leaves=True)
+            self.stop(name)
+
+    def stop(self, name: str) -> None:
+        """Let a worker leave as it should."""
+        self._guarded(name, self.living[name].stop, leaves=True)
+
+    def looking_at_snapshots(self) -> Snapshots:
+        """The snapshots as somebody sees them who only looks."""
+        return Snapshots(self.store, self.settings.group, Inline(), self.clock,
+                         report=lambda _error: None)  # fmt: skip
 
     def join(self) -> None:
         """Start a worker under a name that nobody has who lives."""
@@ -175,13 +187,16 @@ class GroupLife:
             self._guarded(name, self.living[name].tick)
 
     def _worker(self, name: str) -> Worker:
-        snapshots = Snapshots(
+        snapshots = NotedSnapshots(
             self.store, self.settings.group, Inline(), self.clock, sizes=SMALL,
             report=lambda error: self.note(f"{name} passes over {error}"),
         )  # fmt: skip
+        snapshots.histories, snapshots.files = self.histories, self.store
+        self.telemetry.append(Telemetry(self.clock))
+        self._files[name] = self.file.of(name)
         around = Surroundings(
-            self.settings, self.traffic.plan, self.clock, Telemetry(self.clock),
-            Health(self.clock), snapshots,
+            self.settings, self.file.plans[self._files[name]], self.clock, self.telemetry[-1],
+            Health(self.clock), snapshots, self.retention.goes_on and self.retention.has_stopped,
         )  # fmt: skip
         transport = MemoryTransport(
             self.log, group=self.settings.group, instance=name, delivery=self.settings.delivery,
@@ -195,21 +210,51 @@ class GroupLife:
             call()
         except CrashError as error:
             self.note(f"{name} crashes at {error}")
-            self._bury(name)
+            self._meet(name)
+            self.bury(name)
         except WorldError as error:
+            self._meet(name)
             self._hear_out(name, error)
             self._exit(name)
         else:
+            self._meet(name)
             if leaves:
                 del self.living[name]
         finally:
             self._busy.pop()
 
+    def _meet(self, name: str) -> None:
+        """Take note of the folds that a worker has begun since."""
+        if self.other_topic.is_here:
+            return  # What is made of that is nobody's history.
+        worker = self.living[name]
+        self.histories.meet(
+            worker, self._files[name], lambda partition: self.log.bounds(partition).low
+        )
+
+    def _commits(self, partition: Partition, position: Position) -> None:
+        """Somebody's commit is being done: it is of the worker that we are in."""
+        if partition.topic == self.settings.topics.events and not self.other_topic.is_here:
+            before = self.group.committed.get(partition)
+            self._meet(self._busy[-1])
+            worker = self.living[self._busy[-1]]
+            first = 0 if before is None else before.offset
+            self.histories.commits(worker, partition, first, position)
+
+    def _wrote(self, name: str, data: bytes) -> None:
+        if name.endswith(MANIFEST):
+            snapshots = self.living[self._busy[-1]]._share._around.snapshots
+            assert isinstance(snapshots, NotedSnapshots)
+            self.histories.wrote(snapshots, data)
+
     def _hear_out(self, name: str, error: WorldError) -> None:
         """A worker may only give up for what was done to it."""
         self.note(f"{name} exits: {error.problem}")
-        known = any(words in error.problem for words in (STRUCK, FENCED, STALLED))
-        assert known, f"{name} exits: {error.problem}"
+        problem = error.problem
+        known = any(words in problem for words in (STRUCK, FENCED, STALLED))
+        known |= "silence" in self.seen and ENDLESS in problem
+        allowed = known or self.other_topic.allows(problem) or self.retention.allows(self, problem)
+        assert allowed, f"{name} exits: {problem}"
 
     def _exit(self, name: str) -> None:
         worker = self.living[name]
@@ -219,15 +264,15 @@ class GroupLife:
             self.note(f"{name} crashes while it exits at {error}")
         except WorldError as error:
             self._hear_out(name, error)
-        self._bury(name)
+        self.bury(name)
 
-    def _bury(self, name: str) -> None:
-        """A process is gone; the group hears of it when the session expires."""
+    def bury(self, name: str) -> None:
+        """A process is gone, as if killed; the group hears of it when the session expires."""
         worker = self.living.pop(name)
         member = self._member(worker)
         if member is not None:
             after = self.draws.randrange(EXPIRES_TICKS_MAX) if self.odds.is_on else 0
-            self._expiring.append((self._tick + after, member))
+            self._expiring.append((self.ticks + after, member))
 
     def _member(self, worker: Worker) -> Membership | None:
         transport = worker._transport
@@ -241,12 +286,12 @@ class GroupLife:
         self.note(f"the session of {member.name} expires")
 
     def _expire_sessions(self) -> None:
-        for due in [each for each in self._expiring if each[0] <= self._tick]:
+        for due in [each for each in self._expiring if each[0] <= self.ticks]:
             self._expiring.remove(due)
             self._expire(due[1])
 
     def _send(self) -> None:
-        while self._unsent and self._unsent[0].tick < self._tick:
+        while self._unsent and self._unsent[0].tick < self.ticks:
             self.log.append(outgoing(self._unsent.popleft(), self.settings.topics.events))
 
     def _go_wrong(self) -> None:
@@ -257,10 +302,10 @@ class GroupLife:
         for name in list(self.living):
             if odds.between_ticks("crash"):
                 self.note(f"{name} crashes between two ticks")
-                self._bury(name)
+                self.bury(name)
             elif odds.between_ticks("stop"):
                 self.note(f"{name} stops")
-                self._guarded(name, self.living[name].stop, leaves=True)
+                self.stop(name)
             elif odds.between_ticks("expel"):
                 self._expel(name)
         if odds.between_ticks("jump"):
@@ -273,15 +318,19 @@ class GroupLife:
                 self.store.suffer(kind, draws)
         if odds.between_ticks("compact"):
             self._compact()
+        if odds.between_ticks("silence"):
+            self.note("nothing happens for a while")
+            self.seen.add("silence")
+            self.clock.advance_ms(draws.randrange(SILENCE_MS_MAX))
         if self.log.coordinator._open and odds.between_ticks("transaction_times_out"):
             self._end_transaction(draws.choice(sorted(self.log.coordinator._open)))
 
     def _compact(self) -> None:
         """The broker compacts what is keyed, as far as no transaction is open."""
         for topic in (self.settings.topics.states, self.settings.topics.models):
-            for log in self.log.topics[topic]:
+            for index, log in enumerate(self.log.topics[topic]):
                 if not log.open:
-                    log.compact()
+                    self.log.compact(Partition(topic, index))
 
     def _expel(self, name: str) -> None:
         member = self._member(self.living[name])

@@ -9,39 +9,54 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from consumer.memory_log import PartitionLog
 from consumer.transport import Outgoing
 from schemas.example import TrainingExample
+from schemas.score import ScoreRecord
 from tests.simulation.traffic import Sent, Traffic
 from tests.world import World
 
-RowKey = tuple[str, int, int]
+RowKey = tuple[str, str, int, int]
 Letter = tuple[bytes | None, bytes | None, str]
+
+
+class Due(NamedTuple):
+    """A score that is due, and the campaigns and lineages that it speaks of."""
+
+    offset: int
+    score_id: str
+    campaigns: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The outputs of the uninterrupted run.
+    """The outputs of the uninterrupted run; `due` by partition and in order.
 
-    `due` are offset and score id of every scored event, by partition and in order.
+    An example has one row, unless two histories of its partition have labelled it.
     """
 
-    due: list[list[tuple[int, str]]]
-    rows: dict[RowKey, tuple[Any, ...]]
+    due: list[list[Due]]
+    rows: dict[RowKey, list[tuple[Any, ...]]]
     letters: Counter[Letter]
+
+
+def due_of(score: ScoreRecord) -> Due:
+    """What a score says whichever models were served."""
+    campaigns = tuple((entry.campaign, entry.model.lineage) for entry in score.scores)
+    return Due(score.source.offset, score.score_id, campaigns)
 
 
 def row_key(row: TrainingExample) -> RowKey:
     """What a row is of."""
-    return row.campaign, row.source.partition, row.source.offset
+    return row.campaign, row.lineage, row.source.partition, row.source.offset
 
 
 def row_facts(row: TrainingExample) -> tuple[Any, ...]:
     """What a row says whichever models were served."""
     return (
-        row.lineage, row.customer, row.event_id, row.as_of, row.closed_at,
+        row.customer, row.event_id, row.as_of, row.closed_at,
         (row.closed_by.offset, row.closed_by.index), row.label, row.weight, row.acted,
         row.features,
     )  # fmt: skip
@@ -70,12 +85,11 @@ def reference_of(traffic: Traffic) -> Reference:
     for sent in traffic.records:
         world.log.append(outgoing(sent, world.settings.topics.events))
     world.settle(world.start(given=traffic.plan))
-    rows = {row_key(row): row_facts(row) for row in world.rows()}
+    rows = {row_key(row): [row_facts(row)] for row in world.rows()}
     assert len(rows) == len(world.rows()), "one row of each example"
     return Reference(
         due=[
-            [(score.source.offset, score.score_id) for score in world.scores(index)]
-            for index in range(traffic.partitions)
+            [due_of(score) for score in world.scores(index)] for index in range(traffic.partitions)
         ],
         rows=rows,
         letters=letters_of(world.log.topics[world.settings.topics.dead_letters]),

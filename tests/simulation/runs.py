@@ -17,23 +17,33 @@ import structlog
 
 from consumer.errors import WorldError
 from consumer.transactions import TransactionFault
+from schemas.score import decode_score
 from tests.simulation.checks import Checks
 from tests.simulation.group_life import QUIET_TICKS_MAX, GroupLife
+from tests.simulation.lost_logs import STRANGER
 from tests.simulation.reference import reference_of
 from tests.simulation.watch import Watch
 
 SEEDS_FILE = Path(__file__).parent / "seeds.txt"
 CHUNK = 8
+STOPPED = "stopped as promised"
+OTHER_TOPIC_TICKS_MAX = 80
+OTHER_TOPIC_STARTS = 3
 WRONG = (AssertionError, WorldError, TransactionFault, LookupError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a seed; `problem` is None if everything held."""
+    """What became of a seed; `problem` is None if everything held.
+
+    `seen` are the rarer things that happened in it; with `STOPPED` among them it ended early, its
+    workers having stopped as they promise.
+    """
 
     seed: int
     problem: str | None
     trace: list[str]
+    seen: frozenset[str] = frozenset()
 
 
 def quieten() -> None:
@@ -43,22 +53,49 @@ def quieten() -> None:
 
 def live(life: GroupLife) -> None:
     """Play a life to its end and hold it to everything; raises what is wrong."""
-    reference = reference_of(life.traffic)
+    by_histories = life.is_by_histories
+    reference = life.histories.expected if by_histories else reference_of(life.traffic)
     watch = Watch(life, reference)
-    while life.is_faulty:
+    while life.is_faulty and not life.has_ended:
         life.turn()
+        if life.other_topic.is_here:
+            stop_for_another_topic(life)
+            return
         watch.look()
     life.heal()
     for _ in range(QUIET_TICKS_MAX):
         life.at_least_one()
         life.turn()
         watch.look()
-        if life.is_done():
+        if life.is_done() or life.has_ended:
             break
+    if life.has_ended:
+        life.seen.add(STOPPED)
+        return
     assert life.is_done(), "what was sent is not done within the time it may take"
     life.stop_all()
     watch.look()
+    if life.histories.labelled_twice:
+        life.seen.add("labelled by two files")
     Checks(life, reference, watch).hold()
+
+
+def stop_for_another_topic(life: GroupLife) -> None:
+    """Everybody who lives and whoever comes stops, and nothing is made of the other topic."""
+    life.heal()
+    topics, started = life.settings.topics, 0
+    for _ in range(OTHER_TOPIC_TICKS_MAX):
+        if not life.living:
+            if started == OTHER_TOPIC_STARTS:
+                break
+            started += 1
+            life.join()
+        life.turn()
+    assert not life.living, "somebody goes on with another topic"
+    for index in range(life.traffic.partitions):
+        for _, value in life.log.everything(topics.scores, index):
+            assert decode_score(value or b"").customer_id != STRANGER.decode(), "it was scored"
+    life.seen.add(STOPPED)
 
 
 def judge(seed: int) -> Verdict:
@@ -68,8 +105,9 @@ def judge(seed: int) -> Verdict:
         live(life)
     except WRONG as error:
         life.note(f"FAILS: {error!r}")
-        return Verdict(seed, "".join(traceback.format_exception(error)), life.trace)
-    return Verdict(seed, None, life.trace)
+        problem = "".join(traceback.format_exception(error))
+        return Verdict(seed, problem, life.trace, frozenset(life.seen))
+    return Verdict(seed, None, life.trace, frozenset(life.seen))
 
 
 def verdicts(seeds: Iterable[int], jobs: int) -> Iterator[Verdict]:

@@ -1,4 +1,4 @@
-"""The events of a seed, and the campaign files that a seed may have.
+"""The events of a seed, its settings, and the campaign files that a seed may have.
 
 Owns: what senders send and in which order, with all that goes wrong on their side.
 Never: knows of workers or of faults; the same seed sends the same bytes.
@@ -103,7 +103,7 @@ class Traffic:
     @property
     def plan(self) -> Plan:
         """The compiled campaign file."""
-        return compiled(self.file, tight=self.tight)
+        return compiled(FILES[self.file], tight=self.tight)
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -112,13 +112,29 @@ class Traffic:
 
 
 @cache
-def compiled(file: int, *, tight: bool) -> Plan:
+def compiled(text: str, *, tight: bool) -> Plan:
     """A campaign file, compiled once."""
     settings = settings_with(limits=TIGHT if tight else ROOMY, times={"lateness": "10m"})
     with TemporaryDirectory() as folder:
         path = Path(folder) / "campaigns.yaml"
-        path.write_text(FILES[file], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return plan_of(load_campaigns(path), settings)
+
+
+def settings_of(seed: int) -> dict[str, Any]:
+    """The settings of a seed: small, so that much happens in few events."""
+    draws = random.Random(f"{seed}/settings")
+    return {
+        "delivery": "exactly_once" if draws.random() < 0.8 else "at_least_once",
+        "publish_from": "start" if draws.random() < 0.8 else "now",
+        "commit_interval": draws.choice(("1ms", "50ms", "200ms", "1s")),
+        "limits": {"batch_max": draws.choice((3, 6, 10, 30, 100))},
+        "times": {
+            "lateness": "10m", "learner_interval": draws.choice(("50ms", "300ms", "2s")),
+            "skew_max": draws.choice(("10m", "1h")),
+        },
+        "snapshots": {"interval": draws.choice(("0s", "300ms", "1s", "4s"))},
+    }  # fmt: skip
 
 
 def traffic_of(seed: int) -> Traffic:

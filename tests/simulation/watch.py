@@ -32,6 +32,7 @@ class Watch:
         self._committed: dict[Partition, int] = {}
         self._seen: dict[Partition, tuple[int, int]] = {}
         self._stood: dict[Partition, tuple[int, int, int]] = {}
+        self._learners_stood: dict[int, tuple[int, int, int]] = {}
         self._scores: list[dict[int, ScoreRecord]] = [{} for _ in reference.due]
         self.publish: dict[int, int] = {}
 
@@ -42,6 +43,7 @@ class Watch:
         if self._life.is_exact:
             for index in range(len(self._reference.due)):
                 self._look_at_scores(index)
+        self._look_at_learners()
 
     def _look_at_positions(self) -> None:
         events = self._life.settings.topics.events
@@ -67,16 +69,34 @@ class Watch:
                     continue
                 self._stood[partition] = stands
                 count, last = self._seen.get(partition, (0, -1))
-                assert not count or log.offsets[count - 1] == last, f"{partition} was changed"
+                gone = len(self._life.log.deleted.get(partition, ()))
+                assert count <= gone or log.offsets[count - gone - 1] == last, (
+                    f"{partition} changed"
+                )
                 count = bisect_left(log.offsets, log.stable)
-                self._seen[partition] = count, log.offsets[count - 1] if count else -1
+                self._seen[partition] = gone + count, log.offsets[count - 1] if count else last
+
+    def _look_at_learners(self) -> None:
+        """What was learned of a campaign is there until somebody removes it."""
+        topics = self._life.settings.topics
+        for topic in (topics.states, topics.models):
+            for log in self._life.log.topics[topic]:
+                stands = log.high, len(log.offsets), len(log.open)
+                if log.open or self._learners_stood.get(id(log)) == stands:
+                    continue
+                self._learners_stood[id(log)] = stands
+                for key, value in zip(log.keys, log.values, strict=True):
+                    name = (key or b"").decode().partition("/")[0]
+                    assert value is not None or name in self._life.file.removed, f"{name} is gone"
 
     def _look_at_scores(self, index: int) -> None:
         """Scores and positions are committed together: at any time exactly what is due."""
         log = self._life.log.topics[self._life.settings.topics.scores][index]
         committed = self._committed.get(Partition(self._life.settings.topics.events, index), 0)
         first = self.publish.get(index, 0)
-        due = [offset for offset, _ in self._reference.due[index] if first <= offset < committed]
+        due = [
+            each.offset for each in self._reference.due[index] if first <= each.offset < committed
+        ]
         ended = [score.source.offset for score in self._ended(log, index)]
         assert ended == due, f"scores of {index} are {_difference(ended, due)}"
 

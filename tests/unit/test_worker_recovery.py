@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from consumer.errors import WorldError
+from consumer.memory_log import PartitionLog
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
 from consumer.transport import Outgoing, TransportError
+from consumer.worker import Worker
 from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -54,6 +56,12 @@ def check_served(world: World) -> None:
         entry = said[row.campaign, row.source.partition, row.source.offset]
         assert (row.probability, row.status) == (entry.probability, entry.status)
         assert row.model == entry.model
+
+
+def recover(world: World, worker: Worker) -> None:
+    """Tick until the folds of a worker that has just started stand where they were."""
+    while not worker.scoring or worker.rebuilding:
+        world.tick(worker)
 
 
 def uninterrupted() -> World:
@@ -258,3 +266,52 @@ def test_a_snapshot_of_another_topic_of_the_name_is_left_alone() -> None:
     world.drain(third)
     customers = {key for key, _ in EVENTS[2_000:2_060]}
     assert sum(scoring.counts.profiles for scoring in third.scoring) == len(customers)
+
+
+@pytest.mark.parametrize("made_anew", [True, False])
+def test_a_topic_that_changed_under_a_running_worker_stops_it(made_anew: bool) -> None:
+    """A rebalance brings folds back where they stood, but not to another topic of the name."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_000])
+    worker = world.start("one")
+    world.settle(worker)
+    if made_anew:
+        del world.log.topics["customer-events"]
+        world.log.create_topic(TopicSpec("customer-events", world.partitions))
+        world.send(EVENTS[:1_200])
+    else:
+        for topic in ("customer-events", "propensity-scores"):
+            world.log.topics[topic].append(PartitionLog())
+    world.log.group("propensity")._rebalance()
+    with pytest.raises(WorldError, match="made anew" if made_anew else "and has 3") as caught:
+        world.drain(worker)
+    assert "new `group`" in caught.value.remedy
+
+
+@pytest.mark.parametrize("unread", [0, 20])
+def test_a_log_that_begins_behind_the_snapshot_stops_the_worker(unread: int) -> None:
+    """What came between a snapshot and the log's beginning is missed knowingly or not at all."""
+    store = MemoryStore()
+    world = World(partitions=1, store=store, **OFTEN)
+    world.send(EVENTS[:1_000])
+    first = world.start("one")
+    world.settle(first)
+    world.crash(first, "one")
+    (committed,) = world.committed("customer-events").values()
+    for name in [name for name in store.files if f"/{committed:020d}/" in name]:
+        del store.files[name]
+    assert store.files, "there is an older one"
+    world.send(EVENTS[1_000:1_100])
+    world.log.topics["customer-events"][0].delete_before(committed + unread)
+    second = world.start("two")
+    with pytest.raises(WorldError, match="gone unread" if unread else "no snapshot that") as caught:
+        recover(world, second)
+    assert "--rebuild" in caught.value.remedy
+    second.abandon()
+    third = world.start("three", rebuild=True)
+    recover(world, third)
+    world.drain(third)
+    assert world.committed("customer-events") == world.high("customer-events")
+    expected = [*range(committed), *range(committed + unread, 1_100)]
+    assert {offset for _, offset in scored(world)} <= set(expected)
+    assert len(set(scored(world))) == len(scored(world))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from consumer.campaign_topics import known_learners
+from consumer.campaign_topics import remove as take_out
+from consumer.memory_transport import MemoryTransport
 from consumer.transport import Outgoing
 from consumer.worker import Worker
 from schemas.times import DAY_MS
-from tests.world import BEGIN_MS, World, event, shopping
+from tests.world import BEGIN_MS, CAMPAIGNS, World, event, plan, shopping
 
 LATER_MS = BEGIN_MS + 20 * DAY_MS
 SMALL: dict[str, Any] = {"publish_from": "start", "limits": {"batch_max": 500}}
@@ -91,3 +94,28 @@ def test_a_state_removed_is_not_restored() -> None:
     assert world.states()["buy-1d"].version == rows - versions["buy-1d"] > 0
     assert world.models()["buy-1d"].version == world.states()["buy-1d"].version
     assert world.states()["click-6h"].version >= versions["click-6h"]
+
+
+def test_a_campaign_without_a_model_is_removed_too() -> None:
+    """Its rows are waited for until the removal is heard of, though no model ever was."""
+    world = World(partitions=1, **SMALL)
+    first = world.start(times={"learner_interval": "1h"})
+    world.send(shopping(300))
+    world.send(event("c1", "x", LATER_MS, event_id=f"end-{number}") for number in range(20))
+    world.drain(first)
+    world.crash(first)
+    assert world.models() == {}, "rows there are, and nothing was learned of them"
+    second = world.start(given=plan(CAMPAIGNS.replace("buy-1d", "buys")))
+    world.settle(second)
+    waiting = [learning.waits_for for learning in second._share.learning.values()]
+    assert "buy-1d" in {waits.campaign for waits in waiting if waits is not None}
+    transport = MemoryTransport(world.log, group="propensity", instance="operator")
+    records = [
+        held
+        for each in known_learners(transport, world.settings.topics)
+        if each.campaign == "buy-1d"
+        for held in each.records
+    ]
+    take_out(transport, world.settings.topics, records, whole=True)
+    world.settle(second)
+    assert all(each.waits_for is None for each in second._share.learning.values())
