@@ -87,6 +87,7 @@ class DenseLearner(LinearLearner):
     @property
     def arrays(self) -> LearnerArrays:
         """What a compiled loop learns with, bias first (no copies); until a column is admitted."""
+        assert self.hashed_max == 0, "the loop knows no shared columns"
         return LearnerArrays(
             self._covariance,
             self._weights,

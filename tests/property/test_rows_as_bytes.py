@@ -19,6 +19,7 @@ from models.lineages import Waiting
 from models.plan import Plan
 from models.row_reader import RowReader
 from models.trainer import Trainer, refuse_unlearnable
+from schemas.campaign import LearnerName
 from schemas.example import (
     ClosedBy,
     ExampleSource,
@@ -28,7 +29,7 @@ from schemas.example import (
 )
 from schemas.formats import NewerFormatError
 from schemas.learner_state import LearnerState
-from tests.unit.test_trainer import LEARNERS, LearnerName, bytes_of, plan_of, random_rows
+from tests.unit.test_trainer import LEARNERS, bytes_of, plan_of, random_rows
 
 ODD_NUMBERS = (0.0, 1e-7, 0.1 + 0.2, 1e15, -2.5, 25.0, 1e300, 0.30001)
 ODD_LABELS = (0.0, 1.0, 0.5, -3.0, 1e12, 2e12, -1e50, 1e300)
