@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from consumer.errors import WorldError
+from consumer.ownership import transactional_id, unsigned
+from consumer.partitioner import partition_of
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
-from consumer.transport import Outgoing, TransportError
+from consumer.transport import Outgoing, Partition, TransportError
+from schemas.learner_state import encode_learner_state
 from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -145,7 +148,8 @@ def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
 
     world.log.coordinator.strike = strike
     worker = world.start()
-    world.tick(worker)
+    for _ in range(2):  # In the first one it is found where the partitions begin.
+        world.tick(worker)
     assert left == [0]
     assert any(scoring.next_offset > 0 for scoring in worker.scoring), "it was folded"
     assert store.files == {}
@@ -257,3 +261,65 @@ def test_a_snapshot_of_another_topic_of_the_name_is_left_alone() -> None:
     world.drain(third)
     customers = {key for key, _ in EVENTS[2_000:2_060]}
     assert sum(scoring.counts.profiles for scoring in third.scoring) == len(customers)
+
+
+def test_learners_are_restored_in_the_loop_with_their_partition_waiting() -> None:
+    """A batch of states a turn; until then no readiness, and positions are signed and committed.
+
+    turn       1 assigned, batch   2 batch   3 …   restored   learns
+    committed  ──────── as it was, signed by the new owner ───┤
+    """
+    world = World(**OFTEN)
+    world.send(EVENTS[:500])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    before = world.committed("training-examples")
+    state = next(iter(world.states().values()))
+    topic = world.settings.topics.states
+    index = partition_of(state.campaign.encode(), len(world.log.topics[topic]))
+    key, value = f"{state.campaign}/{state.learner}".encode(), encode_learner_state(state)
+    world.log.append(Outgoing(topic, index, [key] * 3_500, [value] * 3_500))
+    second = world.start("two")
+    partition = Partition("training-examples", index)
+    gauge = world.telemetry[id(second)].recovery(*partition)
+    progress: list[float] = []
+    while not second.scoring or second.rebuilding:
+        world.tick(second)
+        if partition in second.rebuilding:
+            progress.append(gauge.value)
+            assert not world.health[id(second)].readiness()[0]
+            assert world.committed("training-examples") == before
+    assert len(set(progress)) > 3, "in steps"
+    assert progress == sorted(progress), "shown"
+    assert gauge.value == 1.0
+    note = world.log.group("propensity").committed[partition].note
+    assert unsigned(note)[0] == transactional_id("propensity", "two")
+    world.drain(second)
+    assert world.health[id(second)].readiness()[0]
+    world.send(EVENTS[500:1_500])
+    world.settle(second)
+    for name, newest in world.states().items():
+        assert newest.version == sum(row.campaign == name for row in world.rows())
+
+
+def test_what_was_served_is_read_back_within_a_bound() -> None:
+    """More of it than is allowed stops the worker, which says how to go on."""
+    world = died_without_snapshots(EVENTS, limits={"batch_max": 50, "served_again_max": 500})
+    second = world.start("two")
+    with pytest.raises(WorldError, match="more than 500 predictions") as caught:
+        world.drain(second)
+    assert "served_again_max" in caught.value.remedy
+
+
+def test_a_first_start_looks_for_snapshots_in_the_loop() -> None:
+    """A partition that was never committed is signed before anything is made of it."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:200])
+    worker = world.start()
+    world.tick(worker)
+    assert world.committed("customer-events") == {}
+    world.tick(worker)
+    notes = world.log.group("propensity").committed
+    assert {unsigned(at.note)[0] for at in notes.values()} == {"propensity/one"}
+    assert {each.topic for each in notes} == {"customer-events", "training-examples"}
