@@ -22,7 +22,7 @@ TURN_MAX_S: Final = 2 * COMMIT_MAX_S
 REBALANCE_MAX_S: Final = 30.0
 """All that is done while the group waits for us to give partitions back, or to take them."""
 
-STOP_MAX_S: Final = 7.0
+STOP_MAX_S: Final = 5.0
 """All waiting for Kafka after we were told to stop, or have failed.
 
 Beside it the store of snapshots has 3 s, and a call of librdkafka that is under way, or leaves the

@@ -96,8 +96,7 @@ class Worker:
         begun_s = self._clock.monotonic_s()
         batches = self._transport.poll(self._settings.limits.batch_max, self._wait_s(timeout_s))
         polled_s = self._clock.monotonic_s()
-        if self._share.is_new:
-            self._take_over()
+        self._take_over()
         count = sum(len(records) for records in batches)
         if count:
             self._telemetry.hops["poll"].observe(polled_s - begun_s)
@@ -106,6 +105,7 @@ class Worker:
         for records in batches:
             self._take(records)
         self._share.step()
+        self._take_over()
         self._learn(
             max(ROWS_PER_TICK_MIN, count // RECORDS_PER_ROW) if count else ROWS_PER_IDLE_TICK
         )
@@ -277,10 +277,11 @@ class Worker:
             )
 
     def _take_over(self) -> None:
-        """Sign what we were given before anything is made of it: a successor asks who we are."""
-        self._share.is_new = False
-        self._dirty.update(self._share.all_partitions)
-        self.commit()
+        """Sign what is new to us before anything is made of it: a successor asks who we are."""
+        if self._share.is_new:
+            self._share.is_new = False
+            self._dirty.update(self._share.all_partitions)
+            self.commit()
 
     def _refused(self, error: OwnershipLostError) -> None:
         """The folds have moved on, and what they gave was not committed: let go of them."""
