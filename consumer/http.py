@@ -12,10 +12,11 @@ from socket import AF_INET6
 from typing import Any, Final
 
 from consumer.clock import Clock
+from consumer.deadline import TURN_MAX_S
 from consumer.errors import WorldError
 from consumer.telemetry import Telemetry
 
-STALL_MAX_S: Final = 30.0
+STALL_MAX_S: Final = TURN_MAX_S + 30.0  # A turn that waits for Kafka ends by itself.
 START_MAX_S: Final = 300.0
 REQUESTS_MAX: Final = 16
 REQUEST_MAX_S: Final = 5.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from consumer.clock import Clock, FixedClock
+from consumer.deadline import REBALANCE_MAX_S, Patience
 from consumer.memory_coordinator import MemoryProducer
 from consumer.memory_log import Group, Membership, MemoryLog
 from consumer.ownership import signed, transactional_id, unsigned
@@ -59,13 +60,14 @@ class MemoryTransport:
         self._instance = instance
         self._owner = transactional_id(group, instance) if delivery == "exactly_once" else ""
         self._producer = MemoryProducer(log, self._owner, instance)
-        self._transactions = Transactions(self._producer, clock or FixedClock())
+        self._patience = Patience(clock or FixedClock())
+        self._transactions = Transactions(self._producer, self._patience)
         self._member: Membership | None = None
         self._topics: list[str] = []
         self._next: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._followed: dict[Partition, int] = {}
-        self._turn = 0
+        self._served_last = Partition("", -1)
 
     def subscribe(
         self,
@@ -90,17 +92,17 @@ class MemoryTransport:
         del timeout_s  # Nothing can arrive while we hold the only thread.
         self._settle()
         partitions = [each for each in self.assigned() if each not in self._paused]
+        partitions.sort(key=lambda each: (each <= self._served_last, each))
         batches: list[Records] = []
         left = records_max
-        self._turn += 1
-        for rank in range(len(partitions)):
+        for partition in partitions:
             if left == 0:
                 break
-            partition = partitions[(self._turn + rank) % len(partitions)]
             records = self._take(partition, left)
             if len(records):
                 batches.append(records)
                 left -= len(records)
+                self._served_last = partition
         return batches
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -230,6 +232,10 @@ class MemoryTransport:
         """Create what is missing."""
         return [self._log.create_topic(spec, dry_run=dry_run) for spec in specs]
 
+    def hurry(self, most_s: float) -> None:
+        """Let all waiting end within so many seconds from now."""
+        self._patience.hurry(most_s)
+
     def close(self) -> None:
         """Give the partitions back and leave the group."""
         member, self._member = self._member, None
@@ -275,18 +281,21 @@ class MemoryTransport:
 
     def _drop(self, callback: PartitionsChanged) -> None:
         assert self._member is not None
-        if self._member.held:
-            callback(list(self._member.held))
-        if not self._member.expelled:
-            self._transactions.give_up()  # What the callback has not committed is another's now.
+        with self._patience.within(REBALANCE_MAX_S):
+            if self._member.held:
+                callback(list(self._member.held))
+            if not self._member.expelled:
+                # What the callback has not committed is another's now.
+                self._transactions.give_up()
         self._member.held = []
         self._next.clear()
         self._paused.clear()
 
     def _place(self, partitions: list[Partition]) -> None:
-        if self._owner:
-            self._producer.be_ready()
-        self._assigned_callback(list(partitions))
+        with self._patience.within(REBALANCE_MAX_S):
+            if self._owner:
+                self._producer.be_ready()
+            self._assigned_callback(list(partitions))
         for partition in partitions:
             position = self._group.committed.get(partition)
             if position is not None:  # The offset, whoever signed it.

@@ -190,8 +190,8 @@ REBALANCES = Metric(
     "Times that partitions were assigned to this worker or taken from it.",
 )  # fmt: skip
 RECOVERY_PROGRESS = Metric(
-    "propensity_recovery_progress_ratio", _GAUGE, "ratio", ("partition",),
-    "Share of the partition's snapshot that is loaded; 1 when done.",
+    "propensity_recovery_progress_ratio", _GAUGE, "ratio", ("topic", "partition"),
+    "Share of the partition's snapshot, or of its learners' states, that is read; 1 when done.",
 )  # fmt: skip
 REBUILD_PROGRESS = Metric(
     "propensity_rebuild_progress_ratio", _GAUGE, "ratio", ("partition",),

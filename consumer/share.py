@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.errors import WorldError
 from consumer.holds import Holds, Reason
 from consumer.learning import LearningPartition
+from consumer.learning_recovery import LearningRecovery
 from consumer.logs import log
 from consumer.other_topics import LearnedFrom
 from consumer.parked import Parked
-from consumer.positions import Start, first_offset, first_start
+from consumer.recoveries import Recoveries
 from consumer.recovery import Recovery
 from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
@@ -31,8 +31,9 @@ STALLED_S = 10.0
 class Share:
     """The partitions that the group has given us.
 
-    A partition of events is in `recovering` until its fold stands where the tail begins, then in
-    `scoring`. `is_new` until somebody has taken note of an assignment.
+    A partition is in `recovering` until its fold stands where the tail begins, or its learners
+    where their states were published; then in `scoring` or `learning`. `is_new` while something
+    is ours that nobody has signed.
     """
 
     def __init__(self, transport: Transport, around: Surroundings, models: ServedModels) -> None:
@@ -47,8 +48,12 @@ class Share:
         self.holds = Holds(transport, self._tell_waiting)
         self.scoring: dict[Partition, ScoringPartition] = {}
         self.learning: dict[Partition, LearningPartition] = {}
-        self.recovering: dict[Partition, Recovery] = {}
-        self._recovers_since_s: float | None = None
+        self.recovering = Recoveries(
+            self.holds,
+            around.clock,
+            around.telemetry,
+            longest_s=self._settings.times.recovery_max_ms / 1000.0,
+        )
         self._stood: dict[Partition, tuple[int, float]] = {}
         self.is_new = False
         self._has_joined = False
@@ -79,21 +84,16 @@ class Share:
 
     @property
     def rebuilding(self) -> list[Partition]:
-        """The partitions of events whose folds are not yet where they were."""
+        """The partitions that are not yet where they were."""
         behind = [each.partition for each in self.scoring.values() if each.rebuilds]
         return [*self.recovering, *behind]
 
     def positions(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
         """What to commit of some partitions."""
-        found: dict[Partition, Position] = {}
-        for partition in partitions:
-            if partition in self.scoring:
-                found[partition] = self.scoring[partition].position
-            elif partition in self.learning:
-                found[partition] = self.learning[partition].position
-            elif partition in self.recovering:
-                found[partition] = self.recovering[partition].position
-        return found
+        found = self.recovering.positions()
+        found.update((each.partition, each.position) for each in self.scoring.values())
+        found.update((each.partition, each.position) for each in self.learning.values())
+        return {partition: found[partition] for partition in partitions if partition in found}
 
     def serve(self, campaign: str, record: ModelRecord | None) -> None:
         """Serve a model, or no longer."""
@@ -115,17 +115,20 @@ class Share:
         self._telemetry.rebalances.add()
         self._has_joined = self.is_new = True
         positions = self._transport.committed(partitions)
-        topics = self._settings.topics
         if partitions:
             self._look_at_topics()
-        for partition in partitions:
-            if partition.topic == topics.events:
-                self._begin_scoring(partition, positions[partition])
-            else:
-                self._begin_learning(partition, positions[partition])
+        topic = self._settings.topics.events
+        events = [partition for partition in partitions if partition.topic == topic]
+        examples = [partition for partition in partitions if partition.topic != topic]
+        for partition in events:  # Recovered in this order: scores come first.
+            self._begin_scoring(partition, positions[partition])
+        for partition in examples:
+            self._begin_learning(partition, positions[partition])
         self._parked.clear()
-        log().info("partitions were assigned", events=len(self.scoring) + len(self.recovering),
-                   examples=len(self.learning))  # fmt: skip
+        if self.recovering:
+            self._health.waits("partitions to be recovered")
+        log().info("partitions were assigned", events=len(events), examples=len(examples),
+                   recovering=len(self.recovering))  # fmt: skip
         self._tell_owned()
 
     def _look_at_topics(self) -> None:
@@ -151,29 +154,24 @@ class Share:
         self._parked.clear()
         for partition in partitions:
             self.holds.forget(partition)
-            self.recovering.pop(partition, None)
+            self.recovering.forget(partition)
             self._stood.pop(partition, None)
             if self._rounds is not None:
                 self._rounds.forget(partition)
             if partition.topic == self._settings.topics.events:
                 self.scoring.pop(partition, None)
                 self._telemetry.forget_partition(*partition)
-            elif self.learning.pop(partition, None) is not None:
+            else:
+                self.learning.pop(partition, None)
                 self._telemetry.forget_learning_partition(*partition)
         self._tell_owned()
 
     def step(self) -> None:
         """Recover a bounded piece of one partition, and copy a piece of a snapshot."""
-        if self.recovering:
-            partition, recovery = next(iter(self.recovering.items()))
-            if recovery.step():
-                del self.recovering[partition]
-                self._take_up(recovery.scoring)
-            else:
-                self._telemetry.partition(partition.index).recovery.set(recovery.progress)
+        self.recovering.step()
         if self._rounds is not None:
             self._rounds.step()
-        self._refuse_endless_recovery()
+        self.recovering.refuse_endless(self.rebuilding)
 
     def judge(self, scoring: ScoringPartition) -> None:
         """Let a partition wait whose sender has gone wrong, and say so."""
@@ -220,8 +218,8 @@ class Share:
         both: list[ScoringPartition | LearningPartition] = [*self.scoring.values()]
         for held in [*both, *self.learning.values()]:
             self._measure_progress(held.partition, held.next_offset)
-        for partition, recovery in self.recovering.items():
-            self._measure_progress(partition, recovery.position.offset)
+        for partition, position in self.recovering.positions().items():
+            self._measure_progress(partition, position.offset)
         self._hold_those_ahead()
 
     def _measure_progress(self, partition: Partition, next_offset: int) -> None:
@@ -261,29 +259,24 @@ class Share:
         return lag > self._settings.limits.batch_max and not self.holds.waits(partition)
 
     def _begin_scoring(self, partition: Partition, position: Position | None) -> None:
-        if position is None:
-            self._take_up(self._new_scoring(partition))
-            return
-        kept = self._parked.scoring(partition, position)
+        kept = None if position is None else self._parked.scoring(partition, position)
         if kept is not None:
             kept.go_on()
             self._take_up(kept)
             return
-        self.holds.hold(partition, "recovery")
-        self._health.waits("partitions to be recovered")
-        if self._recovers_since_s is None:
-            self._recovers_since_s = self._clock.monotonic_s()
-        self.recovering[partition] = Recovery(
+        recovery = Recovery(
             partition,
             position,
             topic=self._learned_from.events,
             transport=self._transport,
-            topics=self._settings.topics,
-            plan=self._around.plan,
-            make=self._make,
-            snapshots=self._around.snapshots,
-            rebuild=self._around.rebuild,
+            around=self._around,
         )
+
+        def done() -> None:
+            self._take_up(recovery.scoring)
+            self.is_new |= position is None
+
+        self.recovering.begin(recovery, done)
 
     def _take_up(self, scoring: ScoringPartition) -> None:
         """A fold stands where its partition is to be read from now on."""
@@ -295,85 +288,40 @@ class Share:
                 scoring.uninstall(campaign)
         self.scoring[partition] = scoring
         self._transport.seek(partition, scoring.next_offset)
-        self.holds.release(partition, "recovery")
         if self._rounds is not None:
             self._rounds.add(partition, scoring.restored_at)
 
-    def _new_scoring(self, partition: Partition) -> ScoringPartition:
-        """A partition that was never committed."""
-        self._refuse_snapshot_without_offset(partition)
-        bounds = self._transport.bounds(partition)
-        origin = first_offset(self._transport, partition, self._settings.start_from)
-        topic = self._learned_from.events
-        start = first_start(origin, bounds, self._settings.publish_from, topic)
-        log().info("a partition is read for the first time", partition=str(partition),
-                   first=start.origin, published_from=start.publish)  # fmt: skip
-        return self._make(partition, start)
-
-    def _make(self, partition: Partition, start: Start) -> ScoringPartition:
-        around = self._around
-        return ScoringPartition(
-            partition, start, around.plan, self._settings, self._telemetry, self._clock
+    def _begin_learning(self, partition: Partition, position: Position | None) -> None:
+        kept = None if position is None else self._parked.learning(partition, position.offset)
+        if kept is not None and kept.next_offset >= self._transport.bounds(partition).low:
+            self._take_up_learning(kept)
+            return
+        recovery = LearningRecovery(
+            partition,
+            position,
+            transport=self._transport,
+            around=self._around,
+            learned_from=self._learned_from,
         )
 
-    def _refuse_snapshot_without_offset(self, partition: Partition) -> None:
-        snapshots = self._around.snapshots
-        if snapshots is None or self._around.rebuild:
-            return
-        found = next(snapshots.newest(*partition, not_after=(1 << 63) - 1), None)
-        if found is not None:
-            raise WorldError(
-                f"{partition} has a snapshot of offset {found.moment.next_offset}, and the group "
-                "has no committed offset for it: what was published since is not known",
-                "Is `group` right, and were its offsets kept (`offsets.retention.minutes`)? "
-                "`propensity run --rebuild` begins anew from `start_from`",
-            )
+        def done() -> None:
+            self._take_up_learning(recovery.learning)
+            self.is_new |= position is None
 
-    def _begin_learning(self, partition: Partition, position: Position | None) -> None:
-        low = self._transport.bounds(partition).low
-        offset = low if position is None else max(low, position.offset)
-        learning = self._parked.learning(partition, offset)
-        if learning is None:
-            learning = LearningPartition(
-                partition,
-                offset,
-                self._around.plan,
-                self._settings.topics,
-                self._telemetry,
-                self._learned_from,
-            )
-            learning.restore(self._states(partition.index))
-            learning.begin()
+        self.recovering.begin(recovery, done)
+
+    def _take_up_learning(self, learning: LearningPartition) -> None:
+        """Learners stand where their rows are to be read from now on."""
         learning.forget_waiting()
         learning.follow_removals(self._models.removed)
-        self.learning[partition] = learning
-        self._transport.seek(partition, offset)
-
-    def _states(self, index: int) -> dict[bytes, bytes]:
-        """The newest state of each learner of a partition."""
-        states: dict[bytes, bytes | None] = {}
-        for records in self._transport.read(Partition(self._settings.topics.states, index)):
-            pairs = zip(records.keys, records.values, strict=True)
-            states |= {k: v for k, v in pairs if k is not None}
-        return {k: v for k, v in states.items() if v is not None}
-
-    def _refuse_endless_recovery(self) -> None:
-        if not self.rebuilding:
-            self._recovers_since_s = None
-        elif self._recovers_since_s is not None:
-            longest_s = self._settings.times.recovery_max_ms / 1000.0
-            if self._clock.monotonic_s() - self._recovers_since_s > longest_s:
-                raise WorldError(
-                    f"Recovery has not finished within {longest_s:.0f} s: "
-                    + ", ".join(map(str, self.rebuilding)),
-                    "Look at the log above for what it did; raise `times: {recovery_max: …}` if "
-                    "it only needs longer",
-                )
+        self.learning[learning.partition] = learning
+        self._transport.seek(learning.partition, learning.next_offset)
 
     def _tell_waiting(self, partition: Partition, reason: Reason, *, waits: bool) -> None:
         self._telemetry.paused(partition.topic, partition.index, reason, waits=waits)
 
     def _tell_owned(self) -> None:
         topics = self._settings.topics
-        self._telemetry.owned(topics.events, len(self.scoring) + len(self.recovering))
-        self._telemetry.owned(topics.examples, len(self.learning))
+        ours = self.all_partitions
+        for topic in (topics.events, topics.examples):
+            self._telemetry.owned(topic, sum(partition.topic == topic for partition in ours))

@@ -52,6 +52,7 @@ class SnapshotRounds:
         self._due_s: dict[Partition, float] = {}
         self._offsets: dict[Partition, int] = {}  # of the newest snapshot
         self._copying: Partition | None = None
+        self._give_up_s: float | None = None
 
     @property
     def copying(self) -> bool:
@@ -100,19 +101,26 @@ class SnapshotRounds:
 
     def stop(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
         """After the last commit: write what can be written in a moment, and finish."""
-        give_up_s = self._clock.monotonic_s() + STOP_MAX_S
-        self._note(self._snapshots.finish())
+        self._give_up_s = self._clock.monotonic_s() + STOP_MAX_S
+        self._note(self._snapshots.finish(self._left_s))
         for partition in sorted(self._due_s):
-            left_s = give_up_s - self._clock.monotonic_s()
+            left_s = self._left_s
             held = scoring.get(partition)
             if held is None or held.state_bytes > left_s * WRITTEN_BYTES_PER_S:
                 continue
             if self._begin(partition, scoring):
-                self._note(self._snapshots.finish())
+                self._note(self._snapshots.finish(self._left_s))
 
     def close(self) -> None:
         """Give up what is on its way."""
-        self._snapshots.close()
+        self._snapshots.close(self._left_s)
+
+    @property
+    def _left_s(self) -> float:
+        """What is left of the time that the store has after we were told to stop."""
+        if self._give_up_s is None:
+            return STOP_MAX_S
+        return max(0.0, self._give_up_s - self._clock.monotonic_s())
 
     def _begin(self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]) -> bool:
         """Begin if there is something new at a committed offset."""

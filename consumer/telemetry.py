@@ -92,6 +92,10 @@ class Telemetry:
         """Give the gauge of how many offsets are still to be read."""
         return self.gauge(metrics.LAG, topic, str(partition))
 
+    def recovery(self, topic: str, partition: int) -> Gauge:
+        """Give the gauge of how far a partition's recovery has come."""
+        return self.gauge(metrics.RECOVERY_PROGRESS, topic, str(partition))
+
     def stalled(self, topic: str, partition: int) -> Gauge:
         """Give the gauge of how long a partition has had records to read and read none."""
         return self.gauge(metrics.PARTITION_STALLED, topic, str(partition))
@@ -150,7 +154,7 @@ class Telemetry:
 
     def forget_learning_partition(self, topic: str, index: int) -> None:
         """The same for a partition of training examples, which has no events."""
-        for metric in (metrics.LAG, metrics.PARTITION_STALLED):
+        for metric in (metrics.LAG, metrics.PARTITION_STALLED, metrics.RECOVERY_PROGRESS):
             self._gauges[metric.name].forget(topic, str(index))
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
@@ -202,7 +206,6 @@ class PartitionMeters:
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
         self.profiles = gauge(metrics.PROFILES, partition)
         self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
-        self.recovery = gauge(metrics.RECOVERY_PROGRESS, partition)
         self._telemetry = telemetry
         self._partition = partition
 

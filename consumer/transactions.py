@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Protocol
 
-from consumer.clock import Clock
+from consumer.deadline import COMMIT_MAX_S, Deadline, Patience
 from consumer.transport import Outgoing, OwnershipLostError, Partition, Position, TransportError
 
-COMMIT_MAX_S = 60.0
 RETRY_S = 0.02
 FENCED_AGAIN_S = 60.0  # Twice within this time: somebody else has our name.
 
@@ -73,9 +72,9 @@ class Transactions:
     with the same bytes: the folds have moved on, and need not go back.
     """
 
-    def __init__(self, producer: TransactionalProducer, clock: Clock) -> None:
+    def __init__(self, producer: TransactionalProducer, patience: Patience) -> None:
         self._producer = producer
-        self._clock = clock
+        self._patience = patience
         self._pending: list[Outgoing] = []
         self._is_open = False
         self._is_broken = False
@@ -107,10 +106,10 @@ class Transactions:
         OwnershipLostError: the group has moved on; the transaction is aborted and forgotten.
         TransportError: it cannot be done, or was not within the deadline.
         """
-        give_up_s = self._clock.monotonic_s() + COMMIT_MAX_S
+        deadline = self._patience.at_most(COMMIT_MAX_S)
         while True:
             try:
-                self._commit(positions, give_up_s)
+                self._commit(positions, deadline)
             except TransactionFault as fault:
                 self._is_broken = True
                 if fault.kind is Fault.FENCED:
@@ -119,9 +118,9 @@ class Transactions:
                 if fault.kind is Fault.LOST:
                     self.give_up()
                     raise OwnershipLostError(fault.error.problem) from fault
-                if fault.kind is Fault.FATAL or self._clock.monotonic_s() > give_up_s:
+                if fault.kind is Fault.FATAL or deadline.passed:
                     raise self._dead(fault) from fault
-                self._clock.wait_s(RETRY_S)
+                self._patience.wait_s(RETRY_S)
             else:
                 self._pending.clear()
                 return
@@ -135,7 +134,7 @@ class Transactions:
         """
         self._pending.clear()
         try:
-            self._abort(self._clock.monotonic_s() + COMMIT_MAX_S)
+            self._abort(self._patience.at_most(COMMIT_MAX_S))
         except TransactionFault as fault:
             if fault.kind is not Fault.FENCED:
                 raise self._dead(fault) from fault
@@ -153,7 +152,7 @@ class Transactions:
         It does so once we were silent for too long. Whoever is fenced again and again has a
         namesake.
         """
-        now_s = self._clock.monotonic_s()
+        now_s = self._patience.now_s
         if self._fenced_s is not None and now_s - self._fenced_s < FENCED_AGAIN_S:
             raise self._dead(fault) from fault
         self._fenced_s = now_s
@@ -164,20 +163,20 @@ class Transactions:
         self._is_open = False
         return fault.error
 
-    def _commit(self, positions: Mapping[Partition, Position], give_up_s: float) -> None:
+    def _commit(self, positions: Mapping[Partition, Position], deadline: Deadline) -> None:
         if self._is_broken:
-            self._abort(give_up_s)
+            self._abort(deadline)
             for outgoing in self._pending:
                 self._begin()
                 self._producer.put(outgoing)
         if positions:
             self._begin()
-            self._persist(lambda: self._producer.send_offsets(positions), give_up_s)
+            self._persist(lambda: self._producer.send_offsets(positions), deadline)
         if self._is_open:
-            self._end(give_up_s)
+            self._end(deadline)
             self._is_open = False
 
-    def _end(self, give_up_s: float) -> None:
+    def _end(self, deadline: Deadline) -> None:
         """Commit. Once that may have happened, nothing is produced again: better a new process."""
         calls = 0
 
@@ -187,7 +186,7 @@ class Transactions:
             self._producer.commit()
 
         try:
-            self._persist(commit, give_up_s)
+            self._persist(commit, deadline)
         except TransactionFault as fault:
             if fault.kind is Fault.ABORT and calls > 1:
                 raise TransactionFault(Fault.FATAL, fault.error) from fault
@@ -198,19 +197,19 @@ class Transactions:
             self._producer.begin()
             self._is_open = True
 
-    def _abort(self, give_up_s: float) -> None:
+    def _abort(self, deadline: Deadline) -> None:
         if self._is_open:
-            self._persist(self._producer.abort, give_up_s)
+            self._persist(self._producer.abort, deadline)
         self._is_open = self._is_broken = False
 
-    def _persist(self, call: Callable[[], None], give_up_s: float) -> None:
+    def _persist(self, call: Callable[[], None], deadline: Deadline) -> None:
         """Make a call until it succeeds, or fails for another reason than haste."""
         while True:
             try:
                 call()
             except TransactionFault as fault:
-                if fault.kind is not Fault.AGAIN or self._clock.monotonic_s() > give_up_s:
+                if fault.kind is not Fault.AGAIN or deadline.passed:
                     raise
-                self._clock.wait_s(RETRY_S)
+                self._patience.wait_s(RETRY_S)
             else:
                 return

@@ -275,6 +275,13 @@ class Transport(Protocol):
         """Create what is missing and compare what exists; changes no existing topic."""
         ...
 
+    def hurry(self, most_s: float) -> None:
+        """Let all waiting end within so many seconds from now, also that which is under way.
+
+        For the stop; a signal's handler may call it. What does not finish raises.
+        """
+        ...
+
     def close(self) -> None:
         """Give the partitions back (through `revoked`), leave the group, free everything."""
         ...

@@ -7,7 +7,10 @@ Source: ARCHITECTURE.md, "One event, six hops".
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from consumer.commit_pacing import CommitPacing
+from consumer.deadline import STOP_MAX_S
 from consumer.errors import WorldError
 from consumer.logs import log
 from consumer.scoring import ScoringPartition
@@ -26,7 +29,9 @@ from schemas.model_record import ModelRecord
 
 POLL_MAX_S = 0.1
 MEASURE_EVERY_S = 5.0
-REJOIN_MAX_S = 60.0
+# The group says within a heartbeat or two (1 s) that it gave our partitions away, and then we join
+# it again. Where it says nothing, somebody else writes under our name, and they lie idle.
+REJOIN_MAX_S = 20.0
 ROWS_PER_TICK_MIN = 8  # Half a millisecond of learning between two polls: scores come first.
 ROWS_PER_IDLE_TICK = 64
 RECORDS_PER_ROW = 4  # Under load learning has its share: rows come with one record in five or so.
@@ -91,8 +96,7 @@ class Worker:
         begun_s = self._clock.monotonic_s()
         batches = self._transport.poll(self._settings.limits.batch_max, self._wait_s(timeout_s))
         polled_s = self._clock.monotonic_s()
-        if self._share.is_new:
-            self._take_over()
+        self._take_over()
         count = sum(len(records) for records in batches)
         if count:
             self._telemetry.hops["poll"].observe(polled_s - begun_s)
@@ -101,6 +105,7 @@ class Worker:
         for records in batches:
             self._take(records)
         self._share.step()
+        self._take_over()
         self._learn(
             max(ROWS_PER_TICK_MIN, count // RECORDS_PER_ROW) if count else ROWS_PER_IDLE_TICK
         )
@@ -154,22 +159,38 @@ class Worker:
         return done
 
     def stop(self) -> None:
-        """Publish, commit, keep the folds' states and leave the group."""
-        if self._share.learning and self._publish_by_time:
-            self.publish()
-        self.commit()
-        self._share.stop()
-        self._transport.close()
-        self._share.close()
+        """Publish, commit, keep the folds' states and leave the group, within one deadline."""
+        self.hurry()
+        with ExitStack() as stack:
+            stack.callback(self.abandon)  # What could not be committed is not tried again.
+            if self._share.learning and self._publish_by_time:
+                self.publish()
+            self.commit()
+            self._share.stop()
+            stack.pop_all()
+        self._close()
 
     def abandon(self) -> None:
         """Leave the group after an error, with nothing more published or committed.
 
         A fold may have moved on without its output having left; the last commit is what holds.
         """
+        self.hurry()
         self._drop(self._share.all_partitions)
-        self._transport.close()
-        self._share.close()
+        self._close()
+
+    def hurry(self) -> None:
+        """We are to stop: what waits for the world now has `STOP_MAX_S` left, and no more.
+
+        A signal's handler may call it.
+        """
+        self._transport.hurry(STOP_MAX_S)
+
+    def _close(self) -> None:
+        try:
+            self._transport.close()
+        finally:
+            self._share.close()
 
     def newest_models(self) -> dict[str, ModelRecord]:
         """The newest model record of each campaign that was published or read."""
@@ -256,10 +277,11 @@ class Worker:
             )
 
     def _take_over(self) -> None:
-        """Sign what we were given before anything is made of it: a successor asks who we are."""
-        self._share.is_new = False
-        self._dirty.update(self._share.all_partitions)
-        self.commit()
+        """Sign what is new to us before anything is made of it: a successor asks who we are."""
+        if self._share.is_new:
+            self._share.is_new = False
+            self._dirty.update(self._share.all_partitions)
+            self.commit()
 
     def _refused(self, error: OwnershipLostError) -> None:
         """The folds have moved on, and what they gave was not committed: let go of them."""
@@ -274,12 +296,14 @@ class Worker:
         self._share.assigned(partitions)
 
     def _revoked(self, partitions: list[Partition]) -> None:
+        self._refused_s = None
         self.publish()
         self.commit()
         self._share.revoked(partitions)
         self._dirty.clear()
 
     def _lost(self, partitions: list[Partition]) -> None:
+        self._refused_s = None
         log().warning("the group gave our partitions away; we join it again", problem="We were not "
                       "heard of for longer than kafka: {session.timeout.ms}")  # fmt: skip
         self._drop(partitions)

@@ -185,7 +185,7 @@ class World:
         """Tick until all that is there was folded, learned and committed."""
         quiet = 0
         for _ in range(TICKS_MAX):
-            waiting = any(worker._rows_waiting() for worker in workers)
+            waiting = any(worker._rows_waiting() or worker.rebuilding for worker in workers)
             quiet = 0 if self.tick(*workers) or waiting else quiet + 1
             if quiet > 3:  # A rebalance takes a tick of each, a commit one more.
                 return

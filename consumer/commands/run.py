@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 import click
@@ -32,11 +33,13 @@ class StopFlag:
 
     Before `patient` is set there is nothing to finish, and after the first time nothing to wait
     for: then the process ends at once.
+    `told` is called the first time.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self.patient = False
+        self.told: Callable[[], None] = lambda: None
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._ask)
 
@@ -44,6 +47,7 @@ class StopFlag:
         if self.asked or not self.patient:
             raise KeyboardInterrupt
         self.asked = True
+        self.told()
         log().info("stopping: the batch is finished and committed",
                    signal=signal.Signals(number).name)  # fmt: skip
 
@@ -85,6 +89,7 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
                        http="http://{}:{}".format(*server.address))  # fmt: skip
             gc.collect()
             gc.freeze()  # What start-up made stays; the collector need not look at it again.
+            stop.told = worker.hurry
             stop.patient = True
             while not stop.asked:
                 worker.tick()

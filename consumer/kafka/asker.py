@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException
 
-from consumer.clock import Clock
+from consumer.deadline import Patience
 from consumer.kafka.errors import NamedError, is_passing
 from consumer.kafka.places import place, places
 from consumer.kafka.reader import InWords
+from consumer.ownership import unsigned
 from consumer.transport import Bounds, Partition, Position
 
 ANSWER_MAX_S = 10.0
@@ -26,17 +27,17 @@ RETRY_S = 0.02
 Answer = TypeVar("Answer")
 
 
-def ask(question: Callable[[], Answer], clock: Clock, patience_s: float = ANSWER_MAX_S) -> Answer:
+def ask(question: Callable[[], Answer], patience: Patience, most_s: float) -> Answer:
     """Ask until there is an answer; the last KafkaException if there is none in time."""
-    give_up_s = clock.monotonic_s() + patience_s
+    deadline = patience.at_most(most_s)
     while True:
         try:
             return question()
         except KafkaException as error:
             failed: NamedError = error.args[0]
-            if not is_passing(failed) or clock.monotonic_s() > give_up_s:
+            if not is_passing(failed) or deadline.passed:
                 raise
-        clock.wait_s(RETRY_S)
+        patience.wait_s(RETRY_S)
 
 
 class Asker:
@@ -46,32 +47,36 @@ class Asker:
     the last stable offset, which can hide committed records behind an open transaction.
     """
 
-    def __init__(self, consumer: Consumer, *, clock: Clock, in_words: InWords) -> None:
+    def __init__(self, consumer: Consumer, *, patience: Patience, in_words: InWords) -> None:
         self.consumer = consumer
-        self._clock = clock
+        self._patience = patience
         self._in_words = in_words
-        self.patience_s = ANSWER_MAX_S
+        self.answer_max_s = ANSWER_MAX_S
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
-        return ask(question, self._clock, self.patience_s)
+        return ask(question, self._patience, self.answer_max_s)
+
+    @property
+    def _question_s(self) -> float:
+        return self._patience.left_s(QUESTION_MAX_S)
 
     def bounds(self, partition: Partition) -> Bounds:
         """Ask for the first offset kept and the high watermark."""
         (asked,) = places([partition])
-        answer = self._ask(lambda: self.consumer.get_watermark_offsets(asked, QUESTION_MAX_S))
+        answer = self._ask(lambda: self.consumer.get_watermark_offsets(asked, self._question_s))
         return Bounds(*answer)
 
     def offset_at(self, partition: Partition, time_ms: int) -> int:
         """Ask for the first offset stamped at or after this time; -1 if there is none."""
         asked = [place(partition, time_ms)]
-        (answer,) = self._ask(lambda: self.consumer.offsets_for_times(asked, QUESTION_MAX_S))
+        (answer,) = self._ask(lambda: self.consumer.offsets_for_times(asked, self._question_s))
         if answer.error is not None:
             raise self._in_words(answer.error, partition.topic)
         return answer.offset
 
     def partition_count(self, topic: str) -> int:
         """Ask how many partitions a topic has; a consumer's question never creates it."""
-        answer = self._ask(lambda: self.consumer.list_topics(topic, QUESTION_MAX_S))
+        answer = self._ask(lambda: self.consumer.list_topics(topic, self._question_s))
         found = answer.topics[topic]
         if found.error is not None:
             raise self._in_words(found.error, topic)
@@ -84,10 +89,10 @@ class Asker:
         asked = places(partitions)
         client = member or self.consumer
         positions: dict[Partition, Position | None] = {}
-        for answer in self._ask(lambda: client.committed(asked, QUESTION_MAX_S)):
+        for answer in self._ask(lambda: client.committed(asked, self._question_s)):
             if answer.error is not None:
                 raise self._in_words(answer.error, answer.topic)
             partition = Partition(answer.topic, answer.partition)
-            note = answer.metadata or ""
+            _, note = unsigned(answer.metadata or "")
             positions[partition] = None if answer.offset < 0 else Position(answer.offset, note)
         return positions

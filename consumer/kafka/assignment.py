@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.transport import Partition, no_position, not_ours
+from consumer.transport import Partition, Position, no_position, not_ours
 
 
 class Assignment:
@@ -21,6 +21,7 @@ class Assignment:
     def __init__(self, partitions: Iterable[Partition] = ()) -> None:
         self.held = frozenset(partitions)
         self.starts: dict[Partition, int] = {}
+        self.committed: dict[Partition, Position | None] = {}  # As the worker was told.
         self.paused: set[Partition] = set()
         self.placing = False
 
@@ -28,6 +29,13 @@ class Assignment:
     def unplaced(self) -> frozenset[Partition]:
         """Partitions of which nobody has said where they start."""
         return self.held - self.starts.keys()
+
+    def place_at_commits(self) -> None:
+        """Begin where the group stands, wherever nobody has said otherwise."""
+        for partition in self.unplaced:
+            position = self.committed.get(partition)
+            if position is not None:
+                self.starts[partition] = position.offset
 
     def refuse_foreign(self, partitions: Iterable[Partition]) -> None:
         """Raise `OwnershipLostError` unless all of them are ours."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from consumer.deadline import REBALANCE_MAX_S
 from consumer.transport import TransportError
 
 Scalar = str | int | float | bool
@@ -17,8 +18,9 @@ SHARED_DEFAULTS: dict[str, Scalar] = {
     "socket.nagle.disable": True,
     # A broker that comes back is found within a second or two, and not after ten.
     "reconnect.backoff.max.ms": 1_000,
-    # A request to a broker that has gone ends before patience does.
-    "socket.timeout.ms": 10_000,
+    # A request to a broker that has gone ends before patience does. Some calls in a transaction
+    # end only then, whatever time they are given: at a stop there is not much more.
+    "socket.timeout.ms": 5_000,
     # Ten times a second it logs that it cannot connect; what matters comes as an error too.
     "log_level": 2,
 }
@@ -50,6 +52,9 @@ PRODUCER_DEFAULTS: dict[str, Scalar] = {
 
 # The broker ends a transaction that has been open for so long; what is in it is produced again.
 TRANSACTION_MAX_MS = 20_000
+
+# The client's own default: whoever polls more seldom is thought to hang.
+POLL_INTERVAL_MS = 300_000
 
 # What the delivery promises rest on.
 CONSUMER_LAWS: dict[str, Scalar] = {
@@ -111,6 +116,12 @@ class KafkaConfiguration:
     def bootstrap(self) -> str:
         """The brokers' addresses as given."""
         return str(self._given.get("bootstrap.servers", ""))
+
+    @property
+    def rebalance_max_s(self) -> float:
+        """How long a rebalance's callback may take: half of what the group waits for a poll."""
+        whole_ms = int(self._given.get("max.poll.interval.ms", POLL_INTERVAL_MS))
+        return min(REBALANCE_MAX_S, whole_ms / 2000.0)
 
     def client(self) -> dict[str, Scalar]:
         """Return what every kind of client takes."""

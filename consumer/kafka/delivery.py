@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.clock import Clock
-from consumer.kafka.asker import RETRY_S
+from consumer.deadline import COMMIT_MAX_S, Patience
+from consumer.kafka.asker import RETRY_S, Asker
 from consumer.kafka.errors import NamedError, is_passing
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import offsets
-from consumer.transactions import COMMIT_MAX_S
 from consumer.transport import Outgoing, OwnershipLostError, Partition, Position, TransportError
 
-# At the usual 50 ms between commits: after one second without an answer we wait for it.
+# At the usual 50 ms between commits: after one second without an answer no more are sent.
 COMMITS_UNANSWERED_MAX = 20
+
+# A commit that the group takes is seen by the next question: after so long it was refused.
+SEEN_MAX_S = 3.0
+NOWHERE = Position(-1)
 
 Member = Callable[[], Consumer]
 GroupInWords = Callable[[NamedError], TransportError]
@@ -67,14 +70,21 @@ class Acknowledged:
     """
 
     def __init__(
-        self, outbox: Outbox, member: Member, clock: Clock, in_words: GroupInWords
+        self,
+        outbox: Outbox,
+        member: Member,
+        asker: Asker,
+        patience: Patience,
+        in_words: GroupInWords,
     ) -> None:
         self._outbox = outbox
         self._member = member
-        self._clock = clock
+        self._asker = asker
+        self._patience = patience
         self._in_words = in_words
         self._commit_error: KafkaError | None = None
-        self._unanswered = 0
+        self._unanswered = self._outdated = 0
+        self._answer_due = patience.at_most(COMMIT_MAX_S)
         self._latest: dict[Partition, Position] = {}
 
     def be_ready(self) -> None:
@@ -94,21 +104,26 @@ class Acknowledged:
         if not positions:
             return
         self._latest.update(positions)
-        if giving_back or failed is not None or self._unanswered >= COMMITS_UNANSWERED_MAX:
-            self._commit_and_wait()
-        else:
-            self._member().commit(offsets=offsets(self._latest), asynchronous=True)
-            self._unanswered += 1
+        if giving_back:
+            self._commit_and_see()
+        elif self._unanswered < COMMITS_UNANSWERED_MAX:
+            self._send()
+        elif self._answer_due.passed:
+            raise TransportError(
+                "The group has not answered our commit in time",
+                "Check that the brokers are up; what was not committed is read again",
+            )
 
     def give_back(self) -> None:
         if self._unanswered and self._latest:
             with suppress(OwnershipLostError):
-                self._commit_and_wait()
+                self._commit_and_see()
 
     def forget(self) -> None:
         """What was committed under another generation says nothing about this one."""
         self._latest.clear()
         self._commit_error = None
+        self._outdated = self._unanswered
 
     def lost(self) -> None:
         self.forget()
@@ -120,26 +135,40 @@ class Acknowledged:
 
     def on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
         """Note the answer to a commit."""
-        self._unanswered = max(0, self._unanswered - 1)
+        self._unanswered -= 1
+        self._answer_due = self._patience.at_most(COMMIT_MAX_S)
+        if self._outdated:  # Answers come in the order of the commits.
+            self._outdated -= 1
+            return
         failed = error or next((each.error for each in answers if each.error), None)
         if failed is not None:
             self._commit_error = failed
 
-    def _commit_and_wait(self) -> None:
-        """Commit the latest positions, those of unanswered commits among them."""
-        give_up_s = self._clock.monotonic_s() + COMMIT_MAX_S
+    def _send(self) -> None:
+        if not self._unanswered:
+            self._answer_due = self._patience.at_most(COMMIT_MAX_S)
+        self._unanswered += 1
+        self._member().commit(offsets=offsets(self._latest), asynchronous=True)
+
+    def _commit_and_see(self) -> None:
+        """Commit the latest positions, those of unanswered commits among them, and see them there.
+
+        Answers come with a poll, and there is none in a callback; the client's way of waiting for
+        them has no end when the broker is silent. A client that is closing answers no question,
+        so another one asks.
+        """
+        deadline = self._patience.at_most(SEEN_MAX_S)
         while True:
-            try:
-                answers = self._member().commit(offsets=offsets(self._latest), asynchronous=False)
-                failed: Any = next((each.error for each in answers if each.error), None)
-            except KafkaException as error:
-                failed = error.args[0]
-            if failed is None:
-                self._unanswered = 0  # This answer covers theirs.
+            self._send()
+            seen = self._asker.committed(sorted(self._latest), None)
+            if all(
+                (seen[each] or NOWHERE).offset == at.offset for each, at in self._latest.items()
+            ):
+                self._latest.clear()
                 return
-            if not is_passing(failed) or self._clock.monotonic_s() > give_up_s:
-                raise self._in_words(failed)
-            self._clock.wait_s(RETRY_S)
+            if deadline.passed:
+                raise OwnershipLostError("The group answers, and does not take our commit")
+            self._patience.wait_s(RETRY_S)
 
     def _raise_failure(self) -> None:
         if self._outbox.failure is not None:

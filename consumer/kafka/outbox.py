@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from consumer.clock import Clock
+from consumer.deadline import COMMIT_MAX_S, Deadline, Patience
 from consumer.kafka.errors import NamedError
 from consumer.transport import Outgoing, TransportError
 
-FLUSH_MAX_S = 60.0
 WAIT_MAX_S = 0.2
 PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 
@@ -30,10 +29,13 @@ class Outbox:
     """
 
     def __init__(
-        self, producer: Any, clock: Clock, in_words: Callable[[NamedError, str], TransportError]
+        self,
+        producer: Any,
+        patience: Patience,
+        in_words: Callable[[NamedError, str], TransportError],
     ) -> None:
         self.producer = producer
-        self._clock = clock
+        self._patience = patience
         self._in_words = in_words
         self.failure: Undelivered | None = None
 
@@ -41,6 +43,11 @@ class Outbox:
         """The failure in an operator's words."""
         assert self.failure is not None
         return self._in_words(*self.failure)
+
+    def told(self, error: NamedError | None, message: Any) -> None:
+        """Hear from the client what became of a confluent_kafka.Message."""
+        if error is not None:
+            self.note_failure(error, f"{message.topic()}[{message.partition()}]")
 
     def note_failure(self, error: NamedError, place: str) -> None:
         """Remember the first record that could not be delivered.
@@ -62,10 +69,10 @@ class Outbox:
 
     def flush(self) -> Undelivered | None:
         """Wait until all is acknowledged; return what was not delivered."""
-        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        deadline = self._patience.at_most(COMMIT_MAX_S)
         # In slices, so that a signal is seen.
         while self.producer.flush(WAIT_MAX_S) and self.failure is None:
-            self._refuse_after(give_up_s, "Kafka has not acknowledged what was produced")
+            self._refuse_after(deadline, "Kafka has not acknowledged what was produced")
         return self.failure
 
     def _put_batch(self, outgoing: Outgoing) -> None:
@@ -75,7 +82,7 @@ class Outbox:
             for key, value in zip(outgoing.keys, outgoing.values, strict=True)
         ]
         partition = -1 if outgoing.partition is None else outgoing.partition
-        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        deadline = self._patience.at_most(COMMIT_MAX_S)
         while messages:
             taken = self.producer.produce_batch(outgoing.topic, messages, partition=partition)
             if taken == len(messages):
@@ -86,7 +93,7 @@ class Outbox:
                 if error.name() != "_QUEUE_FULL":
                     self.note_failure(error, outgoing.topic)
                     return
-            self._wait_for_room(give_up_s)
+            self._wait_for_room(deadline)
 
     def _put_each(self, outgoing: Outgoing) -> None:
         count = len(outgoing.values)
@@ -94,7 +101,7 @@ class Outbox:
         stamps = outgoing.timestamps_ms or [0] * count  # 0: the client's own time.
         partition = -1 if outgoing.partition is None else outgoing.partition
         rows = zip(outgoing.keys, outgoing.values, headers, stamps, strict=True)
-        give_up_s = self._clock.monotonic_s() + FLUSH_MAX_S
+        deadline = self._patience.at_most(COMMIT_MAX_S)
         for key, value, header, stamp_ms in rows:
             queued = False
             while not queued:
@@ -104,15 +111,15 @@ class Outbox:
                     )
                     queued = True
                 except BufferError:
-                    self._wait_for_room(give_up_s)
+                    self._wait_for_room(deadline)
 
-    def _wait_for_room(self, give_up_s: float) -> None:
+    def _wait_for_room(self, deadline: Deadline) -> None:
         self.producer.poll(WAIT_MAX_S / 10)
-        self._refuse_after(give_up_s, "Kafka has not taken what was produced")
+        self._refuse_after(deadline, "Kafka has not taken what was produced")
 
-    def _refuse_after(self, give_up_s: float, problem: str) -> None:
-        if self._clock.monotonic_s() > give_up_s:
+    def _refuse_after(self, deadline: Deadline, problem: str) -> None:
+        if deadline.passed:
             raise TransportError(
-                f"{problem} within {FLUSH_MAX_S:.0f} s",
+                f"{problem} in time",
                 "Check that the brokers are up and that enough copies are in sync",
             )

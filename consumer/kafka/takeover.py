@@ -12,18 +12,19 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.clock import Clock
-from consumer.kafka.asker import ask
+from consumer.deadline import Patience
+from consumer.kafka.asker import ANSWER_MAX_S, QUESTION_MAX_S, ask
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
+from consumer.kafka.errors import is_passing
 from consumer.kafka.places import places
 from consumer.kafka.transactional import INIT_MAX_S
 from consumer.ownership import transactional_id, unsigned
 from consumer.transport import Partition
 
-ANSWER_MAX_S = 10.0
+TRY_MAX_S = 0.1
 
 _LOGGER = logging.getLogger("kafka")
 
@@ -40,40 +41,62 @@ class Takeover:
         owner: str,
         admin: AdminClient,
         client: Callable[[Mapping[str, Scalar]], dict[str, Any]],
-        clock: Clock,
+        patience: Patience,
     ) -> None:
         self._configuration = configuration
         self._group = configuration.group
         self._owner = owner
         self._client = client
-        self._clock = clock
+        self._patience = patience
         self._admin = admin
 
     def settle(self, partitions: Sequence[Partition]) -> None:
-        """End what dead owners of these partitions left open."""
+        """End what dead owners of these partitions left open, of all of them at once."""
         owners = {each for each in self._owners(partitions) if each not in {"", self._owner}}
         if not owners:
             return
         living = {transactional_id(self._group, name) for name in self._members()}
-        for owner in sorted(owners - living):
-            self._end_transaction(owner)
-            _LOGGER.warning("%s is gone; what it left open was aborted", owner)
+        self._end_transactions(owners - living)
 
-    def _end_transaction(self, owner: str) -> None:
-        producer = Producer(self._client(self._configuration.transactional_producer(owner)))
-        producer.init_transactions(INIT_MAX_S)
-        producer.close()
+    def _end_transactions(self, owners: Iterable[str]) -> None:
+        """Be each of them for a moment; the client works for all while one is waited for."""
+        configuration = self._configuration.transactional_producer
+        left = {owner: Producer(self._client(configuration(owner))) for owner in sorted(owners)}
+        deadline = self._patience.at_most(INIT_MAX_S)
+        while left:
+            for owner, producer in list(left.items()):
+                try:
+                    producer.init_transactions(TRY_MAX_S)
+                except KafkaException as error:
+                    if not is_passing(error.args[0]) or deadline.passed:
+                        raise
+                    continue
+                del left[owner]
+                producer.close()
+                _LOGGER.warning("%s is gone; what it left open was aborted", owner)
 
     def _owners(self, partitions: Sequence[Partition]) -> Iterable[str]:
         asked = ConsumerGroupTopicPartitions(self._group, places(partitions))
         # What an open transaction holds is of no interest here, so it is not waited for.
-        futures = self._admin.list_consumer_group_offsets(
-            [asked], require_stable=False, request_timeout=ANSWER_MAX_S
+        answer = self._ask(
+            lambda most_s: self._admin.list_consumer_group_offsets(
+                [asked], require_stable=False, request_timeout=most_s
+            )
         )
-        answer = ask(futures[self._group].result, self._clock)
         return [unsigned(each.metadata or "")[0] for each in answer.topic_partitions or []]
 
     def _members(self) -> list[str]:
-        futures = self._admin.describe_consumer_groups([self._group], request_timeout=ANSWER_MAX_S)
-        answer = ask(futures[self._group].result, self._clock)
+        answer = self._ask(
+            lambda most_s: self._admin.describe_consumer_groups(
+                [self._group], request_timeout=most_s
+            )
+        )
         return [member.client_id for member in answer.members]
+
+    def _ask(self, question: Callable[[float], Mapping[str, Any]]) -> Any:
+        """Ask about the group, each time anew."""
+
+        def answer() -> Any:
+            return question(self._patience.left_s(QUESTION_MAX_S))[self._group].result()
+
+        return ask(answer, self._patience, ANSWER_MAX_S)

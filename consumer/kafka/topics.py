@@ -40,13 +40,13 @@ def create_topic(
     return _compare(admin, spec, _await_leaders(admin, spec.name, clock))
 
 
-def topic_id(admin: AdminClient, topic: str) -> str:
+def topic_id(admin: AdminClient, topic: str, answer_max_s: float) -> str:
     """The id that a topic got when it was made; empty where the broker gives none."""
     (asked,) = admin.describe_topics(
-        TopicCollection([topic]), request_timeout=ANSWER_MAX_S
+        TopicCollection([topic]), request_timeout=answer_max_s
     ).values()
     try:
-        found = str(asked.result(2 * ANSWER_MAX_S).topic_id)
+        found = str(asked.result(2 * answer_max_s).topic_id)
     except KafkaException as error:
         if error.args[0].name() not in {"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}:
             raise

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consumer.clock import Clock
+from consumer.deadline import Patience
 from consumer.kafka.delivery import GroupInWords, Member
 from consumer.kafka.errors import FENCED, OWNERSHIP_LOST, is_passing
 from consumer.kafka.outbox import Outbox
@@ -34,11 +34,17 @@ class KafkaProducer:
     """`TransactionalProducer` on librdkafka; `make` makes a client under our name."""
 
     def __init__(
-        self, make: Callable[[], Producer], outbox: Outbox, member: Member, in_words: GroupInWords
+        self,
+        make: Callable[[], Producer],
+        outbox: Outbox,
+        member: Member,
+        patience: Patience,
+        in_words: GroupInWords,
     ) -> None:
         self._make = make
         self._outbox = outbox
         self._member = member
+        self._patience = patience
         self._in_words = in_words
         self._is_ready = False
 
@@ -49,7 +55,7 @@ class KafkaProducer:
         would otherwise fence our new life for the old one's sake.
         """
         if not self._is_ready:
-            self._outbox.producer.init_transactions(INIT_MAX_S)
+            self._outbox.producer.init_transactions(self._patience.left_s(INIT_MAX_S))
             self._is_ready = True
 
     def begin(self) -> None:
@@ -67,20 +73,20 @@ class KafkaProducer:
             # A generation that has passed is what fences us: ask for the present one each time.
             member = self._member().consumer_group_metadata()
             self._outbox.producer.send_offsets_to_transaction(
-                offsets(positions), member, CALL_MAX_S
+                offsets(positions), member, self._patience.left_s(CALL_MAX_S)
             )
 
     def commit(self) -> None:
         with self._faults():
-            self._outbox.producer.commit_transaction(CALL_MAX_S)
+            self._outbox.producer.commit_transaction(self._patience.left_s(CALL_MAX_S))
         self._raise_undelivered()
 
     def abort(self) -> None:
         with self._faults():
             # An abort that overtakes the transaction's first record kills the producer
             # (https://github.com/confluentinc/librdkafka/issues/4849): let that arrive first.
-            self._outbox.producer.flush(FIRST_RECORD_MAX_S)
-            self._outbox.producer.abort_transaction(CALL_MAX_S)
+            self._outbox.producer.flush(self._patience.left_s(FIRST_RECORD_MAX_S))
+            self._outbox.producer.abort_transaction(self._patience.left_s(CALL_MAX_S))
         self._outbox.failure = None  # What was purged is produced again.
 
     def renew(self) -> None:
@@ -125,9 +131,9 @@ def fault_of(error: KafkaError) -> Fault:
 class InTransactions:
     """`Delivery` by transactions."""
 
-    def __init__(self, producer: KafkaProducer, clock: Clock) -> None:
+    def __init__(self, producer: KafkaProducer, patience: Patience) -> None:
         self._producer = producer
-        self._transactions = Transactions(producer, clock)
+        self._transactions = Transactions(producer, patience)
 
     def be_ready(self) -> None:
         self._producer.be_ready()

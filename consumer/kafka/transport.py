@@ -8,9 +8,9 @@ Source: https://docs.confluent.io/platform/current/clients/confluent-kafka-pytho
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from confluent_kafka import (
@@ -25,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, SystemClock
+from consumer.deadline import Patience
 from consumer.kafka.asker import ANSWER_MAX_S, MEMBER_ANSWER_MAX_S, RETRY_S, Asker
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
@@ -36,7 +37,7 @@ from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in
 from consumer.kafka.takeover import Takeover
 from consumer.kafka.topics import create_topic, topic_id
 from consumer.kafka.transactional import InTransactions, KafkaProducer
-from consumer.ownership import signed, transactional_id, unsigned
+from consumer.ownership import signed, transactional_id
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transport import (
     Bounds,
@@ -51,6 +52,8 @@ from consumer.transport import (
     TransportError,
     offset_gone,
 )
+
+Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 _LOGGER = logging.getLogger("kafka")
 
@@ -74,6 +77,7 @@ class KafkaTransport:
         clock: Clock | None = None,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
+        self._patience = Patience(self._clock)
         self._configuration = KafkaConfiguration(kafka, group=group, instance=instance)
         self._fatal: KafkaError | None = None
         self._assignment = Assignment()
@@ -85,31 +89,34 @@ class KafkaTransport:
         self._takeover: Takeover | None = None
         with self._in_words():
             asker = self._consumer({"isolation.level": "read_uncommitted"})
-            self._asker = Asker(asker, clock=self._clock, in_words=self._error)
+            self._asker = Asker(asker, patience=self._patience, in_words=self._error)
             self._acknowledged: Acknowledged | None = None
             self._delivery = self._make_delivery()
 
     def _make_delivery(self) -> Delivery:
-        exactly_once = bool(self._owner)
         configuration = (
             self._configuration.transactional_producer(self._owner)
-            if exactly_once
+            if self._owner
             else self._configuration.producer()
         )
 
-        def make() -> Producer:
-            on_delivery = {"on_delivery": self._on_delivery_failed}
-            return Producer({**self._client(configuration), **on_delivery})
+        in_words = partial(self._error, subject=self._configuration.group)
 
-        self._outbox = Outbox(make(), self._clock, self._error)
-        if exactly_once:
+        def told(error: KafkaError | None, message: Message) -> None:
+            self._outbox.told(error, message)
+
+        def make() -> Producer:
+            return Producer({**self._client(configuration), "on_delivery": told})
+
+        self._outbox = Outbox(make(), self._patience, self._error)
+        if self._owner:
             self._takeover = Takeover(
-                self._configuration, self._owner, self._admin, self._client, self._clock
+                self._configuration, self._owner, self._admin, self._client, self._patience
             )
-            kafka = KafkaProducer(make, self._outbox, self._joined, self._group_error)
-            return InTransactions(kafka, self._clock)
+            kafka = KafkaProducer(make, self._outbox, self._joined, self._patience, in_words)
+            return InTransactions(kafka, self._patience)
         self._acknowledged = Acknowledged(
-            self._outbox, self._joined, self._clock, self._group_error
+            self._outbox, self._joined, self._asker, self._patience, in_words
         )
         return self._acknowledged
 
@@ -132,11 +139,11 @@ class KafkaTransport:
             self._member = self._consumer(answers)
             self._member.subscribe(
                 list(topics),
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
+                on_assign=self._bounded(self._on_assign),
+                on_revoke=self._bounded(self._on_revoke),
+                on_lost=self._bounded(self._on_lost),
             )
-        self._asker.patience_s = MEMBER_ANSWER_MAX_S
+        self._asker.answer_max_s = MEMBER_ANSWER_MAX_S
 
     def poll(self, records_max: int, timeout_s: float) -> list[Records]:
         member = self._joined()
@@ -181,10 +188,8 @@ class KafkaTransport:
             if self._takeover is not None and self._member is not None:
                 self._takeover.settle(partitions)
             found = self._asker.committed(partitions, self._member)
-        return {
-            each: position and Position(position.offset, unsigned(position.note)[1])
-            for each, position in found.items()
-        }
+        self._assignment.committed.update(found)
+        return found
 
     def bounds(self, partition: Partition) -> Bounds:
         with self._in_words(partition.topic):
@@ -208,7 +213,8 @@ class KafkaTransport:
 
     def topic_identity(self, topic: str) -> TopicIdentity:
         with self._in_words(topic):
-            return TopicIdentity(topic, topic_id(self._admin, topic), self.partition_count(topic))
+            found = topic_id(self._admin, topic, self._patience.left_s(ANSWER_MAX_S))
+            return TopicIdentity(topic, found, self.partition_count(topic))
 
     def read(
         self, partition: Partition, start: int | None = None, stop: int | None = None
@@ -248,11 +254,14 @@ class KafkaTransport:
     def create_topics(
         self, specs: Sequence[TopicSpec], *, dry_run: bool = False
     ) -> list[TopicOutcome]:
-        outcomes: list[TopicOutcome] = []
-        for spec in specs:
+        def create(spec: TopicSpec) -> TopicOutcome:
             with self._in_words(spec.name):
-                outcomes.append(create_topic(self._admin, spec, dry_run=dry_run, clock=self._clock))
-        return outcomes
+                return create_topic(self._admin, spec, dry_run=dry_run, clock=self._clock)
+
+        return [create(spec) for spec in specs]
+
+    def hurry(self, most_s: float) -> None:
+        self._patience.hurry(most_s)
 
     def close(self) -> None:
         with ExitStack() as stack, self._in_words():
@@ -263,18 +272,26 @@ class KafkaTransport:
                 stack.callback(self._member.close)
             self._delivery.close()
 
+    def _bounded(self, callback: Rebalanced) -> Rebalanced:
+        """All that a callback of the group waits for shares one deadline: others wait for us."""
+
+        def run(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._rebalanced = True
+            with self._patience.within(self._configuration.rebalance_max_s):
+                callback(consumer, partitions)
+
+        return run
+
     def _on_assign(self, consumer: Consumer, offered: list[TopicPartition]) -> None:
         """Let the worker say where each partition starts; else it starts where it was left."""
-        self._rebalanced = True
         self._delivery.forget()
         with self._in_words(self._configuration.group):
             self._delivery.be_ready()
         ours = self._assignment = Assignment(Partition(p.topic, p.partition) for p in offered)
         ours.placing = True
         self._assigned_callback(self.assigned())
-        for partition, position in self.committed(sorted(ours.unplaced)).items():
-            if position is not None:
-                ours.starts[partition] = position.offset
+        self.committed(sorted(ours.unplaced - ours.committed.keys()))
+        ours.place_at_commits()
         ours.placing = False
         still = ours.paused | ours.unplaced
         consumer.assign([place(p, ours.starts.get(p, OFFSET_END)) for p in self.assigned()])
@@ -285,7 +302,6 @@ class KafkaTransport:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let the worker commit; an eager protocol takes all partitions at once."""
         del consumer, partitions
-        self._rebalanced = True
         self._giving_back = True
         try:
             if self._assignment.held:
@@ -299,16 +315,11 @@ class KafkaTransport:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         del consumer, partitions
-        self._rebalanced = True
         held = self.assigned()
         self._assignment = Assignment()
         self._delivery.lost()
         if held:
             self._lost_callback(held)
-
-    def _on_delivery_failed(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._outbox.note_failure(error, f"{message.topic()}[{message.partition()}]")
 
     def _on_error(self, error: KafkaError) -> None:
         # Who was fenced hears of it from the next call as well, and can go on.
@@ -335,14 +346,14 @@ class KafkaTransport:
 
     def _move(self, partition: Partition, offset: int) -> None:
         """Seek; right after an assignment the client may not be ready yet."""
-        give_up_s = self._clock.monotonic_s() + ANSWER_MAX_S
+        deadline = self._patience.at_most(ANSWER_MAX_S)
         while True:
             try:
                 self._joined().seek(place(partition, offset))
             except KafkaException as error:
-                if error.args[0].name() != "_STATE" or self._clock.monotonic_s() > give_up_s:
+                if error.args[0].name() != "_STATE" or deadline.passed:
                     raise
-                self._clock.wait_s(RETRY_S)
+                self._patience.wait_s(RETRY_S)
             else:
                 return
 
@@ -384,9 +395,6 @@ class KafkaTransport:
         except KafkaException as error:
             # A refused login shows as a silent broker; what the client noted says more.
             raise self._error(self._fatal or error.args[0], subject) from error
-
-    def _group_error(self, error: NamedError) -> TransportError:
-        return self._error(error, self._configuration.group)
 
     def _error(self, error: NamedError, subject: str = "") -> TransportError:
         return in_words(error, bootstrap=self._configuration.bootstrap, subject=subject)

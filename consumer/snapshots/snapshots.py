@@ -28,6 +28,8 @@ from schemas.settings import Settings
 AHEAD_BYTES_MAX: Final = 512 * MIB
 """What may be copied and not yet compressed: a store that is slow takes no more memory."""
 
+CLOSE_MAX_S: Final = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -150,18 +152,22 @@ class Snapshots:
         if self._writing is not None:
             self._writing.abandon(problem)
 
-    def finish(self) -> Outcome | None:
-        """Copy and write to the end, waiting; None if nothing was on its way. For the stop."""
+    def finish(self, most_s: float | None = None) -> Outcome | None:
+        """Copy and write to the end, waiting; None if nothing was on its way. For the stop.
+
+        What is not written in so many seconds is given up, and no complete generation.
+        """
         if self._writing is None:
             return None
-        outcome = self._writing.finish()
+        outcome = self._writing.finish(most_s)
         self._writing = None
         return outcome
 
-    def close(self) -> None:
-        """Give up what is not copied yet, and wait for what is."""
+    def close(self, most_s: float = CLOSE_MAX_S) -> None:
+        """Give up what is not copied yet, and wait for what is, so long at most."""
         self.abandon("the worker stopped")
-        self._beside.close()
+        if not self._beside.close(most_s):
+            log().warning("the store of snapshots does not answer and is not waited for")
 
 
 def open_snapshots(settings: Settings, clock: Clock) -> Snapshots:

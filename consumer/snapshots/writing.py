@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -132,13 +132,18 @@ class Writing:
             self._problem = self._problem or problem
             self.step()
 
-    def finish(self) -> Outcome:
-        """Copy what is left, and wait for the outcome."""
-        while not self.step():
-            if self._waiting:
-                self._waiting[0][0].result()
-        assert self._sealed is not None
-        return self._sealed.result()
+    def finish(self, most_s: float | None = None) -> Outcome:
+        """Copy what is left, and wait for the outcome; so long at most, else it is given up."""
+        give_up_s = float("inf") if most_s is None else self._clock.monotonic_s() + most_s
+        while (left_s := give_up_s - self._clock.monotonic_s()) > 0:
+            awaited: list[Future[Any]] = [work for work, _ in list(self._waiting)[:1]]
+            if self.step() and self._sealed is not None:
+                awaited = [self._sealed]
+            wait(awaited, left_s if most_s is not None else None)
+            if self._sealed is not None and self._sealed.done():
+                return self._sealed.result()
+        self._problem = self._problem or "the store has not answered in time"
+        return NotWritten(self._manifest.moment, self._problem)
 
     def _settle(self) -> None:
         """Take note of the chunks that are done; a broken law over there crashes here."""
@@ -217,6 +222,8 @@ class Writing:
         if lost:
             message = f"{', '.join(lost)} vanished from {manifest.name} before it was complete"
             raise OSError(message)
+        if self._problem is not None:  # It was given up in the meantime.
+            raise OSError(self._problem)
         self._store.write(manifest.name + MANIFEST, [encode_manifest(manifest)])
         return manifest
 

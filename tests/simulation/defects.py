@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from typing import Any
 from unittest.mock import patch
 
+from consumer.deadline import Deadline
 from consumer.learning import LearningPartition
 from consumer.memory_log import PartitionLog
 from consumer.memory_transport import MemoryTransport
@@ -36,7 +37,7 @@ SEEDS_MAX = 1_000
 
 
 def _resend_nothing(
-    self: Transactions, positions: Mapping[Partition, Position], until: float
+    self: Transactions, positions: Mapping[Partition, Position], until: Deadline
 ) -> None:
     if self._is_broken:
         self._abort(until)

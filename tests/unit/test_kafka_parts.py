@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from consumer.clock import FixedClock
+from consumer.deadline import COMMIT_MAX_S, Patience
 from consumer.kafka.configuration import KafkaConfiguration
 from consumer.kafka.errors import NamedError, in_words, is_passing
-from consumer.kafka.outbox import FLUSH_MAX_S, Outbox
+from consumer.kafka.outbox import Outbox
 from consumer.kafka.records import records_of
 from consumer.transport import (
     NO_HEADERS,
@@ -99,7 +100,7 @@ def test_a_full_queue_is_waited_for_in_order(stamped: bool) -> None:
     """Records beyond the queue's room follow when there is room, in order, none twice."""
     clock = FixedClock()
     producer = NarrowProducer(clock, room=7)
-    assert Outbox(producer, clock, in_words_of).put(numbers(30, stamped=stamped)) is None
+    assert Outbox(producer, Patience(clock), in_words_of).put(numbers(30, stamped=stamped)) is None
     assert producer.values == [b"%d" % number for number in range(30)]
 
 
@@ -108,23 +109,25 @@ def test_a_queue_that_stays_full_ends_in_an_error(stamped: bool) -> None:
     """Waiting for room has a deadline."""
     clock = FixedClock()
     with pytest.raises(TransportError, match="has not taken"):
-        Outbox(NarrowProducer(clock, room=0), clock, in_words_of).put(numbers(1, stamped=stamped))
-    assert FLUSH_MAX_S <= clock.monotonic_s() < FLUSH_MAX_S + 1
+        Outbox(NarrowProducer(clock, room=0), Patience(clock), in_words_of).put(
+            numbers(1, stamped=stamped)
+        )
+    assert COMMIT_MAX_S <= clock.monotonic_s() < COMMIT_MAX_S + 1
 
 
 def test_a_flush_that_never_ends_ends_in_an_error() -> None:
     """Waiting for acknowledgements has a deadline."""
     clock = FixedClock()
     with pytest.raises(TransportError, match="not acknowledged"):
-        Outbox(NarrowProducer(clock, room=1), clock, in_words_of).flush()
-    assert clock.monotonic_s() < FLUSH_MAX_S + 1
+        Outbox(NarrowProducer(clock, room=1), Patience(clock), in_words_of).flush()
+    assert clock.monotonic_s() < COMMIT_MAX_S + 1
 
 
 def test_a_refused_record_is_remembered() -> None:
     """What the client refuses for good is a failure that stays."""
     clock = FixedClock()
     outbox = Outbox(
-        NarrowProducer(clock, room=3, refused_as="MSG_SIZE_TOO_LARGE"), clock, in_words_of
+        NarrowProducer(clock, room=3, refused_as="MSG_SIZE_TOO_LARGE"), Patience(clock), in_words_of
     )
     failure = outbox.put(numbers(5, stamped=False))
     assert failure is not None

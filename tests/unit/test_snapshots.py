@@ -208,8 +208,10 @@ class Later:
         while self.waiting:
             self.waiting.pop(0)()
 
-    def close(self) -> None:
+    def close(self, most_s: float) -> bool:
+        del most_s
         self.catch_up()
+        return True
 
 
 def test_copying_waits_for_a_slow_store() -> None:

@@ -150,7 +150,7 @@ def test_no_campaign_waits_until_another_is_done() -> None:
     world.log.topics["learner-states"] = [type(states[0])() for _ in states]
     world.log.group("propensity").committed.clear()
     worker = world.start()
-    for _ in range(6):
+    for _ in range(9):  # The first ones find the partitions' beginnings.
         world.tick(worker)
     worker.publish()
     learned = {name: record.version for name, record in worker.newest_models().items()}
@@ -271,4 +271,5 @@ def test_a_state_or_model_that_cannot_be_read_stops_the_worker(topic: str) -> No
 
 def _start_and_tick(world: World, worker: Worker) -> None:
     worker.start()
-    world.tick(worker)
+    for _ in range(3):  # Read, and taken up, in the loop.
+        world.tick(worker)

@@ -14,11 +14,14 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.memory_log import PartitionLog
+from consumer.ownership import transactional_id, unsigned
+from consumer.partitioner import partition_of
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.transactions import Fault, TransactionFault
-from consumer.transport import Outgoing, TransportError
+from consumer.transport import Outgoing, Partition, TransportError
 from consumer.worker import Worker
+from schemas.learner_state import encode_learner_state
 from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -140,7 +143,7 @@ def test_a_harmed_store_costs_time_and_nothing_else(harm: str) -> None:
 
 
 def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
-    """What a poll brought is still to be folded then: the copy would not stand still."""
+    """What a poll brought may still have to be folded: the copy would not stand still."""
     store = MemoryStore()
     world = World(store=store, **OFTEN)
     world.send(EVENTS[:500])
@@ -155,7 +158,6 @@ def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
     worker = world.start()
     world.tick(worker)
     assert left == [0]
-    assert any(scoring.next_offset > 0 for scoring in worker.scoring), "it was folded"
     assert store.files == {}
     world.drain(worker)
     assert store.files
@@ -315,3 +317,67 @@ def test_a_log_that_begins_behind_the_snapshot_stops_the_worker(unread: int) -> 
     expected = [*range(committed), *range(committed + unread, 1_100)]
     assert {offset for _, offset in scored(world)} <= set(expected)
     assert len(set(scored(world))) == len(scored(world))
+
+
+def test_learners_are_restored_in_the_loop_with_their_partition_waiting() -> None:
+    """A batch of states a turn; until then no readiness, and positions are signed and committed.
+
+    turn       1 assigned, batch   2 batch   3 …   restored   learns
+    committed  ──────── as it was, signed by the new owner ───┤
+    """
+    world = World(**OFTEN)
+    world.send(EVENTS[:500])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    before = world.committed("training-examples")
+    state = next(iter(world.states().values()))
+    topic = world.settings.topics.states
+    index = partition_of(state.campaign.encode(), len(world.log.topics[topic]))
+    key, value = f"{state.campaign}/{state.learner}".encode(), encode_learner_state(state)
+    world.log.append(Outgoing(topic, index, [key] * 3_500, [value] * 3_500))
+    second = world.start("two")
+    partition = Partition("training-examples", index)
+    gauge = world.telemetry[id(second)].recovery(*partition)
+    progress: list[float] = []
+    while not second.scoring or second.rebuilding:
+        world.tick(second)
+        if partition in second.rebuilding:
+            progress.append(gauge.value)
+            assert not world.health[id(second)].readiness()[0]
+            assert world.committed("training-examples") == before
+    assert len(set(progress)) > 3, "in steps"
+    assert progress == sorted(progress), "shown"
+    assert gauge.value == 1.0
+    note = world.log.group("propensity").committed[partition].note
+    assert unsigned(note)[0] == transactional_id("propensity", "two")
+    world.drain(second)
+    assert world.health[id(second)].readiness()[0]
+    world.send(EVENTS[500:1_500])
+    world.settle(second)
+    for name, newest in world.states().items():
+        assert newest.version == sum(row.campaign == name for row in world.rows())
+
+
+def test_what_was_served_is_read_back_within_a_bound() -> None:
+    """More of it than is allowed stops the worker, which says how to go on."""
+    world = died_without_snapshots(EVENTS, limits={"batch_max": 50, "served_again_max": 500})
+    second = world.start("two")
+    with pytest.raises(WorldError, match="more than 500 predictions") as caught:
+        world.drain(second)
+    assert "served_again_max" in caught.value.remedy
+
+
+def test_a_first_start_looks_for_snapshots_in_the_loop() -> None:
+    """A partition that was never committed is signed before anything is made of it."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:200])
+    worker = world.start()
+    steps: list[str] = []
+    world.log.coordinator.strike = lambda step, _instance: steps.append(step)
+    world.tick(worker)
+    assert steps[0] == "begin"
+    assert steps.index("send_offsets") < steps.index("put"), "signed first"
+    notes = world.log.group("propensity").committed
+    assert {unsigned(at.note)[0] for at in notes.values()} == {"propensity/one"}
+    assert {each.topic for each in notes} == {"customer-events", "training-examples"}

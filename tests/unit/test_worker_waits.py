@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from consumer import metrics
+from consumer.scoring import ScoringPartition
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.transport import Outgoing
 from consumer.worker import Worker
@@ -73,7 +74,7 @@ def test_a_partition_far_ahead_waits_while_others_catch_up() -> None:
         world.tick(worker)
         clocks = [s.counts.clock_ms for s in worker.scoring]
         lags = {s.partition.index: 2_000 - s.next_offset for s in worker.scoring}
-        ahead_ms = (clocks[0] or 0) - (clocks[1] or 0) if len(clocks) == 2 else 0
+        ahead_ms = clocks[0] - clocks[1] if len(clocks) == 2 and clocks[0] and clocks[1] else 0
         if lags.get(1, 0) > 20 and ahead_ms > HOUR_MS:
             waited += 1
             assert ahead_ms < HOUR_MS + 40 * 600_000, "no more than what a commit lets through"
@@ -160,7 +161,15 @@ def test_a_snapshot_from_before_windows_were_kept() -> None:
     arrays = {name: array for name, array in lifted.arrays.items() if name != "letters"}
     facts = {name: fact for name, fact in lifted.facts.items() if "letters" not in name}
     assert len(lifted.arrays) - len(arrays) == len(lifted.facts) - len(facts) == 1
-    new = World(limits=THIRTY).worker()._share._make(scoring.partition, scoring.start)
+    around = World(limits=THIRTY).worker()._share._around
+    new = ScoringPartition(
+        scoring.partition,
+        scoring.start,
+        around.plan,
+        around.settings,
+        around.telemetry,
+        around.clock,
+    )
     new.restore(Lifted(arrays, facts), 50)
     assert new.counts.profiles == scoring.counts.profiles == 1
     again = new.lift()

@@ -1,0 +1,85 @@
+"""Bringing a partition's learners to where their states were published.
+
+Owns: reading the newest state of each learner back, piece by piece.
+Never: learns a row, or works longer than a bounded step at a time.
+Source: ARCHITECTURE.md, "Recovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from consumer.learning import LearningPartition
+from consumer.other_topics import LearnedFrom
+from consumer.surroundings import Surroundings
+from consumer.transport import Partition, Position, Transport
+
+
+class LearningRecovery:
+    """Recovers one partition of training examples; `step` until its rows can be learned.
+
+    Parameters
+    ----------
+    position: what was committed, if anything was.
+    learned_from: the topics of events and examples as they are now.
+
+    Raises, at any step
+    -------------------
+    WorldError: a state cannot be read by this program, or was learned from other topics.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        position: Position | None,
+        *,
+        transport: Transport,
+        around: Surroundings,
+        learned_from: LearnedFrom,
+    ) -> None:
+        self.partition = partition
+        self.position = position
+        self.progress = 0.0
+        self._transport = transport
+        self._around = around
+        self._learned_from = learned_from
+        self._learning: LearningPartition | None = None
+        self._steps = self._run()
+
+    def step(self) -> bool:
+        """Do a bounded piece; True when it is done."""
+        return next(self._steps, True)
+
+    @property
+    def learning(self) -> LearningPartition:
+        """The partition, its learners as they were published last."""
+        assert self._learning is not None, "not yet recovered"
+        return self._learning
+
+    def _run(self) -> Iterator[bool]:
+        around = self._around
+        low = self._transport.bounds(self.partition).low
+        offset = low if self.position is None else max(low, self.position.offset)
+        learning = LearningPartition(
+            self.partition,
+            offset,
+            around.plan,
+            around.settings.topics,
+            around.telemetry,
+            self._learned_from,
+        )
+        states: dict[bytes, bytes | None] = {}
+        for read in self._read(Partition(around.settings.topics.states, self.partition.index)):
+            states |= read
+            yield False
+        learning.restore({key: value for key, value in states.items() if value is not None})
+        learning.begin()
+        self._learning = learning
+
+    def _read(self, kept: Partition) -> Iterator[dict[bytes, bytes | None]]:
+        """The newest state of each learner, batch by batch; None where it was removed."""
+        low, high = self._transport.bounds(kept)
+        for records in self._transport.read(kept):
+            self.progress = min(1.0, (records.offsets[-1] + 1 - low) / max(1, high - low))
+            pairs = zip(records.keys, records.values, strict=True)
+            yield {key: value for key, value in pairs if key is not None}
