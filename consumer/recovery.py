@@ -122,7 +122,8 @@ class Recovery:
                               partition=str(self.partition),
                               offset=manifest.moment.next_offset)  # fmt: skip
                 continue
-            loading = self._snapshots.load(manifest)
+            scoring = self._make(start)
+            loading = self._snapshots.load(manifest, scoring.room)
             try:
                 for done in loading:
                     self.progress = done.done_bytes / max(1, done.all_bytes)
@@ -130,7 +131,6 @@ class Recovery:
             except UnusableSnapshotError as error:
                 log().warning("a snapshot cannot be used", problem=error.problem)
                 continue
-            scoring = self._make(start)
             scoring.restore(loading.lifted, manifest.moment.next_offset)
             self._scoring = scoring
             log().info("a partition was restored from a snapshot", partition=str(self.partition),

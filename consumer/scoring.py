@@ -10,8 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
@@ -113,6 +115,10 @@ class ScoringPartition:
         """The state of its folds; nothing may be folded while this is held."""
         events, letters = self._scorer.lift(), self._letters.lift()
         return Lifted({**events.arrays, **letters.arrays}, {**events.facts, **letters.facts})
+
+    def room(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any] | None:
+        """Memory into which a snapshot's array may be loaded, before `restore`; see `Scorer`."""
+        return self._scorer.room(name, shape, kind)
 
     def restore(self, lifted: Lifted, next_offset: int) -> None:
         """Become what was lifted before this offset."""

@@ -138,21 +138,21 @@ class Worker:
                 self._dirty.add(learning.partition)
 
     def commit(self) -> bool:
-        """Commit what was processed, the only call that does; False if there was nothing, or not.
+        """Commit what was processed, the only call that does; False if it was refused.
 
         A poll's records may still wait to be folded, so this is no moment for a snapshot.
         """
         positions = self._share.positions(self._dirty)
         self._dirty.clear()
         begun_s = self._clock.monotonic_s()
-        done = False
+        done = True
         if positions:
             try:
                 self._transport.commit(positions)
             except OwnershipLostError as error:
                 self._refused(error)
+                done = False
             else:
-                done = True
                 self._telemetry.commits.add()
                 self._telemetry.hops["commit"].observe(self._clock.monotonic_s() - begun_s)
         self._pacing.committed(begun_s, self._clock.monotonic_s())

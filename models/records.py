@@ -79,8 +79,18 @@ class Records(Generic[View]):
         array.flags.writeable = False
         return array
 
+    def room(self, rows: int, kind: np.dtype[np.void]) -> NDArray[np.void] | None:
+        """The memory of the first rows, to be written where they will lie; None for another kind.
+
+        Nobody may reserve while it is held, but for so many rows.
+        """
+        if kind != self._kind:
+            return None
+        self.reserve(rows)
+        return np.frombuffer(self._memory, self._kind, rows)
+
     def fill(self, lifted: NDArray[np.void]) -> None:
-        """Become rows that were lifted.
+        """Become rows that were lifted, or written into the `room` for them.
 
         Raises
         ------
@@ -90,7 +100,9 @@ class Records(Generic[View]):
             message = f"rows of {lifted.dtype} are not rows of {self._kind}"
             raise ValueError(message)
         self.reserve(len(lifted))
-        np.frombuffer(self._memory, self._kind, len(lifted))[:] = lifted
+        rows = np.frombuffer(self._memory, self._kind, len(lifted))
+        if lifted.ctypes.data != rows.ctypes.data:
+            rows[:] = lifted
 
     def _resize(self, size_bytes: int) -> None:
         self._memory.resize(size_bytes)

@@ -8,9 +8,10 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.batch import ScoreColumns, score_columns, scratch
 from models.intake import Batch, Intake, text_of
@@ -117,6 +118,18 @@ class Scorer:
     def lift(self) -> Lifted:
         """The state of the fold, which must not go on while it is held."""
         return lift(self._state, self._intake, shape_of(self.plan))
+
+    def room(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any] | None:
+        """Memory of the fold for an array that it would hand over under this name, to be filled.
+
+        Only of a new fold, which then is good for nothing but a `restore` of what was filled in;
+        None for what is small, or lies in a fold of another shape.
+        """
+        if len(shape) != 1:
+            return None
+        if name == "profiles":
+            return self._profiles.room(shape[0], kind)
+        return self._examples.room(shape[0], kind) if name == "examples" else None
 
     def restore(self, lifted: Lifted) -> dict[str, int]:
         """Become the fold that was lifted; only a new one can.

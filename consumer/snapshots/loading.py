@@ -8,19 +8,34 @@ Source: ARCHITECTURE.md, "Snapshots".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 from zstandard import ZstdDecompressionReader, ZstdDecompressor, ZstdError
 
-from consumer.snapshots.manifest import Manifest, StoredPart, UnusableSnapshotError, dtype_of
+from consumer.snapshots.manifest import (
+    Manifest,
+    StoredArray,
+    StoredPart,
+    UnusableSnapshotError,
+    dtype_of,
+)
 from consumer.snapshots.state_copy import CHUNK_BYTES, Bytes, as_bytes
 from consumer.snapshots.store import SnapshotStore, in_words
 from models.lifted import Lifted
+
+Rooms = Callable[[str, tuple[int, ...], np.dtype[Any]], NDArray[Any] | None]
+"""Gives writable memory for an array by its name, shape and type; None leaves it to the loading."""
+
+
+def no_rooms(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    """Leave all memory to the loading."""
+    del name, shape, kind
 
 
 class Progress(NamedTuple):
@@ -56,7 +71,8 @@ def read_part(store: SnapshotStore, manifest: Manifest, part: StoredPart) -> byt
 class Loading(Iterator[Progress]):
     """Loads a snapshot while it is iterated over; then `lifted` is there.
 
-    A step reads, checks or unpacks at most one part's file, or one chunk.
+    A step reads, checks or unpacks at most one part's file, or one chunk. What is unpacked may lie
+    in memory that is given by `rooms`; if the loading fails, nothing of it may be used.
 
     Raises, at any step
     -------------------
@@ -64,11 +80,16 @@ class Loading(Iterator[Progress]):
     """
 
     def __init__(
-        self, store: SnapshotStore, manifest: Manifest, chunk_bytes: int = CHUNK_BYTES
+        self,
+        store: SnapshotStore,
+        manifest: Manifest,
+        chunk_bytes: int = CHUNK_BYTES,
+        rooms: Rooms = no_rooms,
     ) -> None:
         self.manifest = manifest
         self._store = store
         self._chunk_bytes = chunk_bytes
+        self._room_of = rooms
         self._rooms: deque[Bytes] = deque()  # memory that is still to be filled
         self._done_bytes = 0
         self._lifted: Lifted | None = None
@@ -85,10 +106,7 @@ class Loading(Iterator[Progress]):
 
     def _run(self) -> Iterator[Progress]:
         self._check_layout()
-        arrays = {
-            stored.name: np.empty(stored.shape, dtype_of(stored.descr))
-            for stored in self.manifest.arrays
-        }
+        arrays = {stored.name: self._array_for(stored) for stored in self.manifest.arrays}
         self._rooms.extend(as_bytes(array) for array in arrays.values() if array.nbytes)
         yield self._progress()
         for part in self.manifest.parts:
@@ -96,6 +114,11 @@ class Loading(Iterator[Progress]):
             yield self._progress()
             yield from self._unpack(part, packed)
         self._lifted = Lifted(arrays, self.manifest.facts)
+
+    def _array_for(self, stored: StoredArray) -> NDArray[Any]:
+        shape, kind = tuple(stored.shape), dtype_of(stored.descr)
+        room = self._room_of(stored.name, shape, kind)
+        return np.empty(shape, kind) if room is None else room
 
     def _progress(self) -> Progress:
         return Progress(self._done_bytes, self.manifest.raw_bytes)

@@ -16,7 +16,7 @@ from consumer.clock import Clock
 from consumer.logs import log
 from consumer.snapshots.beside import Beside, SideThread
 from consumer.snapshots.generations import generations, read_manifest
-from consumer.snapshots.loading import Loading
+from consumer.snapshots.loading import Loading, Rooms, no_rooms
 from consumer.snapshots.manifest import Manifest, Moment, UnusableSnapshotError
 from consumer.snapshots.names import partition_prefix
 from consumer.snapshots.state_copy import CHUNK_BYTES, MIB, PART_BYTES, StateCopy
@@ -101,9 +101,9 @@ class Snapshots:
             except UnusableSnapshotError as error:
                 self._report(error)
 
-    def load(self, manifest: Manifest) -> Loading:
+    def load(self, manifest: Manifest, rooms: Rooms = no_rooms) -> Loading:
         """Load one, step by step; see `Loading`."""
-        return Loading(self._store, manifest, self._sizes.chunk_bytes)
+        return Loading(self._store, manifest, self._sizes.chunk_bytes, rooms)
 
     @property
     def busy(self) -> bool:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from consumer.clock import FixedClock
 from consumer.positions import Start
 from consumer.scoring import ScoringPartition
-from consumer.snapshots.loading import Loading
+from consumer.snapshots.loading import Loading, Rooms, no_rooms
 from consumer.snapshots.manifest import Manifest, Moment
 from consumer.snapshots.names import MANIFEST, generation_prefix
 from consumer.snapshots.snapshots import Snapshots
@@ -65,12 +65,12 @@ class NotedSnapshots(Snapshots):
         self.begun = self.histories.now.get((id(self), partition), ())
         super().begin(moment, lifted)
 
-    def load(self, manifest: Manifest) -> Loading:
+    def load(self, manifest: Manifest, rooms: Rooms = no_rooms) -> Loading:
         topic, index = manifest.moment.topic, manifest.moment.partition
         prefix = generation_prefix(self._group, topic, index, manifest.moment.next_offset)
         data = self.files.files.get(prefix + MANIFEST, b"")
         self.histories.loaded[id(self), Partition(topic, index)] = data
-        return super().load(manifest)
+        return super().load(manifest, rooms)
 
 
 class Histories:

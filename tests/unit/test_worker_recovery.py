@@ -22,6 +22,7 @@ from consumer.transactions import Fault, TransactionFault
 from consumer.transport import Outgoing, Partition, TransportError
 from consumer.worker import Worker
 from schemas.learner_state import encode_learner_state
+from schemas.times import HOUR_MS
 from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -161,6 +162,24 @@ def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
     assert store.files == {}
     world.drain(worker)
     assert store.files
+
+
+def test_a_group_that_has_fallen_quiet_is_snapshotted_all_the_same() -> None:
+    """What came in a burst would be read again at every start, were only commits a moment."""
+    store = MemoryStore()
+    world = World(partitions=1, store=store, **{**OFTEN, "snapshots": {"interval": "1h"}})
+    world.send(EVENTS[:500])
+    worker = world.start()
+    world.settle(worker)
+    assert store.files == {}
+    world.clock.advance_ms(HOUR_MS)
+    world.drain(worker)
+    (committed,) = world.committed("customer-events").values()
+    written = set(store.files)
+    assert any(f"/{committed:020d}/" in name for name in written)
+    world.clock.advance_ms(HOUR_MS)
+    world.drain(worker)
+    assert set(store.files) == written, "nothing is new"
 
 
 NOT_UTF8 = b'{"score_id":"\xe4","campaign":"\xe4"}'
