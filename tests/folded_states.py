@@ -36,12 +36,7 @@ def wrong_states(
         stop = bisect_left(offsets, state.covered)
         trainer.fold_bytes(offsets[folded:stop], values[folded:stop])
         folded = stop
-        made = msgspec.structs.replace(
-            trainer.learners[state.campaign].state(),
-            topic_ids=state.topic_ids,
-            partition_counts=state.partition_counts,
-        )
-        if encode_learner_state(made) != value:
+        if _signed_as(state, trainer.learners[state.campaign].state()) != value:
             yield f"the state of {state.campaign} up to {state.covered} is not what its rows give"
 
 
@@ -89,4 +84,13 @@ def _goes_on(
     trainer.fold_bytes([offset for offset, _ in piece], [row for _, row in piece])
     trainer.changed.add(name)
     (found,) = trainer.states()
-    return trainer.waits_for is None and encode_learner_state(found) == value
+    return trainer.waits_for is None and _signed_as(state, found) == value
+
+
+def _signed_as(published: LearnerState, made: LearnerState) -> bytes:
+    """The bytes of a state with the topics that the published one names: a trainer knows none."""
+    return encode_learner_state(
+        msgspec.structs.replace(
+            made, topic_ids=published.topic_ids, partition_counts=published.partition_counts
+        )
+    )
