@@ -238,22 +238,22 @@ class MemoryTransport:
 
     def close(self) -> None:
         """Give the partitions back and leave the group."""
-        member, self._member = self._member, None
+        member = self._member
         if member is None:
             self._transactions.give_up()
             return
         if member.expelled:
+            self._member = None
             member.held, held = [], member.held
             self._transactions.lost()
             if held:
                 self._lost_callback(held)
             return
         if member.held:
-            self._member = member  # `revoked` may still commit.
             self._revoked_callback(list(member.held))
             member.held = []
-            self._member = None
         self._transactions.give_up()
+        self._member = None  # Who fails before this is thought a member until its session ends.
         self._group.leave(member)
         self._group.complete(self._log.partition_counts())
 

@@ -306,7 +306,7 @@ class Share:
 
         def done() -> None:
             self._take_up_learning(recovery.learning)
-            self.is_new |= position is None
+            self.is_new |= position is None or recovery.learning.changed
 
         self.recovering.begin(recovery, done)
 

@@ -277,11 +277,16 @@ class Worker:
             )
 
     def _take_over(self) -> None:
-        """Sign what is new to us before anything is made of it: a successor asks who we are."""
+        """Sign what is new to us before anything is made of it: a successor asks who we are.
+
+        Learners that begin here say so at once: who changes a definition later has to know which
+        one the rows of before were made under.
+        """
         if self._share.is_new:
             self._share.is_new = False
             self._dirty.update(self._share.all_partitions)
-            self.commit()
+            if self.commit() and self._publish_by_time:
+                self.publish()
 
     def _refused(self, error: OwnershipLostError) -> None:
         """The folds have moved on, and what they gave was not committed: let go of them."""

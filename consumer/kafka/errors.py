@@ -62,6 +62,7 @@ OUT_OF_RANGE = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
 
 # The client goes on by itself; it tells us in case we wonder.
 PASSING = UNREACHABLE | {
+    "_DESTROY",  # Of one connection: what was asked over it is asked again over another.
     "_MAX_POLL_EXCEEDED",
     "_NODE_UPDATE",
     "REQUEST_TIMED_OUT",

@@ -118,7 +118,11 @@ class Histories:
                     else (scoring.restored_at)
                 )
                 rebuilt = worker._share._around.rebuild
-                assert rebuilt or low(partition) <= since, f"{partition} lost history, silently"
+                # One that has yet to read what is gone since it began will be told so.
+                begins = scoring.next_offset == since
+                assert rebuilt or begins or low(partition) <= since, (
+                    f"{partition} lost history, silently"
+                )
                 known = self._folds[id(scoring)] = scoring, history
                 self.outputs(partition.index, history)
             self.now[key] = known[1]
