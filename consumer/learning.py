@@ -98,6 +98,10 @@ class LearningPartition:
             name for name in self._meters if partition_of(name.encode(), partitions) == index
         )
 
+    def say_again(self) -> None:
+        """Publish what was restored once more: a state may have left without its model."""
+        self._trainer.say_again()
+
     def follow_removals(self, removed: AbstractSet[str]) -> None:
         """Leave out rows of these campaigns, unless they are in the campaign file, and no others.
 

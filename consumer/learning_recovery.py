@@ -74,6 +74,8 @@ class LearningRecovery:
             yield False
         learning.restore({key: value for key, value in states.items() if value is not None})
         learning.begin()
+        if around.settings.delivery == "at_least_once":  # Records leave one by one there.
+            learning.say_again()
         self._learning = learning
 
     def _read(self, kept: Partition) -> Iterator[dict[bytes, bytes | None]]:

@@ -152,8 +152,10 @@ class Scorer:
         Gives the number of those of which nothing is known.
         """
         scores = folded.scores
-        opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)
-        places = scores.place[opened]
+        opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)[::-1]
+        # A place may be taken twice within a batch: what it holds is of the last.
+        places, newest = np.unique(scores.place[opened], return_index=True)
+        opened = opened[newest]
         offsets = folded.batch.columns.offset[scores.event[opened]]
         known, values, versions, statuses = served.of(
             offsets, scores.campaign[opened].astype(np.int64)

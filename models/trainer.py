@@ -124,6 +124,10 @@ class Trainer:
                 self._learner(name)
                 self.changed.add(name)
 
+    def say_again(self) -> None:
+        """Let every learner have changed that has learned: its model may not have left."""
+        self.changed.update(name for name, each in self.learners.items() if each.version > 0)
+
     def fold(self, offsets: Iterable[int], rows: Iterable[TrainingExample]) -> None:
         """Learn rows of the partition, in log order, up to one that has to be waited for."""
         self.waits_for = None

@@ -24,7 +24,7 @@ GONE = ("are gone unread", "is not there: the log holds")
 NO_HISTORY = "no snapshot that can be used"
 OTHER_TOPIC = (
     "was made anew", "partitions and has", "or has lost records", "partition number of their",
-    "is not there: the log holds",
+    "is not there: the log holds", "partitions and no",
 )  # fmt: skip
 STRANGER = b"stranger"
 NEW_RECORDS = 40
