@@ -18,11 +18,9 @@ from consumer.ownership import transactional_id, unsigned
 from consumer.partitioner import partition_of
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
-from consumer.transactions import Fault, TransactionFault
-from consumer.transport import Outgoing, Partition, TransportError
+from consumer.transport import Outgoing, Partition
 from consumer.worker import Worker
 from schemas.learner_state import encode_learner_state
-from schemas.times import HOUR_MS
 from tests.world import Offered, World, shopping
 
 EVENTS = shopping(3_000, seed=11)
@@ -141,45 +139,6 @@ def test_a_harmed_store_costs_time_and_nothing_else(harm: str) -> None:
     assert sorted(scored(world)) == sorted(scored(whole))
     assert as_scored(world) == as_scored(whole)
     check_served(world)
-
-
-def test_a_slow_take_over_is_no_moment_for_a_snapshot() -> None:
-    """What a poll brought may still have to be folded: the copy would not stand still."""
-    store = MemoryStore()
-    world = World(store=store, **OFTEN)
-    world.send(EVENTS[:500])
-    left = [20]  # Each try takes 20 ms, and a sixteenth of the interval makes a snapshot due.
-
-    def strike(step: str, _instance: str) -> None:
-        if step == "commit" and left[0]:
-            left[0] -= 1
-            raise TransactionFault(Fault.AGAIN, TransportError("slow", "wait"))
-
-    world.log.coordinator.strike = strike
-    worker = world.start()
-    world.tick(worker)
-    assert left == [0]
-    assert store.files == {}
-    world.drain(worker)
-    assert store.files
-
-
-def test_a_group_that_has_fallen_quiet_is_snapshotted_all_the_same() -> None:
-    """What came in a burst would be read again at every start, were only commits a moment."""
-    store = MemoryStore()
-    world = World(partitions=1, store=store, **{**OFTEN, "snapshots": {"interval": "1h"}})
-    world.send(EVENTS[:500])
-    worker = world.start()
-    world.settle(worker)
-    assert store.files == {}
-    world.clock.advance_ms(HOUR_MS)
-    world.drain(worker)
-    (committed,) = world.committed("customer-events").values()
-    written = set(store.files)
-    assert any(f"/{committed:020d}/" in name for name in written)
-    world.clock.advance_ms(HOUR_MS)
-    world.drain(worker)
-    assert set(store.files) == written, "nothing is new"
 
 
 NOT_UTF8 = b'{"score_id":"\xe4","campaign":"\xe4"}'
