@@ -25,9 +25,12 @@ REBALANCE_MAX_S: Final = 30.0
 STOP_MAX_S: Final = 5.0
 """All waiting for Kafka after we were told to stop, or have failed.
 
-Beside it the store of snapshots has 3 s, and a call of librdkafka that is under way, or leaves the
-group, takes up to 5 s (`socket.timeout.ms`): the process has gone after 15 s.
+Beside it the store of snapshots has its own time, and a call of librdkafka that is under way, or
+leaves the group, takes up to 5 s (`socket.timeout.ms`): the process has gone after 15 s.
 """
+
+STORE_MAX_S: Final = 3.0
+"""All waiting for the store of snapshots at the stop."""
 
 CALL_LEAST_S: Final = 0.1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.clock import Clock
+from consumer.deadline import STORE_MAX_S
 from consumer.holds import Holds
 from consumer.logs import log
 from consumer.scoring import ScoringPartition
@@ -18,7 +19,6 @@ from consumer.snapshots.writing import Outcome, Written
 from consumer.telemetry import Telemetry
 from consumer.transport import Partition, Transport
 
-STOP_MAX_S = 3.0
 WRITTEN_BYTES_PER_S = 100e6  # At the stop: a state that would take longer is left to the tail.
 
 
@@ -101,7 +101,7 @@ class SnapshotRounds:
 
     def stop(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
         """After the last commit: write what can be written in a moment, and finish."""
-        self._give_up_s = self._clock.monotonic_s() + STOP_MAX_S
+        self._give_up_s = self._clock.monotonic_s() + STORE_MAX_S
         self._note(self._snapshots.finish(self._left_s))
         for partition in sorted(self._due_s):
             left_s = self._left_s
@@ -119,7 +119,7 @@ class SnapshotRounds:
     def _left_s(self) -> float:
         """What is left of the time that the store has after we were told to stop."""
         if self._give_up_s is None:
-            return STOP_MAX_S
+            return STORE_MAX_S
         return max(0.0, self._give_up_s - self._clock.monotonic_s())
 
     def _begin(self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]) -> bool:

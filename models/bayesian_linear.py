@@ -15,7 +15,6 @@ from river import base
 from models import kernels_learner as kernels
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
-from models.kernel_diagonal import learn_gaussian_wide
 from models.kernels_learner import Floats
 
 TARGET_MAX = 1e12
@@ -58,7 +57,6 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
 
     kind: ClassVar[str] = "bayesian_linear"
     _kernel = staticmethod(kernels.learn_gaussian)
-    _kernel_wide = staticmethod(learn_gaussian_wide)
 
     def __init__(
         self,

@@ -8,18 +8,16 @@ Source: Spiegelhalter & Lauritzen (1990) "Sequential updating of conditional pro
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
-from river import base
+from typing import ClassVar
 
 from models import kernels_learner as kernels
+from models.column_classifier import ColumnClassifier
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
-from models.kernel_diagonal import learn_logistic_wide
 from models.kernels_learner import Floats
 
 
-class BayesianLogisticRegression(DenseLearner, base.Classifier):
+class BayesianLogisticRegression(DenseLearner, ColumnClassifier):
     """Logistic regression with a Gaussian posterior, updated row by row.
 
     Each row moves the posterior to its mode and expands it there ("online Laplace"): after one pass
@@ -59,7 +57,6 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
 
     kind: ClassVar[str] = "bayesian_logistic"
     _kernel = staticmethod(kernels.learn_logistic)
-    _kernel_wide = staticmethod(learn_logistic_wide)
 
     def __init__(
         self,
@@ -83,18 +80,6 @@ class BayesianLogisticRegression(DenseLearner, base.Classifier):
         self.columns_max = columns_max
         self.hashed_max = hashed_max
         self._start_dense(bias=math.log(rate / (1.0 - rate)))
-
-    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
-        """Learn one row; a feature that is no finite number is ignored and counted."""
-        self.learn_row(self.gather(x, admit=True), float(bool(y)), w)
-
-    def predict_proba_one(self, x: dict[Any, Any], **_kwargs: Any) -> dict[Any, float]:
-        """Return the probabilities of False and True; admits no column."""
-        probability = self.predict_row(self.gather(x))
-        return {False: 1.0 - probability, True: probability}
-
-    def _accepts(self, y: float) -> bool:
-        return y in (0.0, 1.0)
 
     def predict_row(self, values: Floats) -> float:
         """Return the probability of a row given as an array, bias first."""

@@ -62,6 +62,7 @@ class ColumnLearner(ABC):
     """A learner over named columns; place 0 of every array of values is the bias."""
 
     _means: Floats
+    _x: Floats  # Room for the values of a row, guarded.
 
     def _start(self, columns_max: int, hashed_max: int = 0) -> None:
         for name, bound in (("columns_max", columns_max), ("hashed_max", hashed_max)):
@@ -101,8 +102,24 @@ class ColumnLearner(ABC):
         """Make room in the arrays for a new column at `place` (1 for the first)."""
 
     @abstractmethod
+    def _accepts(self, y: float) -> bool:
+        """Whether a label can be learned."""
+
+    @abstractmethod
+    def _learn(self, values: Floats, y: float, weight: float) -> None:
+        """Learn one row whose shape, label and weight were looked at, and count it."""
+
     def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
-        """Learn one row given as an array, bias first."""
+        """Learn one row given as an array, bias first; missing values at its end are zeros.
+
+        A weight that is not positive and finite, or a label that cannot be, is ignored and
+        counted; a weight beyond 1e6 counts as 1e6.
+        """
+        self._check(values)
+        if 0.0 < weight < math.inf and self._accepts(y):
+            self._learn(values, float(y), min(float(weight), kernels.WEIGHT_MAX))
+        else:
+            self._tallies[kernels.ROWS_IGNORED] += 1.0
 
     @abstractmethod
     def predict_row(self, values: Floats) -> float:

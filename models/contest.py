@@ -60,10 +60,9 @@ class _Histogram:
         self.cells = np.zeros((quality.BINS, 3))
 
     def add(self, probability: float, weight: float, *, converted: bool) -> None:
-        inside = min(max(probability, kernels.PROBABILITY_MIN), 1.0 - kernels.PROBABILITY_MIN)
-        cell = self.cells[quality.bin_of(inside)]
+        cell = self.cells[quality.bin_of(probability)]
         cell[quality.POSITIVES if converted else quality.NEGATIVES] += weight
-        cell[quality.PREDICTIONS] += weight * inside
+        cell[quality.PREDICTIONS] += weight * probability
 
     def calibration_error(self) -> float:
         gaps = np.zeros(CALIBRATION_GROUPS)
@@ -125,8 +124,9 @@ class Contest:
         """Count a settled row that both have predicted; gives what a look found, if it is time."""
         if self._first_ms < 0:
             self._first_ms = closed_at_ms
-        loss = kernels.log_loss_of(champion, converted)
-        difference = loss - kernels.log_loss_of(challenger, converted)
+        champion, challenger = quality.bounded(champion), quality.bounded(challenger)
+        loss = quality.log_loss(champion, converted)
+        difference = loss - quality.log_loss(challenger, converted)
         self.rows += 1
         self.positives += converted
         self._weight += weight

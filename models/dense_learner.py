@@ -6,13 +6,11 @@ Source: West & Harrison, "Bayesian Forecasting and Dynamic Models" (discounting 
 """
 
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from models import kernel_diagonal as diagonal
 from models import kernels_learner as kernels
 from models.columns import prior_variance_of
 from models.kernel_learn_rows import LearnerArrays
@@ -41,7 +39,6 @@ class DenseLearner(LinearLearner):
     columns_max: int
     hashed_max: int
     _kernel: ClassVar[Callable[..., None]]
-    _kernel_wide: ClassVar[Callable[..., None]]
 
     def _start_dense(self, bias: float) -> None:
         for name in ("bias_variance", "prior_variance", "half_life_days"):
@@ -90,6 +87,7 @@ class DenseLearner(LinearLearner):
         assert self.hashed_max == 0, "the loop knows no shared columns"
         return LearnerArrays(
             self._covariance,
+            self._variances,
             self._weights,
             self._prior,
             self._means,
@@ -121,26 +119,10 @@ class DenseLearner(LinearLearner):
         self._check(values)
         return kernels.linear_sum(self._weights, values)
 
-    @abstractmethod
-    def _accepts(self, y: float) -> bool:
-        """Whether a label can be learned."""
-
-    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
-        """Learn one row given as an array, bias first; missing values at its end are zeros.
-
-        A weight that is not positive and finite, or a label that cannot be, is ignored and
-        counted; a weight beyond 1e6 counts as 1e6.
-        """
-        self._check(values)
-        if not (0.0 < weight < math.inf and self._accepts(y)):
-            self._tallies[kernels.ROWS_IGNORED] += 1.0
-            return
-        size = len(self._columns) + 1
-        wide = size > self._dense
-        kernel = self._kernel_wide if wide else self._kernel
-        kernel(
+    def _learn(self, values: Floats, y: float, weight: float) -> None:
+        self._kernel(
             self._covariance,
-            *((self._variances,) if wide else ()),
+            self._variances,
             self._weights,
             self._prior,
             self._means,
@@ -148,9 +130,9 @@ class DenseLearner(LinearLearner):
             self._x,
             self._tallies,
             values,
-            float(y),
-            min(float(weight), kernels.WEIGHT_MAX),
-            size,
+            y,
+            weight,
+            len(self._columns) + 1,
         )
 
     def advance(self, days: float) -> None:
@@ -163,13 +145,12 @@ class DenseLearner(LinearLearner):
             self._covariance[:dense, :dense] = np.diag(self._prior[:dense])
         else:
             self._forget(halvings)
-        if len(self._columns) >= dense:
-            keep = math.exp(-math.log(2.0) * halvings)
-            diagonal.forget_wide(self._variances, self._prior, keep, dense, len(self._columns) + 1)
+        keep = math.exp(-math.log(2.0) * halvings)
+        kernels.forget_diagonal(self._variances, self._prior, keep, dense, len(self._columns) + 1)
         variance = self._covariance[0, 0]
         drifted = min(variance + self.bias_drift * days, self._prior[0])
         self._covariance[0, 0] = max(variance, drifted)
-        self._fade_tallies(math.exp(-math.log(2.0) * halvings))
+        self._fade_tallies(keep)
 
     def _forget(self, halvings: float) -> None:
         # Each step keeps at least half, where the kernel's formula is at its best.

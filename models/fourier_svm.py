@@ -7,14 +7,14 @@ Source: Rahimi & Recht (2007) "Random features for large-scale kernel machines";
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from river import base
 
 from models import kernel_fourier as fourier
 from models import kernels_learner as kernels
-from models.column_learner import ColumnLearner, StateError, StateParts
+from models.column_classifier import ColumnClassifier
+from models.column_learner import StateError, StateParts
 from models.columns import COLUMNS_MAX
 from models.hashed_columns import hash_of_name
 from models.kernels_learner import Floats
@@ -24,7 +24,7 @@ _CAPACITY_FIRST = 16
 _NEGATIVES_MIN = 0.05
 
 
-class FourierSVM(ColumnLearner, base.Classifier):
+class FourierSVM(ColumnClassifier):
     """A support vector machine with a Gaussian kernel exp(-γ‖x - y‖²), approximated.
 
     The hinge collapses where positives are rare, so it sees only as many negatives as positives
@@ -125,46 +125,25 @@ class FourierSVM(ColumnLearner, base.Classifier):
         fourier.fourier_features(self._frequencies, self._x, self._z, size)
         return fourier.margin_of(self._weights, self._z)
 
-    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
-        """Learn one row; a feature that is no finite number is ignored and counted."""
-        self.learn_row(self.gather(x, admit=True), float(bool(y)), w)
-
-    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
-        """Learn one row given as an array, bias first; missing values at its end are zeros."""
-        self._check(values)
-        if not (0.0 < weight < math.inf and y in (0.0, 1.0)):
-            self._tallies[kernels.ROWS_IGNORED] += 1.0
-            return
-        weight = min(float(weight), kernels.WEIGHT_MAX)
+    def _learn(self, values: Floats, y: float, weight: float) -> None:
         if y == 1.0:
-            self._learn(values, 1.0, weight, weight)
+            self._learn_sign(values, 1.0, weight, weight)
         elif fourier.uniform(self._negatives, self.rows_learned) <= self._kept:
-            self._learn(values, -1.0, weight, weight / self._kept)
+            self._learn_sign(values, -1.0, weight, weight / self._kept)
         else:
             kernels.take_in(self._x, values, self._tallies, len(self._columns) + 1)
-        kernels.update_means(self._means, self._x, self._tallies, weight, len(self._columns) + 1)
-        self._tallies[kernels.ROWS_LEARNED] += 1.0
+        self._count_row(weight)
 
-    def _learn(self, values: Floats, sign: float, weight: float, stands_for: float) -> None:
+    def _learn_sign(self, values: Floats, sign: float, weight: float, stands_for: float) -> None:
         margin = self._margin(values, self._tallies)
         self._calibrator.learn(margin, float(sign > 0.0), stands_for)
         fourier.learn_hinge(
             self._weights, self._squares, self._z, margin, sign, weight, self.learning_rate
         )
 
-    def predict_proba_one(self, x: dict[Any, Any], **_kwargs: Any) -> dict[Any, float]:
-        """Return the probabilities of False and True; admits no column."""
-        probability = self.predict_row(self.gather(x))
-        return {False: 1.0 - probability, True: probability}
-
     def predict_row(self, values: Floats) -> float:
         """Return the probability of a row given as an array, bias first."""
         return self._calibrator.probability(self._margin(values, np.zeros(kernels.TALLIES)))
-
-    def advance(self, days: float) -> None:
-        """Fade the column means by `days` of event time; the weights do not forget."""
-        if days > 0.0:
-            self._fade_tallies(math.exp(-math.log(2.0) * days / self.half_life_days))
 
     def to_state(self) -> StateParts:
         """Return everything needed to go on bit for bit; the features are kept as their seed."""

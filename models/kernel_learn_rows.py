@@ -36,6 +36,7 @@ class LearnerArrays(NamedTuple):
     """The arrays of a dense learner; the first `size` entries hold."""
 
     covariance: Floats
+    variances: Floats
     weights: Floats
     prior: Floats
     means: Floats
@@ -119,17 +120,11 @@ def _judge(rows: ReadRows, row: int, buckets: Buckets, by_value: bool) -> None:
 def _learn(
     learner: LearnerArrays, values: Floats, label: float, weight: float, size: int, by_value: bool
 ) -> None:
-    held, weights, prior, means = (
-        learner.covariance,
-        learner.weights,
-        learner.prior,
-        learner.means,
-    )
-    gain, x, tallies = learner.gain, learner.x, learner.tallies
+    held, beyond, w, prior, means, gain, x, tallies = learner
     if by_value:
-        learn_gaussian(held, weights, prior, means, gain, x, tallies, values, label, weight, size)
+        learn_gaussian(held, beyond, w, prior, means, gain, x, tallies, values, label, weight, size)
     else:
-        learn_logistic(held, weights, prior, means, gain, x, tallies, values, label, weight, size)
+        learn_logistic(held, beyond, w, prior, means, gain, x, tallies, values, label, weight, size)
 
 
 @compiled

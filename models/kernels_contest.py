@@ -9,8 +9,6 @@ Source: Cameron, Gelbach & Miller (2008), "Bootstrap-based improvements for infe
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from models.compiled import compiled
@@ -19,15 +17,7 @@ from models.kernels_learner import Floats
 
 WORDS = 4
 SIGNS = 64 * WORDS
-PROBABILITY_MIN = 1e-12
 _STRIDE = np.uint64(0x9E3779B97F4A7C15)
-
-
-@compiled
-def log_loss_of(probability: float, converted: bool) -> float:
-    """Return the log-loss of one outcome, at most 27.6: no single row decides by itself."""
-    inside = min(max(probability, PROBABILITY_MIN), 1.0 - PROBABILITY_MIN)
-    return -math.log(inside) if converted else -math.log1p(-inside)
 
 
 @compiled

@@ -1,10 +1,13 @@
-"""Compiled arithmetic of the dense learners: guard, predict, learn, forget.
+"""Compiled arithmetic of the Bayesian learners: guard, predict, learn, forget.
 
 Owns: every floating-point operation on weights and covariances, in one fixed order.
 Never: allocates per row, calls BLAS, lets the compiler reorder a sum.
 Source: West (1985) "Dynamic generalized linear models"; Spiegelhalter & Lauritzen (1990);
-    Golub & Van Loan, "Matrix Computations", 4.2 (Cholesky) and 2.1.4 (Woodbury).
+    Golub & Van Loan, "Matrix Computations", 4.2 (Cholesky) and 2.1.4 (Woodbury);
+    Graepel et al. (2010) "Web-scale Bayesian click-through rate prediction" (a diagonal alone).
 
+P is a dense block, as long as `covariance`, and a diagonal for the columns beyond it, of which
+`variances` holds the entries; where there are none beyond, nobody looks at it.
 Inner loops run over contiguous entries and never accumulate into one scalar, so the compiler may
 use vector instructions without changing a bit. Entries of `x` that are zero are skipped.
 """
@@ -95,26 +98,33 @@ def update_means(means: Floats, x: Floats, tallies: Floats, weight: float, size:
 
 
 @compiled
-def project(covariance: Floats, gain: Floats, x: Floats, size: int) -> float:
+def project(covariance: Floats, variances: Floats, gain: Floats, x: Floats, size: int) -> float:
     """Set `gain` to P x and return v = xᵀ P x, the variance of the row's weighted sum."""
-    for i in range(size):
+    dense = min(size, covariance.shape[0])
+    for i in range(dense):
         gain[i] = 0.0
-    for j in range(size):
+    for j in range(dense):
         value = x[j]
         if value != 0.0:
             row = covariance[j]
-            for i in range(size):
+            for i in range(dense):
                 gain[i] += row[i] * value
     variance = 0.0
-    for i in range(size):
+    for i in range(dense):
         if x[i] != 0.0:
             variance += x[i] * gain[i]
-    return float(max(variance, 0.0))
+    variance = max(variance, 0.0)
+    for i in range(dense, size):
+        gain[i] = variances[i] * x[i]
+        if x[i] != 0.0:
+            variance += x[i] * gain[i]
+    return float(variance)
 
 
 @compiled
 def condition(
     covariance: Floats,
+    variances: Floats,
     weights: Floats,
     gain: Floats,
     prior: Floats,
@@ -125,24 +135,31 @@ def condition(
 ) -> None:
     """Move the Gaussian: w ← w + step·g and P ← P - shrink·g gᵀ, with g = P x.
 
-    Both triangles get the same product, so P stays symmetric to the bit. A diagonal entry that
-    rounding drove to zero or below falls back to its prior, alone, and is counted.
+    Both triangles get the same product, so P stays symmetric to the bit; beyond the dense block
+    only P_jj is kept. A diagonal entry that rounding drove to zero or below falls back to its
+    prior, alone, and is counted.
     """
+    dense = min(size, covariance.shape[0])
     for i in range(size):
         weights[i] += gain[i] * step
-    for j in range(size):
+    for j in range(dense):
         at_j = gain[j]
         if at_j != 0.0:
             row = covariance[j]
-            for i in range(size):
+            for i in range(dense):
                 row[i] -= (at_j * gain[i]) * shrink
-    for j in range(size):
+    for j in range(dense):
         if not covariance[j, j] > 0.0:
             tallies[COVARIANCE_REPAIRS] += 1.0
-            for i in range(size):
+            for i in range(dense):
                 covariance[j, i] = 0.0
                 covariance[i, j] = 0.0
             covariance[j, j] = prior[j]
+    for j in range(dense, size):
+        variances[j] -= (gain[j] * gain[j]) * shrink
+        if not variances[j] > 0.0:
+            tallies[COVARIANCE_REPAIRS] += 1.0
+            variances[j] = prior[j]
 
 
 @compiled
@@ -175,6 +192,7 @@ def posterior_mode(logit: float, variance: float, label: float, weight: float) -
 @compiled
 def learn_logistic(
     covariance: Floats,
+    variances: Floats,
     weights: Floats,
     prior: Floats,
     means: Floats,
@@ -193,12 +211,12 @@ def learn_logistic(
     """
     take_in(x, values, tallies, size)
     logit = linear_sum(weights, x[:size])
-    variance = project(covariance, gain, x, size)
+    variance = project(covariance, variances, gain, x, size)
     probability = sigmoid(posterior_mode(logit, variance, label, weight))
     curvature = max(weight * probability * (1.0 - probability), CURVATURE_MIN)
     step = weight * (label - probability)
     shrink = curvature / (1.0 + curvature * variance)
-    condition(covariance, weights, gain, prior, tallies, step, shrink, size)
+    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
     update_means(means, x, tallies, weight, size)
     tallies[ROWS_LEARNED] += 1.0
 
@@ -206,6 +224,7 @@ def learn_logistic(
 @compiled
 def learn_gaussian(
     covariance: Floats,
+    variances: Floats,
     weights: Floats,
     prior: Floats,
     means: Floats,
@@ -224,9 +243,10 @@ def learn_gaussian(
     """
     take_in(x, values, tallies, size)
     error = label - linear_sum(weights, x[:size])
-    variance = project(covariance, gain, x, size)
+    variance = project(covariance, variances, gain, x, size)
     shrink = weight / (1.0 + weight * variance)
-    condition(covariance, weights, gain, prior, tallies, shrink * error, shrink, size)
+    step = shrink * error
+    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
     tallies[NOISE_SUM] += shrink * error * error
     tallies[NOISE_WEIGHT] += weight
     update_means(means, x, tallies, weight, size)
@@ -338,3 +358,11 @@ def forget(
             mixed = block[j, i] / keep
             covariance[places[j], places[i]] = mixed
             covariance[places[i], places[j]] = mixed
+
+
+@compiled
+def forget_diagonal(variances: Floats, prior: Floats, keep: float, first: int, size: int) -> None:
+    """Mix each precision with its prior's: 1/d ← keep/d + (1 - keep)/d₀, 0 ≤ keep < 1."""
+    for j in range(first, size):
+        if variances[j] != prior[j]:
+            variances[j] = 1.0 / (keep / variances[j] + (1.0 - keep) / prior[j])

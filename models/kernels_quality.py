@@ -49,18 +49,29 @@ def bin_of(probability: float) -> int:
 
 
 @compiled
+def bounded(probability: float) -> float:
+    """Return a probability strictly between 0 and 1: no single row decides by itself."""
+    return min(max(probability, PROBABILITY_MIN), 1.0 - PROBABILITY_MIN)
+
+
+@compiled
+def log_loss(inside: float, converted: bool) -> float:
+    """Return the log-loss of one outcome, at most 27.6; the probability is a bounded one."""
+    return -math.log(inside) if converted else -math.log1p(-inside)
+
+
+@compiled
 def count_conversion(
     sums: Floats, cells: Cells, slot: int, label: float, probability: float, weight: float
 ) -> None:
     """Count one outcome, 0 or above, under the day's slot."""
-    inside = min(max(probability, PROBABILITY_MIN), 1.0 - PROBABILITY_MIN)
-    loss = -math.log(inside) if label > 0.0 else -math.log1p(-inside)
+    inside = bounded(probability)
     day = sums[slot]
     day[ROWS] += 1.0
     day[WEIGHT] += weight
     day[ACTUAL] += weight if label > 0.0 else 0.0
     day[PREDICTED] += weight * probability
-    day[LOSS] += weight * loss
+    day[LOSS] += weight * log_loss(inside, label > 0.0)
     cell = cells[slot, bin_of(inside)]
     cell[POSITIVES if label > 0.0 else NEGATIVES] += weight
     cell[PREDICTIONS] += weight * probability

@@ -7,13 +7,13 @@ Source: docs/learners.md, "A model trained elsewhere".
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from river import base
 
 from models import kernels_learner as kernels
-from models.column_learner import ColumnLearner, StateError, StateParts
+from models.column_classifier import ColumnClassifier
+from models.column_learner import StateError, StateParts
 from models.kernels_learner import Floats
 from models.onnx_session import OnnxSession
 from models.platt import CALIBRATOR_NUMBERS, PlattCalibrator
@@ -23,7 +23,7 @@ _PROBABILITY_MIN = 1e-9
 _DIGEST_NUMBERS = 8
 
 
-class OnnxClassifier(ColumnLearner, base.Classifier):
+class OnnxClassifier(ColumnClassifier):
     """A classifier in ONNX behind the interface of the learners.
 
     Its columns are those of the model, in the model's order; any other name is refused and
@@ -64,34 +64,13 @@ class OnnxClassifier(ColumnLearner, base.Classifier):
         bounded = min(max(probability, _PROBABILITY_MIN), 1.0 - _PROBABILITY_MIN)
         return math.log(bounded / (1.0 - bounded))
 
-    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
-        """Learn how far the model is off on one row given as a dictionary."""
-        self.learn_row(self.gather(x, admit=True), float(bool(y)), w)
-
-    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
-        """Learn how far the model is off on one row given as an array, bias first."""
-        self._check(values)
-        if not (0.0 < weight < math.inf and y in (0.0, 1.0)):
-            self._tallies[kernels.ROWS_IGNORED] += 1.0
-            return
-        weight = min(float(weight), kernels.WEIGHT_MAX)
-        self._calibrator.learn(self._logit(values, self._tallies), float(y), weight)
-        kernels.update_means(self._means, self._x, self._tallies, weight, len(self._x))
-        self._tallies[kernels.ROWS_LEARNED] += 1.0
-
-    def predict_proba_one(self, x: dict[Any, Any], **_kwargs: Any) -> dict[Any, float]:
-        """Return the probabilities of False and True."""
-        probability = self.predict_row(self.gather(x))
-        return {False: 1.0 - probability, True: probability}
+    def _learn(self, values: Floats, y: float, weight: float) -> None:
+        self._calibrator.learn(self._logit(values, self._tallies), y, weight)
+        self._count_row(weight)
 
     def predict_row(self, values: Floats) -> float:
         """Return the probability of a row given as an array, bias first."""
         return self._calibrator.probability(self._logit(values, np.zeros(kernels.TALLIES)))
-
-    def advance(self, days: float) -> None:
-        """Fade the column means by `days` of event time."""
-        if days > 0.0:
-            self._fade_tallies(math.exp(-math.log(2.0) * days / self.half_life_days))
 
     @property
     def _model_digest(self) -> Floats:

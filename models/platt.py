@@ -45,6 +45,7 @@ class PlattCalibrator:
         self._weights = np.array([offset, 1.0])
         self._prior = np.array([offset_variance, slope_variance])
         self._covariance = np.diag(self._prior)
+        self._none = np.zeros(0)  # No column lies beyond the covariance.
         self._means = np.zeros(_BOTH)
         self._gain = np.zeros(_BOTH)
         self._x = np.zeros(_BOTH)
@@ -61,6 +62,7 @@ class PlattCalibrator:
         self._values[1] = margin
         kernels.learn_logistic(
             self._covariance,
+            self._none,
             self._weights,
             self._prior,
             self._means,

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from river import base, linear_model
+from river import linear_model
 
 from models import kernels_learner as kernels
+from models.column_classifier import ColumnClassifier
 from models.kernels_learner import Floats
 from models.linear_learner import LinearLearner, StateParts
 
 
-class RiverLearner(LinearLearner, base.Classifier):
+class RiverLearner(LinearLearner, ColumnClassifier):
     """`river.linear_model.LogisticRegression` with an optimiser, by place instead of by name.
 
     River's model sees the features under their places (0 is the constant), so its weights are read
@@ -27,7 +28,6 @@ class RiverLearner(LinearLearner, base.Classifier):
     """
 
     rate: float
-    half_life_days: float
 
     def _start_river(self, optimizer: Any, columns_max: int, hashed_max: int = 0) -> None:
         if not 0.0 < self.rate < 1.0:
@@ -69,35 +69,14 @@ class RiverLearner(LinearLearner, base.Classifier):
         places = np.flatnonzero(self._x[:size])
         return dict(zip(places.tolist(), self._x[places].tolist(), strict=True))
 
-    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
-        """Learn one row; a feature that is no finite number is ignored and counted."""
-        self.learn_row(self.gather(x, admit=True), float(bool(y)), w)
-
-    def predict_proba_one(self, x: dict[Any, Any], **_kwargs: Any) -> dict[Any, float]:
-        """Return the probabilities of False and True; admits no column."""
-        probability = self.predict_row(self.gather(x))
-        return {False: 1.0 - probability, True: probability}
-
-    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
-        """Learn one row given as an array, bias first; missing values at its end are zeros."""
-        self._check(values)
-        if not (0.0 < weight < math.inf and y in (0.0, 1.0)):
-            self._tallies[kernels.ROWS_IGNORED] += 1.0
-            return
-        weight = min(float(weight), kernels.WEIGHT_MAX)
+    def _learn(self, values: Floats, y: float, weight: float) -> None:
         self._model.learn_one(self._by_place(values, self._tallies), y == 1.0, weight)
-        kernels.update_means(self._means, self._x, self._tallies, weight, len(self._columns) + 1)
-        self._tallies[kernels.ROWS_LEARNED] += 1.0
+        self._count_row(weight)
 
     def predict_row(self, values: Floats) -> float:
         """Return the probability of a row given as an array, bias first."""
         features = self._by_place(values, np.zeros(kernels.TALLIES))
         return float(self._model.predict_proba_one(features)[True])
-
-    def advance(self, days: float) -> None:
-        """Fade the column means by `days` of event time; the weights do not forget."""
-        if days > 0.0:
-            self._fade_tallies(math.exp(-math.log(2.0) * days / self.half_life_days))
 
     def to_state(self) -> StateParts:
         """Return everything needed to go on bit for bit."""

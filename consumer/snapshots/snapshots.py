@@ -13,6 +13,7 @@ from typing import Final
 
 from consumer import __version__
 from consumer.clock import Clock
+from consumer.deadline import STORE_MAX_S
 from consumer.logs import log
 from consumer.snapshots.beside import Beside, SideThread
 from consumer.snapshots.generations import generations, read_manifest
@@ -27,8 +28,6 @@ from schemas.settings import Settings
 
 AHEAD_BYTES_MAX: Final = 512 * MIB
 """What may be copied and not yet compressed: a store that is slow takes no more memory."""
-
-CLOSE_MAX_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class Snapshots:
         self._writing = None
         return outcome
 
-    def close(self, most_s: float = CLOSE_MAX_S) -> None:
+    def close(self, most_s: float = STORE_MAX_S) -> None:
         """Give up what is not copied yet, and wait for what is, so long at most."""
         self.abandon("the worker stopped")
         if not self._beside.close(most_s):

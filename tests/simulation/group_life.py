@@ -146,18 +146,6 @@ class GroupLife:
         if not self.living:
             self.join()
 
-    def is_done(self) -> bool:
-        """Whether all that was sent is folded, learned and committed."""
-        topics = self.settings.topics
-        for topic in (topics.events, topics.examples):
-            for index, log in enumerate(self.log.topics[topic]):
-                position = self.group.committed.get((topic, index))  # type: ignore[call-overload]
-                if log.open or (log.offsets and (
-                    position is None or position.offset <= log.offsets[-1]
-                )):  # fmt: skip
-                    return False
-        return True
-
     def stop_all(self) -> None:
         """Let everybody leave as they should."""
         for name in list(self.living):

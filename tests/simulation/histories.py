@@ -115,7 +115,7 @@ class Histories:
                 since = (
                     scoring.start.history_origin
                     if scoring.restored_at is None
-                    else (scoring.restored_at)
+                    else scoring.restored_at
                 )
                 rebuilt = worker._share._around.rebuild
                 # One that has yet to read what is gone since it began will be told so.

@@ -21,6 +21,7 @@ from schemas.score import decode_score
 from tests.simulation.checks import Checks
 from tests.simulation.group_life import QUIET_TICKS_MAX, GroupLife
 from tests.simulation.lost_logs import STRANGER
+from tests.simulation.progress import is_done
 from tests.simulation.reference import reference_of
 from tests.simulation.unknown_definitions import is_held_by_one
 from tests.simulation.watch import Watch
@@ -68,7 +69,7 @@ def live(life: GroupLife) -> None:
         life.at_least_one()
         life.turn()
         watch.look()
-        if life.is_done() or life.has_ended:
+        if is_done(life) or life.has_ended:
             break
     if life.has_ended:
         life.seen.add(STOPPED)
@@ -76,7 +77,7 @@ def live(life: GroupLife) -> None:
     if is_held_by_one(life):
         life.seen.add("held by a definition that nobody ran")
         return
-    assert life.is_done(), "what was sent is not done within the time it may take"
+    assert is_done(life), "what was sent is not done within the time it may take"
     life.stop_all()
     watch.look()
     if life.histories.labelled_twice:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from consumer.transport import Partition
 from schemas.learner_state import decode_learner_state
+from tests.simulation.progress import behind
 
 if TYPE_CHECKING:
     from tests.simulation.group_life import GroupLife
@@ -22,7 +22,7 @@ def is_held_by_one(life: GroupLife) -> bool:
 
     Somebody scored by a file, and died or was told otherwise before his trainer's first commit.
     """
-    behind = set(_behind(life))
+    left = behind(life)
     waits = {
         partition: learning.waits_for
         for worker in life.living.values()
@@ -30,18 +30,7 @@ def is_held_by_one(life: GroupLife) -> bool:
         if learning.waits_for is not None
     }
     ran = set(_lineages_that_ran(life))
-    return (
-        bool(behind) and behind == set(waits) and not any(w.lineage in ran for w in waits.values())
-    )
-
-
-def _behind(life: GroupLife) -> Iterator[Partition]:
-    topics = life.settings.topics
-    for topic in (topics.events, topics.examples):
-        for index, log in enumerate(life.log.topics[topic]):
-            position = life.group.committed.get(Partition(topic, index))
-            if log.offsets and (position is None or position.offset <= log.offsets[-1]):
-                yield Partition(topic, index)
+    return bool(left) and left == set(waits) and not any(w.lineage in ran for w in waits.values())
 
 
 def _lineages_that_ran(life: GroupLife) -> Iterator[str]:
