@@ -93,6 +93,6 @@ def learn_hinge(
         return
     for k in range(z.shape[0]):
         gradient = weight * z[k]
-        if gradient != 0.0:
-            squares[k] += gradient * gradient
+        squares[k] += gradient * gradient
+        if squares[k] > 0.0:  # The square of a tiny gradient is 0, and then it says nothing.
             weights[k] += learning_rate * sign * gradient / math.sqrt(squares[k])

@@ -132,3 +132,12 @@ def test_the_calibrator_finds_offset_and_slope() -> None:
     offset, slope, *_ = calibrator.to_array()
     assert slope == pytest.approx(2.0, abs=0.2)
     assert offset == pytest.approx(-4.0, abs=0.4)
+
+
+def test_a_weight_whose_square_is_zero_teaches_nothing() -> None:
+    """AdaGrad divides by the root of the squares: of none there is no root to divide by."""
+    model = FourierSVM(rate=0.2)
+    before = model.to_state().arrays["weights"]
+    model.learn_one({"a": 1.0}, True, 4e-224)
+    after = model.to_state().arrays["weights"]
+    assert after.tolist() == before.tolist()
