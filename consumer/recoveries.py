@@ -8,6 +8,7 @@ Source: ARCHITECTURE.md, "Recovery".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 from consumer.clock import Clock
@@ -48,9 +49,10 @@ class Recovering(Protocol):
 
 
 class Recoveries:
-    """The recoveries of a worker, in the order in which they began; one step at a time.
+    """The recoveries of a worker, one step at a time, in the order in which they began.
 
-    A partition is held from `begin` until its `done` was called, or it is forgotten.
+    A partition is held from `begin` until its `done` was called, or it is forgotten. Those that
+    were never committed go on together: where one of them is refused, nothing of any is signed.
     """
 
     def __init__(
@@ -62,12 +64,13 @@ class Recoveries:
         self._longest_s = longest_s
         self._since_s: float | None = None
         self._under_way: dict[Partition, tuple[Recovering, Callable[[], None]]] = {}
+        self._first_starts: dict[Partition, Callable[[], None]] = {}  # That wait for the others.
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        return len(self._under_way) + len(self._first_starts)
 
     def __iter__(self) -> Iterator[Partition]:
-        return iter(self._under_way)
+        return chain(self._under_way, self._first_starts)
 
     def positions(self) -> dict[Partition, Position]:
         """What to commit of those that were ever committed."""
@@ -84,22 +87,38 @@ class Recoveries:
     def forget(self, partition: Partition) -> None:
         """The partition is ours no longer."""
         self._under_way.pop(partition, None)
+        self._first_starts.pop(partition, None)
 
     def step(self) -> None:
         """Recover a bounded piece of the first one; those that need no more go on at once."""
         give_up_s = self._clock.monotonic_s() + STEP_MAX_S
         while self._under_way and self._step() and self._clock.monotonic_s() < give_up_s:
             pass
+        if self._next_first_start() is None:
+            for partition in list(self._first_starts):
+                self._go_on(partition, self._first_starts.pop(partition))
+
+    def _next_first_start(self) -> Partition | None:
+        each = self._under_way.items()
+        return next((partition for partition, (it, _) in each if it.position is None), None)
 
     def _step(self) -> bool:
-        partition, (recovering, done) = next(iter(self._under_way.items()))
+        # First starts have little to restore, and wait for each other: they come first.
+        partition = self._next_first_start() or next(iter(self._under_way))
+        recovering, done = self._under_way[partition]
         is_done = recovering.step()
         self._telemetry.recovery(*partition).set(1.0 if is_done else recovering.progress)
         if is_done:
             del self._under_way[partition]
-            done()
-            self._holds.release(partition, "recovery")
+            if recovering.position is None:
+                self._first_starts[partition] = done
+            else:
+                self._go_on(partition, done)
         return is_done
+
+    def _go_on(self, partition: Partition, done: Callable[[], None]) -> None:
+        done()
+        self._holds.release(partition, "recovery")
 
     def refuse_endless(self, behind: Sequence[Partition]) -> None:
         """Stop the worker if these are not yet where they were after so long.

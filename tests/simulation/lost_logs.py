@@ -2,7 +2,7 @@
 
 Owns: drawing whether, when and how far; and which exits of a worker that allows.
 Never: restarts anything.
-Source: docs/guarantees.md, "Lost history is never guessed"; consumer/positions.py.
+Source: docs/guarantees.md, "In both modes"; consumer/positions.py.
 """
 
 from __future__ import annotations
