@@ -128,10 +128,7 @@ class Group:
         return time.time()
 
     def fill(self) -> None:
-        """Let a first worker score all there is, and die once a snapshot of that is complete.
-
-        A worker looks whether one is due after a commit, so a few more events are scored.
-        """
+        """Let a first worker score all there is, and die once a snapshot of that is complete."""
         filled = self.log.count
         with self.life(SNAPSHOT_INTERVAL) as worker:
             self.await_scored(worker)
@@ -139,8 +136,6 @@ class Group:
             while self._newest_snapshot() < filled:
                 assert time.monotonic() < deadline_s, worker.last_words()
                 time.sleep(0.5)
-                self.append(1)
-                self.await_scored(worker)
 
     def _newest_snapshot(self) -> int:
         """The offset of the newest complete one, or -1."""
