@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from consumer.errors import WorldError
 from consumer.learning import LearningPartition
-from consumer.other_topics import LearnedFrom
+from consumer.logs import log
+from consumer.other_topics import ANOTHER_TOPIC, LearnedFrom
 from consumer.surroundings import Surroundings
 from consumer.transport import Partition, Position, Transport
 
@@ -25,7 +27,8 @@ class LearningRecovery:
 
     Raises, at any step
     -------------------
-    WorldError: a state cannot be read by this program, or was learned from other topics.
+    WorldError: a state cannot be read by this program, or was learned from other topics; or rows
+        are gone that nobody has learned, and nobody said to go on all the same.
     """
 
     def __init__(
@@ -73,10 +76,34 @@ class LearningRecovery:
             states |= read
             yield False
         learning.restore({key: value for key, value in states.items() if value is not None})
+        if self.position is not None:
+            self._refuse_gap(self.position.offset)
         learning.begin()
         if around.settings.delivery == "at_least_once":  # Records leave one by one there.
             learning.say_again()
         self._learning = learning
+
+    def _refuse_gap(self, committed: int) -> None:
+        """Rows that are gone unread are labels missing for good: knowingly or not at all."""
+        low, high = self._transport.bounds(self.partition)
+        if committed > high:
+            raise WorldError(
+                f"{self.partition} was committed at {committed} and ends at {high}: it is another "
+                "topic now, or has lost rows",
+                ANOTHER_TOPIC,
+            )
+        if committed < low:
+            gone = (
+                f"{self.partition} was learned up to {committed}, and is kept from {low}: "
+                f"{low - committed} rows are gone unread"
+            )
+            if not self._around.rebuild:
+                raise WorldError(
+                    gone,
+                    "Keep training examples longer than the worker may stand still, or a partition "
+                    "wait; `propensity run --rebuild` goes on without them",
+                )
+            log().warning("rows are gone that nobody has learned; learning goes on", problem=gone)
 
     def _read(self, kept: Partition) -> Iterator[dict[bytes, bytes | None]]:
         """The newest state of each learner, batch by batch; None where it was removed."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from consumer.other_topics import refuse_other_topic
+from consumer.score_tail import FROM_THE_BEGINNING, Published
 from consumer.transport import (
     UNKNOWN_TOPIC,
     Bounds,
@@ -25,13 +26,21 @@ from consumer.transport import (
 class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """`origin`: where the fold's history begins. `publish`: nothing before it is published.
 
-    `topic` is the identity of the topic, `partitions` how many it had.
+    `topic` is the identity of the topic, `partitions` how many it had; `scores` that of the topic
+    of scores, and `scores_from` its end when the history began.
     """
 
     origin: int
     publish: int
     topic: str = ""
     partitions: int = 0
+    scores: str = ""
+    scores_from: int = 0
+
+    @property
+    def life(self) -> tuple[int, int, str, int]:
+        """What tells this life of the partition from another under the same name."""
+        return self.origin, self.publish, self.topic, self.partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class Start:
 
     From `origin` to `committed` everything is read again and nothing leaves. From there to
     `publish` history is learned and no score leaves. Then everything leaves. `history_origin` is
-    where the fold's history began, `origin` what is left of it in the log.
+    where the fold's history began, `origin` what is left of it in the log; `published` says where
+    its scores lie.
     """
 
     origin: int
@@ -48,12 +58,28 @@ class Start:
     publish: int
     history_origin: int = 0
     topic: TopicIdentity = UNKNOWN_TOPIC
+    published: Published = FROM_THE_BEGINNING
 
     @property
     def note(self) -> str:
         """What the commits of this partition carry."""
-        note = _Note(self.history_origin, self.publish, self.topic.id, self.topic.partitions)
-        return msgspec.json.encode(note).decode()
+        return msgspec.json.encode(self._note).decode()
+
+    @property
+    def _note(self) -> _Note:
+        return _Note(
+            self.history_origin,
+            self.publish,
+            self.topic.id,
+            self.topic.partitions,
+            self.published.id,
+            self.published.first,
+        )
+
+    def is_of_this_life(self, note: str) -> bool:
+        """Whether a commit with this note was made in this life of the partition."""
+        noted = _noted(note)
+        return noted is not None and noted.life == self._note.life
 
     def boundary_after(self, offset: int) -> int | None:
         """The next offset at which the phase changes, or None in the last phase."""
@@ -85,7 +111,11 @@ def first_offset(transport: Transport, partition: Partition, start_from: str | i
 
 
 def first_start(
-    origin: int, bounds: Bounds, publish_from: str, topic: TopicIdentity = UNKNOWN_TOPIC
+    origin: int,
+    bounds: Bounds,
+    publish_from: str,
+    topic: TopicIdentity = UNKNOWN_TOPIC,
+    published: Published = FROM_THE_BEGINNING,
 ) -> Start:
     """The phases of a partition that was never committed."""
     publish = bounds.high if publish_from == "now" else origin
@@ -95,7 +125,14 @@ def first_start(
         publish=max(origin, publish),
         history_origin=origin,
         topic=topic,
+        published=published,
     )
+
+
+def published_of(note: str) -> Published:
+    """Where the scores lie of what was committed with this note; as if from 0 if it is silent."""
+    noted = _noted(note)
+    return FROM_THE_BEGINNING if noted is None else Published(noted.scores, noted.scores_from)
 
 
 def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNOWN_TOPIC) -> Start:
@@ -107,10 +144,7 @@ def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNO
     ------
     WorldError: the topic is another one now, or has another number of partitions.
     """
-    try:
-        note = msgspec.json.decode(position.note, type=_Note)
-    except msgspec.DecodeError:
-        note = _Note(bounds.low, position.offset)
+    note = _noted(position.note) or _Note(bounds.low, position.offset)
     refuse_other_topic(
         TopicIdentity(topic.name, note.topic, note.partitions),
         topic,
@@ -125,4 +159,13 @@ def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNO
         publish=note.publish,
         history_origin=note.origin,
         topic=topic,
+        published=Published(note.scores, note.scores_from),
     )
+
+
+def _noted(note: str) -> _Note | None:
+    """What a note says; None if it is none of ours."""
+    try:
+        return msgspec.json.decode(note, type=_Note)
+    except msgspec.DecodeError:
+        return None

@@ -8,13 +8,13 @@ Source: ARCHITECTURE.md, "Recovery".
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-
-import msgspec
+from dataclasses import replace
 
 from consumer.errors import WorldError
 from consumer.logs import log
 from consumer.other_topics import ANOTHER_TOPIC
-from consumer.positions import Start, first_offset, first_start, later_start
+from consumer.positions import Start, first_offset, first_start, later_start, published_of
+from consumer.score_tail import GONE, Published, ScoreTail
 from consumer.scoring import ScoringPartition
 from consumer.snapshots.manifest import UnusableSnapshotError
 from consumer.surroundings import Surroundings
@@ -22,12 +22,9 @@ from consumer.transport import (
     Bounds,
     Partition,
     Position,
-    Records,
     TopicIdentity,
     Transport,
 )
-from models.served_again import ServedAgain
-from schemas.score import ScoreRecord, decode_score
 
 
 class Recovery:
@@ -36,7 +33,7 @@ class Recovery:
     Parameters
     ----------
     position: what was committed, if anything was.
-    topic: who the partition's topic is now.
+    topic, scores: who the partition's topic is now, and that of its scores.
 
     Raises, at any step
     -------------------
@@ -49,6 +46,7 @@ class Recovery:
         position: Position | None,
         *,
         topic: TopicIdentity,
+        scores: TopicIdentity,
         transport: Transport,
         around: Surroundings,
     ) -> None:
@@ -57,7 +55,7 @@ class Recovery:
         self._topic = topic
         self._transport = transport
         self._around = around
-        self._scores = Partition(around.settings.topics.scores, partition.index)
+        self._scores = scores
         self._plan = around.plan
         self._snapshots = around.snapshots
         self._scoring: ScoringPartition | None = None
@@ -82,17 +80,35 @@ class Recovery:
         start = later_start(self.position, bounds, self._topic)
         self._refuse_gap(self.position.offset, bounds)
         yield False
-        scores_from = yield from self._from_snapshot(start)
-        if scores_from is None:
+        published = start.published
+        start = replace(start, published=published.to(self._scores))
+        snapshotted = yield from self._from_snapshot(start)
+        if snapshotted is None:
             self._refuse_lost_history(start, bounds)
             self._scoring = self._make(start)
-            scores_from = 0
         self._pass_over_lost_tail()
+        yield from self._read_back(start, snapshotted or published)
         if self.scoring.next_offset < start.committed:
-            yield from self._read_back(scores_from, self.position.offset)
             log().info("a partition is read again before it goes on; nothing of that leaves",
                        partition=str(self.partition), first=self.scoring.next_offset,
                        goes_on_at=start.committed)  # fmt: skip
+
+    def _read_back(self, start: Start, published: Published) -> Iterator[bool]:
+        """Read what was served of the events of the tail, from our own output."""
+        tail = range(max(self.scoring.next_offset, start.publish), start.committed)
+        if not tail:
+            return
+        scores = ScoreTail(
+            self.partition,
+            transport=self._transport,
+            plan=self._plan,
+            most=self._around.settings.limits.served_again_max,
+        )
+        if not self._around.rebuild:
+            scores.refuse_lost(published, self._scores, tail)
+        for _ in scores.read(published, self._scores, tail):
+            yield False
+        self.scoring.served = scores.served
 
     def _first(self) -> ScoringPartition:
         """A partition that was never committed."""
@@ -100,7 +116,9 @@ class Recovery:
         settings = self._around.settings
         bounds = self._transport.bounds(self.partition)
         origin = first_offset(self._transport, self.partition, settings.start_from)
-        start = first_start(origin, bounds, settings.publish_from, self._topic)
+        scores_end = self._transport.bounds(Partition(self._scores.name, self.partition.index)).high
+        published = Published(self._scores.id, scores_end)
+        start = first_start(origin, bounds, settings.publish_from, self._topic, published)
         log().info("a partition is read for the first time", partition=str(self.partition),
                    first=start.origin, published_from=start.publish)  # fmt: skip
         return self._make(start)
@@ -111,13 +129,13 @@ class Recovery:
             self.partition, start, around.plan, around.settings, around.telemetry, around.clock
         )
 
-    def _from_snapshot(self, start: Start) -> Generator[bool, None, int | None]:
-        """Restore the newest that can be used; give the score topic's end at its time, or None."""
+    def _from_snapshot(self, start: Start) -> Generator[bool, None, Published | None]:
+        """Restore the newest that can be used; say where scores lie from its time on, or None."""
         if self._snapshots is None:
             return None
         topic, index = self.partition
         for manifest in self._snapshots.newest(topic, index, not_after=start.committed):
-            if manifest.moment.note != start.note:
+            if not start.is_of_this_life(manifest.moment.note):
                 log().warning("a snapshot is of another life of the topic and is left alone",
                               partition=str(self.partition),
                               offset=manifest.moment.next_offset)  # fmt: skip
@@ -137,25 +155,9 @@ class Recovery:
                        offset=manifest.moment.next_offset,
                        file_changed=manifest.moment.configuration != self._plan.digest
                        )  # fmt: skip
-            return manifest.moment.output_ends.get(self._scores.topic, 0)
+            end = manifest.moment.output_ends.get(self._scores.name, GONE)
+            return published_of(manifest.moment.note)._replace(first=end)
         return None
-
-    def _read_back(self, scores_from: int, committed: int) -> Iterator[bool]:
-        """Read what was served of the events of the tail, from our own output."""
-        served = ServedAgain(self._plan)
-        bounds = self._transport.bounds(self._scores)
-        first = min(max(scores_from, bounds.low), bounds.high)
-        tail = range(self.scoring.next_offset, committed)
-        for records in self._transport.read(self._scores, first, bounds.high):
-            served.add(
-                score
-                for score in scores_of(records)
-                if score.source.offset in tail
-                and (score.source.topic, score.source.partition) == self.partition
-            )
-            self._refuse_more(len(served))
-            yield False
-        self.scoring.served = served
 
     def _refuse_snapshot_without_offset(self) -> None:
         if self._snapshots is None or self._around.rebuild:
@@ -167,16 +169,6 @@ class Recovery:
                 "group has no committed offset for it: what was published since is not known",
                 "Is `group` right, and were its offsets kept (`offsets.retention.minutes`)? "
                 "`propensity run --rebuild` begins anew from `start_from`",
-            )
-
-    def _refuse_more(self, count: int) -> None:
-        most = self._around.settings.limits.served_again_max
-        if count > most:
-            raise WorldError(
-                f"{self.partition} has served more than {most} predictions since the snapshot that "
-                "it is recovered from: they would take more memory than is allowed",
-                "Raise `limits: {served_again_max: …}` (33 bytes each), and snapshot more often "
-                "(`snapshots: {interval: …}`)",
             )
 
     def _refuse_gap(self, offset: int, bounds: Bounds) -> None:
@@ -216,13 +208,3 @@ class Recovery:
                 "`propensity run --rebuild` goes on with what is left",
             )
         self.scoring.next_offset = max(offset, low)
-
-
-def scores_of(records: Records) -> Iterator[ScoreRecord]:
-    """The score records among them; others (a user's own, say) are none of ours."""
-    for value in records.values:
-        if value is not None:
-            try:
-                yield decode_score(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue

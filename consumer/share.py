@@ -21,7 +21,7 @@ from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
 from consumer.snapshot_rounds import SnapshotRounds
 from consumer.surroundings import Surroundings
-from consumer.transport import Partition, Position, Transport
+from consumer.transport import UNKNOWN_TOPIC, Partition, Position, Transport
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
@@ -59,6 +59,7 @@ class Share:
         self._has_joined = False
         self._removed: set[str] = set()  # Of the campaigns, as the trainers were last told.
         self._learned_from = LearnedFrom()
+        self._scores = UNKNOWN_TOPIC
         self._rounds: SnapshotRounds | None = None
         if around.snapshots is not None:
             self._rounds = SnapshotRounds(
@@ -138,6 +139,7 @@ class Share:
             events=self._transport.topic_identity(topics.events),
             examples=self._transport.topic_identity(topics.examples),
         )
+        self._scores = self._transport.topic_identity(topics.scores)
         if self._learned_from != before:
             self._parked.clear()
 
@@ -268,6 +270,7 @@ class Share:
             partition,
             position,
             topic=self._learned_from.events,
+            scores=self._scores,
             transport=self._transport,
             around=self._around,
         )

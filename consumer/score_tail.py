@@ -1,0 +1,124 @@
+"""What was served of the events of a tail, read back from our own score topic.
+
+Owns: from where it is read, and what is said when the topic no longer holds all of it.
+Never: folds; the tail is folded by the loop.
+Source: ARCHITECTURE.md, "Recovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from consumer.errors import WorldError
+from consumer.transport import Partition, Records, TopicIdentity, Transport
+from models.plan import Plan
+from models.served_again import ServedAgain
+from schemas.score import ScoreRecord, decode_score
+
+GONE: Final = -1
+KEPT_TOO_SHORT = (
+    "Keep scores longer than it may take from a snapshot to the next start, and stop workers (do "
+    "not kill them) before the score topic is changed; `propensity run --rebuild` goes on: rows of "
+    "what cannot be read back then hold a prediction made anew, as `catching_up`"
+)
+
+
+class Published(NamedTuple):
+    """The topic that scores of a partition leave for, and the offset from which they lie there.
+
+    The id is empty where the broker does not tell; the offset is `GONE` if earlier ones lie in
+    another topic.
+    """
+
+    id: str = ""
+    first: int = 0
+
+    def to(self, now: TopicIdentity) -> Published:
+        """The same from now on, scores leaving for the topic as it is now."""
+        if self.id and now.id and self.id != now.id:
+            return Published(now.id, GONE)
+        return Published(now.id or self.id, self.first)
+
+
+FROM_THE_BEGINNING: Final = Published()
+
+
+class ScoreTail:
+    """Reads back what was served of the events of one partition.
+
+    Parameters
+    ----------
+    events: the partition whose events were scored.
+    most: how many predictions may be held.
+    """
+
+    def __init__(self, events: Partition, *, transport: Transport, plan: Plan, most: int) -> None:
+        self._events = events
+        self._transport = transport
+        self._most = most
+        self.served = ServedAgain(plan)
+
+    def refuse_lost(self, was: Published, now: TopicIdentity, tail: range) -> None:
+        """Refuse a topic that has lost scores of the tail, or is not the one that got them.
+
+        Raises
+        ------
+        WorldError: examples would hold what nobody was served, silently.
+        """
+        low, high = self._transport.bounds(self._scores(now))
+        said = f"What was served of {self._events} from offset {tail.start} on is to be read back, "
+        if was.to(now).first == GONE:
+            problem = f"and {now.name} is not the topic that it was published to"
+        elif was.first < low:
+            problem = f"and {self._scores(now)} is kept from {low}, and begins at {was.first} with "
+            problem += "what is needed"
+        elif was.first > high:
+            problem = f"and {self._scores(now)} ends at {high}, before {was.first} where it begins"
+        else:
+            return
+        raise WorldError(said + problem, KEPT_TOO_SHORT)
+
+    def read(self, was: Published, now: TopicIdentity, tail: range) -> Iterator[None]:
+        """Read all that there is of the tail, a bounded piece a step; `served` holds it then.
+
+        Raises
+        ------
+        WorldError: it is more than may be held.
+        """
+        scores = self._scores(now)
+        low, high = self._transport.bounds(scores)
+        first = min(max(was.to(now).first, low), high)
+        for records in self._transport.read(scores, first, high):
+            self.served.add(
+                score
+                for score in scores_of(records)
+                if score.source.offset in tail
+                and (score.source.topic, score.source.partition) == self._events
+            )
+            self._refuse_more()
+            yield
+
+    def _scores(self, now: TopicIdentity) -> Partition:
+        return Partition(now.name, self._events.index)
+
+    def _refuse_more(self) -> None:
+        if len(self.served) > self._most:
+            raise WorldError(
+                f"{self._events} has served more than {self._most} predictions since the snapshot "
+                "that it is recovered from: they would take more memory than is allowed",
+                "Raise `limits: {served_again_max: …}` (33 bytes each), and snapshot more often "
+                "(`snapshots: {interval: …}`)",
+            )
+
+
+def scores_of(records: Records) -> Iterator[ScoreRecord]:
+    """The score records among them; others (a user's own, say) are none of ours."""
+    for value in records.values:
+        if value is not None:
+            try:
+                yield decode_score(value)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
