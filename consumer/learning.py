@@ -27,7 +27,7 @@ from schemas.settings import Topics
 
 
 class LearningPartition:
-    """Learns the rows of one partition, a few at a time."""
+    """Learns the rows of one partition, a few at a time, from `begun_at` on."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class LearningPartition:
     ) -> None:
         self.partition = partition
         self._learned_from = learned_from
-        self.next_offset = next_offset
+        self.begun_at = self.next_offset = next_offset
         self._topics = topics
         self._telemetry = telemetry
         self._meters = {name: telemetry.campaign(name) for name in plan.campaigns}

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from consumer import metrics
+from consumer.transport import Partition
 from models.plan import Plan
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState, decode_learner_state
@@ -47,12 +48,13 @@ class Checks:
         self._logs = life.log.topics
         self._topics = topics
         self._said: dict[RowKey, list[ScoreEntry]] = defaultdict(list)
-        self._rows: list[TrainingExample] = [
-            decode_example(value)
-            for index in range(len(self._logs[topics.examples]))
-            for _, value in life.log.everything(topics.examples, index)
-            if value is not None
-        ]
+        self._rows: list[TrainingExample] = []
+        self._learnable: list[TrainingExample] = []  # But for those that were gone unread.
+        for index in range(len(self._logs[topics.examples])):
+            for offset, value in life.log.everything(topics.examples, index):
+                self._rows.append(decode_example(value or b""))
+                if not life.retention.is_unlearned(Partition(topics.examples, index), offset):
+                    self._learnable.append(self._rows[-1])
 
     def hold(self) -> None:
         """Assert all of it."""
@@ -70,9 +72,8 @@ class Checks:
 
     def _check_scores(self, index: int) -> None:
         """Every event that is due has its score, under the same id; in order, and once."""
-        log = self._logs[self._topics.scores][index]
         found: list[Due] = []
-        for value in log.values:
+        for _, value in self._life.log.everything(self._topics.scores, index):
             score = decode_score(value or b"")
             assert score.source.partition == index, "a score stands in its event's partition"
             found.append(due_of(score))
@@ -131,6 +132,8 @@ class Checks:
             if not said and self._life.is_by_histories:  # Its campaign came to it in a tail.
                 assert row.status == "catching_up", f"the row of {key} was served by nobody"
                 continue
+            if self._life.retention.has_stopped and row.status == "catching_up":
+                continue  # Its score was gone, and somebody said to go on.
             held = self._served(row)
             assert held in said, f"the row of {key} holds {held}, published was {said}"
 
@@ -147,7 +150,13 @@ class Checks:
         for index in range(len(self._logs[self._topics.states])):
             published = self._life.log.everything(self._topics.states, index)
             kept = list(dict.fromkeys(value for _, value in published if value is not None))
-            rows = self._life.log.everything(self._topics.examples, index)
+            rows = [
+                (offset, value)
+                for offset, value in self._life.log.everything(self._topics.examples, index)
+                if not self._life.retention.is_unlearned(
+                    Partition(self._topics.examples, index), offset
+                )
+            ]
             offsets, values = [offset for offset, _ in rows], [value for _, value in rows]
             if len(plans) == 1:
                 wrong = list(wrong_states(plans[0], kept, offsets, values))
@@ -170,7 +179,7 @@ class Checks:
     def _check_versions(self) -> None:
         """Every row of a definition that is in use was learned, and once."""
         rows: dict[tuple[str, str], set[tuple[Any, ...]]] = defaultdict(set)
-        for row in self._rows:
+        for row in self._learnable:
             label = row_key(row), row.closed_by.offset, row.closed_by.index
             rows[row.campaign, row.lineage].add(label)
         states = self._newest(self._topics.states)
@@ -189,7 +198,7 @@ class Checks:
         """Rows of a definition that was followed by another are learned, or counted as dropped."""
         old, new = self._definitions(self._life.file.plans[0]), self._life.file.plans[-1]
         followed = {each for each in old - self._definitions(new) if each[0] in new.campaigns}
-        rows = Counter((row.campaign, row.lineage) for row in self._rows)
+        rows = Counter((row.campaign, row.lineage) for row in self._learnable)
         learned: dict[tuple[str, str], int] = defaultdict(int)
         for index in range(len(self._logs[self._topics.states])):
             published = self._life.log.everything(self._topics.states, index)

@@ -11,7 +11,9 @@ from typing import Any
 
 from consumer import positions
 from consumer.learning import LearningPartition
+from consumer.learning_recovery import LearningRecovery
 from consumer.recovery import Recovery
+from consumer.score_tail import ScoreTail
 from consumer.transport import Outgoing
 from models.campaign_learner import CampaignLearner
 from models.lifted import Lifted
@@ -72,7 +74,7 @@ def _begin_behind_what_is_lost(self: Recovery) -> None:
     self.scoring.next_offset = max(offset, low)
 
 
-def _nothing(*_arguments: Any) -> None:
+def _nothing(*_arguments: Any, **_named: Any) -> None:
     return None
 
 
@@ -117,8 +119,16 @@ CHANGES: dict[str, Defect] = {
         ((Recovery, "_refuse_gap", _nothing),
          (Recovery, "_pass_over_lost_tail", _begin_behind_what_is_lost)),
     ),
+    "lost-rows": Defect(
+        "rows that are gone before anybody learned them are not missed",
+        ((LearningRecovery, "_refuse_gap", _nothing),),
+    ),
+    "lost-scores": Defect(
+        "scores of a tail that are gone are not missed",
+        ((ScoreTail, "refuse_lost", _nothing),),
+    ),
     "other-topic": Defect(
         "nobody asks whether the topic is still the same",
-        ((positions, "_refuse_other_topic", _nothing),),
+        ((positions, "refuse_other_topic", _nothing),),
     ),
 }  # fmt: skip

@@ -228,6 +228,13 @@ class GroupLife:
             worker = self.living[self._busy[-1]]
             first = 0 if before is None else before.offset
             self.histories.commits(worker, partition, first, position)
+        elif partition in self.group.committed:
+            share, before = self.living[self._busy[-1]]._share, self.group.committed[partition]
+            if partition in share.learning:
+                self.retention.passed_over(
+                    partition, before.offset, share.learning[partition].begun_at,
+                    knowingly=share._around.rebuild,
+                )  # fmt: skip
 
     def _wrote(self, name: str, data: bytes) -> None:
         if name.endswith(MANIFEST):

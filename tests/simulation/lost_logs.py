@@ -12,6 +12,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from consumer.memory_log import MemoryLog, PartitionLog
+from consumer.snapshots.manifest import Moment
 from consumer.snapshots.snapshots import Snapshots
 from consumer.topics import TopicSpec
 from consumer.transport import Outgoing, Partition
@@ -20,8 +21,10 @@ from tests.simulation.traffic import Traffic
 if TYPE_CHECKING:
     from tests.simulation.group_life import GroupLife
 
-GONE = ("are gone unread", "is not there: the log holds")
+UNREAD = "are gone unread"
+NOT_THERE = "is not there: the log holds"
 NO_HISTORY = "no snapshot that can be used"
+NOT_READ_BACK = "is to be read back, and"
 OTHER_TOPIC = (
     "was made anew", "partitions and has", "or has lost records", "partition number of their",
     "is not there: the log holds", "partitions and no",
@@ -66,7 +69,7 @@ class Retention:
     """Heads of logs that go. `beyond`: also what nobody has read, or no snapshot holds.
 
     Without `goes_on` the seed ends where a worker has stopped for that; with it, `--rebuild` is
-    said from then on.
+    said from then on. `unlearned` are the rows that a learner has passed over then.
     """
 
     def __init__(self, seed: int) -> None:
@@ -74,17 +77,26 @@ class Retention:
         self._odds = draws.choice((0.0, 0.0, 0.0, 0.02, 0.1))
         self._beyond = draws.random() < 0.4
         self.goes_on = draws.random() < 0.6
+        self._outputs = outputs = random.Random(f"{seed}/retention of outputs")
+        self._output_odds = outputs.choice((0.0, 0.0, 0.0, 0.02, 0.1))
+        self._outputs_beyond = outputs.random() < 0.4
         self.has_stopped = False
+        self.unlearned: dict[Partition, list[range]] = {}
 
     @property
     def may_rebuild(self) -> bool:
         """Whether history may be lost in this seed, and somebody goes on knowingly."""
-        return self._odds > 0.0 and self.goes_on
+        loses = self._odds > 0.0 or (self._output_odds > 0.0 and self._outputs_beyond)
+        return loses and self.goes_on
 
     def turn(self, life: GroupLife) -> None:
         """Between two ticks: perhaps a head goes."""
-        if not self._odds or self._draws.random() >= self._odds:
-            return
+        if self._odds and self._draws.random() < self._odds:
+            self._turn(life)
+        if self._output_odds and self._outputs.random() < self._output_odds:
+            self._turn_outputs(life)
+
+    def _turn(self, life: GroupLife) -> None:
         topics = life.settings.topics
         topic = self._draws.choice((topics.events, topics.examples))
         partition = Partition(topic, self._draws.randrange(len(life.log.topics[topic])))
@@ -103,23 +115,72 @@ class Retention:
         bounds = life.log.bounds(partition)
         if self._beyond and self._draws.random() < 0.3:
             return self._draws.randrange(bounds.low, bounds.high + 1)
-        snapshots: Snapshots = life.looking_at_snapshots()
-        newest = next(snapshots.newest(*partition, not_after=committed), None)
-        return 0 if newest is None else newest.moment.next_offset
+        newest = _newest(life, partition, committed)
+        return 0 if newest is None else newest.next_offset
+
+    def _turn_outputs(self, life: GroupLife) -> None:
+        """Scores that a snapshot is newer than go; or any score, and rows that nobody learned."""
+        topics, beyond = life.settings.topics, self._outputs_beyond and self._outputs.random() < 0.3
+        topic = self._outputs.choice((topics.scores, topics.examples))
+        partition = Partition(topic, self._outputs.randrange(len(life.log.topics[topic])))
+        reader = partition if topic == topics.examples else Partition(topics.events, partition[1])
+        position = life.group.committed.get(reader)
+        if position is None:
+            return
+        log = life.log.topics[topic][partition.index]
+        if beyond:
+            offset, kind = self._outputs.randrange(log.low, log.stable + 1), f"{topic} gone"
+        elif topic == topics.examples:
+            return
+        else:
+            newest = _newest(life, reader, position.offset)
+            offset = 0 if newest is None else newest.output_ends[topic]
+            kind = "retention of scores"
+        if log.low < offset <= log.stable:
+            life.note(f"{partition} is kept from {offset} on")
+            life.seen.add(kind)
+            life.log.delete_before(partition, offset)
+
+    def passed_over(
+        self, partition: Partition, committed: int, begun_at: int, *, knowingly: bool
+    ) -> None:
+        """A learner commits that may have begun behind what was committed of its rows."""
+        if begun_at > committed:
+            assert knowingly, f"{partition} lost rows, silently"
+            self.unlearned.setdefault(partition, []).append(range(committed, begun_at))
+
+    def is_unlearned(self, partition: Partition, offset: int) -> bool:
+        """Whether a row was gone before anybody had learned it."""
+        return any(offset in each for each in self.unlearned.get(partition, ()))
 
     def allows(self, life: GroupLife, problem: str) -> bool:
         """Whether a worker may stop with these words, history being lost; it is noted."""
-        logs = enumerate(life.log.topics[life.settings.topics.events])
-        gone = unread = False
-        for index, log in logs:
-            position = life.group.committed.get(Partition(life.settings.topics.events, index))
-            gone |= log.low > 0
-            unread |= position is not None and position.offset < log.low
-        # What is being read again may go as well, under the eyes of who reads it.
-        missed = any(words in problem for words in GONE) and (unread or GONE[1] in problem)
-        allowed = gone and (NO_HISTORY in problem or missed)
+        topics = life.settings.topics
+        lows = {
+            (topic, index): log.low
+            for topic in (topics.events, topics.examples, topics.scores)
+            for index, log in enumerate(life.log.topics[topic])
+        }
+        unread = any(
+            position.offset < lows.get(partition, 0)
+            for partition, position in life.group.committed.items()
+        )
+        gone = {topic for (topic, _), low in lows.items() if low > 0}
+        allowed = (
+            (UNREAD in problem and unread)
+            # What is being read again may go as well, under the eyes of who reads it.
+            or (NOT_THERE in problem and bool(gone))
+            or (NO_HISTORY in problem and topics.events in gone)
+            or (NOT_READ_BACK in problem and topics.scores in gone)
+        )
         self.has_stopped |= allowed
         return allowed
+
+
+def _newest(life: GroupLife, partition: Partition, committed: int) -> Moment | None:
+    snapshots: Snapshots = life.looking_at_snapshots()
+    newest = next(snapshots.newest(*partition, not_after=committed), None)
+    return None if newest is None else newest.moment
 
 
 class OtherTopic:

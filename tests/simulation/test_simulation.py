@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.defects import caught_at
+from tests.simulation.defects import DEFECTS, caught_at
 from tests.simulation.group_life import GroupLife
 from tests.simulation.runs import judge, live, quieten, seeds_that_failed, verdicts
 
@@ -23,6 +23,15 @@ def test_whatever_goes_wrong_nothing_is_lost_doubled_or_stuck() -> None:
     seeds = list(dict.fromkeys([*seeds_that_failed(), *range(SEEDS)]))
     failed = {each.seed: each.problem for each in verdicts(seeds, 2) if each.problem is not None}
     assert failed == {}, f"python -m tests.simulation --seed {min(failed)} --verbose"
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_is_one(name: str) -> None:
+    """What a defect replaces is there: the table must not praise what was never broken."""
+    before = [getattr(where, what) for where, what, _ in DEFECTS[name].changes]
+    with DEFECTS[name].injected():
+        for (where, what, _), was in zip(DEFECTS[name].changes, before, strict=True):
+            assert getattr(where, what) is not was
 
 
 def test_a_seed_is_a_life() -> None:

@@ -104,7 +104,8 @@ class Watch:
         held = {offset for ranges in log.open.values() for each in ranges for offset in each}
         known = self._scores[index]
         found: list[ScoreRecord] = []
-        for offset, value in zip(log.offsets, log.values, strict=True):
+        scores = self._life.settings.topics.scores
+        for offset, value in self._life.log.everything(scores, index):
             if offset not in held:
                 if offset not in known:
                     known[offset] = decode_score(value or b"")
