@@ -247,7 +247,8 @@ class Share:
         ]
         latest_ms = min(behind, default=1 << 62) + self._settings.times.skew_max_ms
         for partition, clock_ms in clocks.items():
-            if clock_ms is not None and clock_ms > latest_ms:
+            ahead = clock_ms is not None and clock_ms > latest_ms
+            if ahead and not self.scoring[partition].rebuilds:  # What is read again asks no model.
                 self.holds.hold(partition, "ahead_of_others")
             else:
                 self.holds.release(partition, "ahead_of_others")

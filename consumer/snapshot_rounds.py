@@ -19,6 +19,7 @@ from consumer.snapshots.writing import Outcome, Written
 from consumer.telemetry import Telemetry
 from consumer.transport import Partition, Transport
 
+AGAIN_S = 1.0  # After one that could not begin: a commit's answer may be on its way.
 WRITTEN_BYTES_PER_S = 100e6  # At the stop: a state that would take longer is left to the tail.
 
 
@@ -43,6 +44,7 @@ class SnapshotRounds:
     ) -> None:
         self._snapshots = snapshots
         self._interval_s = interval_s
+        self._again_s = min(interval_s, AGAIN_S)
         self._transport = transport
         self._scores_topic = scores_topic
         self._asks = asks
@@ -82,8 +84,9 @@ class SnapshotRounds:
         partition = min(self._due_s, key=self._due_s.__getitem__)
         if now_s < self._due_s[partition]:
             return
-        self._due_s[partition] = now_s + self._interval_s
-        if self._begin(partition, scoring):
+        begun = self._begin(partition, scoring)
+        self._due_s[partition] = now_s + (self._interval_s if begun else self._again_s)
+        if begun:
             self._copying = partition
             self._holds.hold(partition, "snapshot")
             self.step()
