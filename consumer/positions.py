@@ -7,10 +7,11 @@ Source: ARCHITECTURE.md, "Where a partition starts".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from consumer.folded_under import Files, followed_by
 from consumer.other_topics import refuse_other_topic
 from consumer.score_tail import FROM_THE_BEGINNING, Published
 from consumer.transport import (
@@ -27,7 +28,8 @@ class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """`origin`: where the fold's history begins. `publish`: nothing before it is published.
 
     `topic` is the identity of the topic, `partitions` how many it had; `scores` that of the topic
-    of scores, and `scores_from` its end when the history began.
+    of scores, and `scores_from` its end when the history began; `files` the campaign files under
+    which records were folded, each from an offset on.
     """
 
     origin: int
@@ -36,6 +38,7 @@ class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
     partitions: int = 0
     scores: str = ""
     scores_from: int = 0
+    files: Files = ()
 
     @property
     def life(self) -> tuple[int, int, str, int]:
@@ -50,7 +53,7 @@ class Start:
     From `origin` to `committed` everything is read again and nothing leaves. From there to
     `publish` history is learned and no score leaves. Then everything leaves. `history_origin` is
     where the fold's history began, `origin` what is left of it in the log; `published` says where
-    its scores lie.
+    its scores lie, and `files` under which campaign files what was committed was folded.
     """
 
     origin: int
@@ -59,6 +62,7 @@ class Start:
     history_origin: int = 0
     topic: TopicIdentity = UNKNOWN_TOPIC
     published: Published = FROM_THE_BEGINNING
+    files: Files = ()
 
     @property
     def note(self) -> str:
@@ -74,12 +78,17 @@ class Start:
             self.topic.partitions,
             self.published.id,
             self.published.first,
+            self.files,
         )
 
     def is_of_this_life(self, note: str) -> bool:
         """Whether a commit with this note was made in this life of the partition."""
         noted = _noted(note)
         return noted is not None and noted.life == self._note.life
+
+    def under(self, digest: str) -> Start:
+        """The same, with everything behind the committed offset under the file of this digest."""
+        return replace(self, files=followed_by(self.files, self.committed, digest))
 
     def boundary_after(self, offset: int) -> int | None:
         """The next offset at which the phase changes, or None in the last phase."""
@@ -160,6 +169,7 @@ def later_start(position: Position, bounds: Bounds, topic: TopicIdentity = UNKNO
         history_origin=note.origin,
         topic=topic,
         published=Published(note.scores, note.scores_from),
+        files=note.files,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from consumer.errors import WorldError
+from consumer.folded_under import KeptFiles, TailPiece
 from consumer.logs import log
 from consumer.other_topics import ANOTHER_TOPIC
 from consumer.positions import Start, first_offset, first_start, later_start, published_of
@@ -34,6 +35,7 @@ class Recovery:
     ----------
     position: what was committed, if anything was.
     topic, scores: who the partition's topic is now, and that of its scores.
+    files: the campaign files of the group.
 
     Raises, at any step
     -------------------
@@ -49,6 +51,7 @@ class Recovery:
         scores: TopicIdentity,
         transport: Transport,
         around: Surroundings,
+        files: KeptFiles,
     ) -> None:
         self.partition = partition
         self.position = position
@@ -58,6 +61,8 @@ class Recovery:
         self._scores = scores
         self._plan = around.plan
         self._snapshots = around.snapshots
+        self._files = files
+        self._tail: list[TailPiece] = []
         self._scoring: ScoringPartition | None = None
         self.progress = 0.0
         self._steps = self._run()
@@ -73,6 +78,7 @@ class Recovery:
         return self._scoring
 
     def _run(self) -> Iterator[bool]:
+        self._files.keep()
         if self.position is None:
             self._scoring = self._first()
             return
@@ -85,7 +91,7 @@ class Recovery:
         snapshotted = yield from self._from_snapshot(start)
         if snapshotted is None:
             self._refuse_lost_history(start, bounds)
-            self._scoring = self._make(start)
+            self._scoring = self._make(start, start.origin)
         self._pass_over_lost_tail()
         yield from self._read_back(start, snapshotted or published)
         if self.scoring.next_offset < start.committed:
@@ -101,14 +107,12 @@ class Recovery:
         scores = ScoreTail(
             self.partition,
             transport=self._transport,
-            plan=self._plan,
             most=self._around.settings.limits.served_again_max,
         )
         if not self._around.rebuild:
             scores.refuse_lost(published, self._scores, tail)
-        for _ in scores.read(published, self._scores, tail):
+        for _ in scores.read(published, self._scores, tail.start, self._tail):
             yield False
-        self.scoring.served = scores.served
 
     def _first(self) -> ScoringPartition:
         """A partition that was never committed."""
@@ -121,12 +125,20 @@ class Recovery:
         start = first_start(origin, bounds, settings.publish_from, self._topic, published)
         log().info("a partition is read for the first time", partition=str(self.partition),
                    first=start.origin, published_from=start.publish)  # fmt: skip
-        return self._make(start)
+        return self._make(start, start.origin)
 
-    def _make(self, start: Start) -> ScoringPartition:
+    def _make(self, start: Start, first: int) -> ScoringPartition:
+        """A partition whose fold begins at this offset, under the files of its tail."""
         around = self._around
+        self._tail = self._files.pieces(start.files, first, start.committed)
         return ScoringPartition(
-            self.partition, start, around.plan, around.settings, around.telemetry, around.clock
+            self.partition,
+            start.under(around.plan.digest),
+            around.plan,
+            around.settings,
+            around.telemetry,
+            around.clock,
+            self._tail,
         )
 
     def _from_snapshot(self, start: Start) -> Generator[bool, None, Published | None]:
@@ -140,7 +152,7 @@ class Recovery:
                               partition=str(self.partition),
                               offset=manifest.moment.next_offset)  # fmt: skip
                 continue
-            scoring = self._make(start)
+            scoring = self._make(start, manifest.moment.next_offset)
             loading = self._snapshots.load(manifest, scoring.room)
             try:
                 for done in loading:

@@ -7,15 +7,15 @@ Source: ARCHITECTURE.md, "Recovery".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from consumer.errors import WorldError
+from consumer.folded_under import TailPiece
 from consumer.transport import Partition, Records, TopicIdentity, Transport
-from models.plan import Plan
-from models.served_again import ServedAgain
 from schemas.score import ScoreRecord, decode_score
 
 GONE: Final = -1
@@ -55,11 +55,10 @@ class ScoreTail:
     most: how many predictions may be held.
     """
 
-    def __init__(self, events: Partition, *, transport: Transport, plan: Plan, most: int) -> None:
+    def __init__(self, events: Partition, *, transport: Transport, most: int) -> None:
         self._events = events
         self._transport = transport
         self._most = most
-        self.served = ServedAgain(plan)
 
     def refuse_lost(self, was: Published, now: TopicIdentity, tail: range) -> None:
         """Refuse a topic that has lost scores of the tail, or is not the one that got them.
@@ -81,31 +80,35 @@ class ScoreTail:
             return
         raise WorldError(said + problem, KEPT_TOO_SHORT)
 
-    def read(self, was: Published, now: TopicIdentity, tail: range) -> Iterator[None]:
-        """Read all that there is of the tail, a bounded piece a step; `served` holds it then.
+    def read(
+        self, was: Published, now: TopicIdentity, first: int, tail: Sequence[TailPiece]
+    ) -> Iterator[None]:
+        """Read all that there is of the tail from an offset of events on, a bounded piece a step.
+
+        Each piece of the tail holds what was served of its events then.
 
         Raises
         ------
         WorldError: it is more than may be held.
         """
-        scores = self._scores(now)
+        scores, stops = self._scores(now), [piece.stop for piece in tail]
         low, high = self._transport.bounds(scores)
-        first = min(max(was.to(now).first, low), high)
-        for records in self._transport.read(scores, first, high):
-            self.served.add(
-                score
-                for score in scores_of(records)
-                if score.source.offset in tail
-                and (score.source.topic, score.source.partition) == self._events
-            )
-            self._refuse_more()
+        begin = min(max(was.to(now).first, low), high)
+        for records in self._transport.read(scores, begin, high):
+            for score in scores_of(records):
+                source = score.source
+                if (source.topic, source.partition) == self._events and source.offset >= first:
+                    place = bisect_right(stops, source.offset)
+                    if place < len(stops):
+                        tail[place].served.add([score])
+            self._refuse_more(sum(len(piece.served) for piece in tail))
             yield
 
     def _scores(self, now: TopicIdentity) -> Partition:
         return Partition(now.name, self._events.index)
 
-    def _refuse_more(self) -> None:
-        if len(self.served) > self._most:
+    def _refuse_more(self, held: int) -> None:
+        if held > self._most:
             raise WorldError(
                 f"{self._events} has served more than {self._most} predictions since the snapshot "
                 "that it is recovered from: they would take more memory than is allowed",

@@ -8,7 +8,8 @@ Source: ARCHITECTURE.md, "One event, six hops".
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
+from consumer.folded_under import TailPiece
 from consumer.logs import log
 from consumer.positions import Start
 from consumer.snapshots.manifest import Moment
@@ -28,13 +30,22 @@ from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
 from models.scorer import Counts, Folded, Scorer
-from models.served_again import ServedAgain
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
 
 class ScoringPartition:
-    """Folds the records of one partition and says what to produce."""
+    """Folds the records of one partition and says what to produce.
+
+    Parameters
+    ----------
+    plan: the present campaign file.
+    tail: what was committed and is folded again, in pieces of one campaign file each.
+
+    Attributes
+    ----------
+    again: of each piece of the tail, where it stops and the digest of its file.
+    """
 
     def __init__(
         self,
@@ -44,6 +55,7 @@ class ScoringPartition:
         settings: Settings,
         telemetry: Telemetry,
         clock: Clock,
+        tail: Sequence[TailPiece] = (),
     ) -> None:
         self.partition = partition
         self.start = start
@@ -54,12 +66,12 @@ class ScoringPartition:
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
         self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
-        self._scorer = Scorer(
-            plan,
-            partition.index,
-            record_bytes_max=settings.limits.record_bytes_max,
-            keys_strict=settings.keys == "strict",
-        )
+        self._settings = settings
+        self._plan = plan
+        self._tail = deque(tail)
+        self.again = tuple((piece.stop, piece.plan.digest) for piece in tail)
+        self._models: dict[str, ModelRecord] = {}
+        self._scorer = self._new_scorer()
         limits = settings.limits
         self._letters = LetterLimits(
             limits.dead_letters_consecutive_max,
@@ -67,11 +79,18 @@ class ScoringPartition:
             limits.dead_letters_share_max,
         )
         self.too_many_letters: LimitHit | None = None
-        self.served: ServedAgain | None = None
         self.restored_at: int | None = None
-        self._plan = plan
         self._last_counts = self._scorer.counts
         self._last_ignored: dict[tuple[str, str], int] = {}
+
+    def _new_scorer(self) -> Scorer:
+        """An empty fold under the file of what comes next."""
+        return Scorer(
+            self._tail[0].plan if self._tail else self._plan,
+            self.partition.index,
+            record_bytes_max=self._settings.limits.record_bytes_max,
+            keys_strict=self._settings.keys == "strict",
+        )
 
     @property
     def position(self) -> Position:
@@ -123,19 +142,36 @@ class ScoringPartition:
     def restore(self, lifted: Lifted, next_offset: int) -> None:
         """Become what was lifted before this offset."""
         self._letters.restore(lifted)
+        self._restore(lifted)
+        self.next_offset = self.restored_at = next_offset
+
+    def _restore(self, lifted: Lifted) -> None:
         for campaign, amount in self._scorer.restore(lifted).items():
             self._telemetry.campaign(campaign).dropped("superseded", amount)
             log().warning("open examples were dropped: their campaign was changed or is gone",
                           partition=str(self.partition), campaign=campaign,
                           examples=amount)  # fmt: skip
-        self.next_offset = self.restored_at = next_offset
+
+    def _follow_file(self, offset: int) -> None:
+        """Fold what is at this offset under the file under which it was folded, or is to be."""
+        while self._tail and offset >= self._tail[0].stop:
+            was = self._tail.popleft().plan
+            if (self._tail[0].plan if self._tail else self._plan) is not was:
+                lifted = self._scorer.lift()
+                self._scorer = self._new_scorer()
+                self._last_ignored = {}
+                self._restore(lifted)
+                for record in self._models.values():
+                    self._scorer.install(record)
 
     def install(self, record: ModelRecord) -> bool:
         """Serve a model from the next batch on."""
+        self._models[record.campaign] = record
         return self._scorer.install(record)
 
     def uninstall(self, campaign: str) -> bool:
         """Serve no model of a campaign from the next batch on."""
+        self._models.pop(campaign, None)
         return self._scorer.uninstall(campaign)
 
     def fold(self, records: Records) -> list[Outgoing]:
@@ -145,7 +181,7 @@ class ScoringPartition:
         for piece in self._phases(records):
             outgoing += self._fold(piece)
         if rebuilt and not self.rebuilds:
-            self.served = None
+            self._follow_file(self.next_offset)
             log().info("a partition goes on", partition=str(self.partition),
                        offset=self.start.committed)  # fmt: skip
         return outgoing
@@ -153,10 +189,10 @@ class ScoringPartition:
     def _phases(self, records: Records) -> Iterable[Records]:
         first = 0
         while first < len(records):
-            edge = self.start.boundary_after(records.offsets[first])
-            stop = len(records)
-            if edge is not None:
-                stop = bisect_left(records.offsets, edge)
+            offset = records.offsets[first]
+            self._follow_file(offset)
+            edges = [self.start.boundary_after(offset), *(piece.stop for piece in self._tail)]
+            stop = bisect_left(records.offsets, min(filter(None, edges), default=1 << 63))
             yield records.cut(first, stop)
             first = stop
 
@@ -169,8 +205,9 @@ class ScoringPartition:
         )
         decoded_s = self._clock.monotonic_s()
         folded = self._scorer.fold_batch(batch, catching_up=not live)
-        if self.served is not None and self.start.was_served(offset):
-            self._telemetry.served_unknown.add(self._scorer.serve_again(folded, self.served))
+        if self._tail and self.start.was_served(offset):
+            unknown = self._scorer.serve_again(folded, self._tail[0].served)
+            self._telemetry.served_unknown.add(unknown)
         scored_s = self._clock.monotonic_s()
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from consumer.folded_under import KeptFiles
 from consumer.holds import Holds, Reason
 from consumer.learning import LearningPartition
 from consumer.learning_recovery import LearningRecovery
@@ -22,6 +23,7 @@ from consumer.served_models import ServedModels
 from consumer.snapshot_rounds import SnapshotRounds
 from consumer.surroundings import Surroundings
 from consumer.transport import UNKNOWN_TOPIC, Partition, Position, Transport
+from consumer.warm_up import plan_of
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
@@ -60,6 +62,9 @@ class Share:
         self._removed: set[str] = set()  # Of the campaigns, as the trainers were last told.
         self._learned_from = LearnedFrom()
         self._scores = UNKNOWN_TOPIC
+        self._files = KeptFiles(
+            around.snapshots, around.plan, lambda file: plan_of(file, around.settings)
+        )
         self._rounds: SnapshotRounds | None = None
         if around.snapshots is not None:
             self._rounds = SnapshotRounds(
@@ -274,6 +279,7 @@ class Share:
             scores=self._scores,
             transport=self._transport,
             around=self._around,
+            files=self._files,
         )
 
         def done() -> None:

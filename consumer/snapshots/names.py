@@ -46,6 +46,15 @@ def generation_prefix(group: str, topic: str, partition: int, offset: int) -> st
     return f"{partition_prefix(group, topic, partition)}{offset:020d}/"
 
 
+def campaign_file_name(group: str, digest: str) -> str:
+    """Where a campaign file of the group is kept; no partition is called like it.
+
+    >>> campaign_file_name("shop", "0f1e2d3c4b5a6978")
+    'shop/campaign-files/0f1e2d3c4b5a6978.json'
+    """
+    return f"{_word(group)}/campaign-files/{digest}.json"
+
+
 def by_offset(names: list[str], prefix: str) -> dict[int, set[str]]:
     """The files of each generation below a partition's prefix, newest generation first.
 

@@ -52,6 +52,10 @@ class Snapshots:
     keep: how many generations of each partition stay; at least 2.
     beside: where compressing and writing happen.
     report: told of every snapshot that `newest` passes over.
+
+    Attributes
+    ----------
+    store, group: where they are, and whose; campaign files of the group are kept beside them.
     """
 
     def __init__(
@@ -66,8 +70,8 @@ class Snapshots:
         report: Callable[[UnusableSnapshotError], None] = warn,
     ) -> None:
         assert keep >= 2
-        self._store = store
-        self._group = group
+        self.store = store
+        self.group = group
         self._beside = beside
         self._clock = clock
         self._keep = keep
@@ -86,9 +90,9 @@ class Snapshots:
         NewerSnapshotError: a newer version has written here.
         """
         try:
-            found = list(generations(self._store, self._group, topic, partition))
+            found = list(generations(self.store, self.group, topic, partition))
         except OSError as error:
-            prefix = partition_prefix(self._group, topic, partition)
+            prefix = partition_prefix(self.group, topic, partition)
             problem = f"the store cannot be listed: {in_words(error)}"
             self._report(UnusableSnapshotError(prefix, problem))
             return
@@ -96,13 +100,13 @@ class Snapshots:
             if generation.offset > not_after or not generation.complete:
                 continue
             try:
-                yield read_manifest(self._store, generation)
+                yield read_manifest(self.store, generation)
             except UnusableSnapshotError as error:
                 self._report(error)
 
     def load(self, manifest: Manifest, rooms: Rooms = no_rooms) -> Loading:
         """Load one, step by step; see `Loading`."""
-        return Loading(self._store, manifest, self._sizes.chunk_bytes, rooms)
+        return Loading(self.store, manifest, self._sizes.chunk_bytes, rooms)
 
     @property
     def busy(self) -> bool:
@@ -116,10 +120,10 @@ class Snapshots:
         """
         assert not self.busy, "one snapshot at a time"
         self._writing = Writing(
-            self._store,
+            self.store,
             self._beside,
             self._clock,
-            manifest_of(__version__, self._group, moment, dict(lifted.facts)),
+            manifest_of(__version__, self.group, moment, dict(lifted.facts)),
             StateCopy(lifted, self._sizes.chunk_bytes, self._sizes.part_bytes),
             part_bytes=self._sizes.part_bytes,
             keep=self._keep,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from consumer import positions
+from consumer.folded_under import KeptFiles
 from consumer.learning import LearningPartition
 from consumer.learning_recovery import LearningRecovery
 from consumer.recovery import Recovery
@@ -105,6 +106,10 @@ CHANGES: dict[str, Defect] = {
     "profiles-anew": Defect(
         "after a change of the file, profiles begin anew",
         ((Scorer, "restore", _restore_only_the_same_file),),
+    ),
+    "tail-anew": Defect(
+        "a tail is folded again under the present file, whichever it was committed under",
+        ((KeptFiles, "_plan_of", lambda self, _digest: self._plan),),
     ),
     "lost-history": Defect(
         "history that is lost is not missed",

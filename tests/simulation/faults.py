@@ -87,23 +87,38 @@ class HarmedStore(MemoryStore):
     ----------
     strike: called with the half-done step; raises what is to go wrong there.
     wrote: told the name and the bytes of what was written whole.
+
+    Attributes
+    ----------
+    refused: the folders of files that were harmed, or could not be read or written once.
     """
 
     def __init__(self, strike: Callable[[str], None], wrote: Callable[[str, bytes], None]) -> None:
         super().__init__()
         self._strike = strike
         self._wrote = wrote
+        self.refused: set[str] = set()
 
     def read(self, name: str) -> bytes:
-        self._strike("store_read")
-        return super().read(name)
+        with self._noting(name):
+            self._strike("store_read")
+            return super().read(name)
 
     def write(self, name: str, pieces: Sequence[bytes]) -> None:
         data = b"".join(pieces)
-        super().write(name, [data[: len(data) // 2]])
-        self._strike("store_write")
-        super().write(name, [data])
+        with self._noting(name):
+            super().write(name, [data[: len(data) // 2]])
+            self._strike("store_write")
+            super().write(name, [data])
         self._wrote(name, data)
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.refused.add(name.split("/")[1])
+            raise
 
     def delete(self, name: str) -> None:
         self._strike("store_delete")
@@ -124,6 +139,7 @@ class HarmedStore(MemoryStore):
             self.capacity_bytes = 0
         elif names and kind == "torn":
             name = draws.choice(names)
+            self.refused.add(name.split("/")[1])
             data = bytearray(self.files[name])
             if data and draws.random() < 0.5:
                 data[draws.randrange(len(data))] ^= 1 << draws.randrange(8)
@@ -131,9 +147,12 @@ class HarmedStore(MemoryStore):
                 del data[draws.randrange(len(data) + 1) :]
             self.files[name] = bytes(data)
         elif names and kind == "lost":
-            del self.files[draws.choice(names)]
+            name = draws.choice(names)
+            self.refused.add(name.split("/")[1])
+            del self.files[name]
         elif names and kind == "stale":
             newest = draws.choice(names).rpartition("/")[0]
+            self.refused.add(newest.split("/")[1])
             for name in names:
                 if name.startswith(newest):
                     del self.files[name]

@@ -67,7 +67,7 @@ class NotedSnapshots(Snapshots):
 
     def load(self, manifest: Manifest, rooms: Rooms = no_rooms) -> Loading:
         topic, index = manifest.moment.topic, manifest.moment.partition
-        prefix = generation_prefix(self._group, topic, index, manifest.moment.next_offset)
+        prefix = generation_prefix(self.group, topic, index, manifest.moment.next_offset)
         data = self.files.files.get(prefix + MANIFEST, b"")
         self.histories.loaded[id(self), Partition(topic, index)] = data
         return super().load(manifest, rooms)
@@ -87,6 +87,9 @@ class Histories:
         self.loaded: dict[tuple[int, Partition], bytes] = {}
         self._labelled_by: dict[RowKey, History] = {}
         self.labelled_twice = 0
+        self.unknown_files = False  # Whether a tail was folded under another file, as it may be.
+        self._digests = [plan.digest for plan in plans]
+        self._committed: dict[Partition, History] = {}
         self._of_snapshots: dict[bytes, History] = {}
         self._folds: dict[int, tuple[ScoringPartition, History]] = {}
         self._outputs: dict[tuple[int, History], Outputs] = {}
@@ -108,16 +111,19 @@ class Histories:
             known = self._folds.get(id(scoring))
             key = id(snapshots), partition
             if known is None:
-                history: History = (Segment(file, max(scoring.start.origin, low(partition))),)
-                if scoring.restored_at is not None:
-                    before = self._of_snapshots[self.loaded[key]]
-                    history = _goes_on(before, scoring.restored_at, file, low(partition))
+                history = self._history(scoring, self.loaded.get(key), file, low(partition))
                 since = (
                     scoring.start.history_origin
                     if scoring.restored_at is None
                     else scoring.restored_at
                 )
                 rebuilt = worker._share._around.rebuild
+                self.unknown_files |= rebuilt
+                if not self.unknown_files and low(partition) <= since:
+                    assert isinstance(snapshots, NotedSnapshots)
+                    self._hold_to_committed(
+                        partition, history, scoring.start.committed, snapshots.files
+                    )
                 # One that has yet to read what is gone since it began will be told so.
                 begins = scoring.next_offset == since
                 assert rebuilt or begins or low(partition) <= since, (
@@ -127,18 +133,44 @@ class Histories:
                 self.outputs(partition.index, history)
             self.now[key] = known[1]
 
+    def _history(
+        self, scoring: ScoringPartition, snapshot: bytes | None, file: int, low: int
+    ) -> History:
+        """The history of a fold that begins, from its snapshot on through its tail."""
+        history: History = ()
+        at = max(scoring.start.origin, low)
+        if scoring.restored_at is not None:
+            assert snapshot is not None
+            history, at = self._of_snapshots[snapshot], scoring.restored_at
+        for stop, digest in scoring.again:
+            history = _goes_on(history, at, self._digests.index(digest), low)
+            at = max(stop, at)
+        return _goes_on(history, at, file, low)
+
+    def _hold_to_committed(
+        self, partition: Partition, history: History, stop: int, store: HarmedStore
+    ) -> None:
+        """What was committed is folded again as it was, unless a file of it was harmed."""
+        before = self._committed.get(partition)
+        if before is None or _until(before, stop) == _until(history, stop):
+            return
+        assert "campaign-files" in store.refused, f"{partition} is folded again under another file"
+        self.unknown_files = True
+
     def commits(self, worker: Worker, partition: Partition, first: int, position: Position) -> None:
         """Offsets of a partition of events were committed: what is due of them is known now."""
         if position.offset <= first:
             return
         _, history = self._folds[id(worker._share.scoring[partition])]
+        self._committed[partition] = history
         found, expected = self.outputs(partition.index, history), self.expected
         new = range(first, position.offset)
         expected.due[partition.index] += [due for due in found.due if due.offset in new]
         for offset, key, facts in found.rows:
             if offset in new:
                 # Folded again under another file, an example may close elsewhere: see the docs.
-                assert self._labelled_by.get(key) != history, f"{key} has two labels"
+                assert self._labelled_by.get(key) != history, f"{key} has two labels by one"
+                assert self.unknown_files or key not in expected.rows, f"{key} has two labels"
                 self.labelled_twice += key in expected.rows
                 self._labelled_by[key] = history
                 expected.rows.setdefault(key, []).append(facts)
@@ -204,10 +236,21 @@ class Committed(dict[Partition, Position]):
 
 def _goes_on(history: History, offset: int, file: int, low: int) -> History:
     """The history of a fold that was restored at an offset; the log may begin behind it."""
+    if not history:
+        return (Segment(file, max(offset, low)),)
     *before, last = history
     if last.file == file and low <= offset:
         return history
     return (*before, last._replace(stop=offset), Segment(file, max(offset, low)))
+
+
+def _until(history: History, stop: int) -> History:
+    """A history up to an offset, without pieces of no length."""
+    cut = [
+        piece._replace(stop=stop if piece.stop is None else min(stop, piece.stop))
+        for piece in history
+    ]
+    return tuple(piece for piece in cut if piece.first < (piece.stop or 0))
 
 
 def _records_of(traffic: Traffic, partition: Partition) -> Records:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from consumer.snapshots.memory_store import MemoryStore
+from consumer.snapshots.names import MANIFEST
 from tests.world import CAMPAIGNS, World, plan, shopping
 
 EVENTS = shopping(5_000, seed=21)
@@ -86,3 +89,74 @@ def test_a_rolling_change_over_three_workers() -> None:
             r.campaign == name and r.lineage == states[name].lineage for r in rows
         )
         assert states[name].version > 0
+
+
+HARMLESS = (
+    CAMPAIGNS.replace("[page_view, cart_add]", "[page_view, purchase]")
+    .replace("6h\n    features", "2h\n    features")
+    .replace("score_on: [page_view]\n    example", "score_on: [cart_add]\n    example")
+)
+
+
+def died_and_changed(store: MemoryStore) -> World:
+    """A worker with a tail is killed, and its successor has another file."""
+    world = World(partitions=1, store=store, **OFTEN)
+    world.send(EVENTS[:1_500])
+    first = world.start("one", given=plan())
+    world.settle(first)
+    kept = {name for name in store.files if name.endswith(MANIFEST)}
+    world.send(EVENTS[1_500:3_000])
+    world.drain(first)
+    for name in [name for name in store.files if name.endswith(MANIFEST) and name not in kept]:
+        del store.files[name]
+    world.crash(first, "one")
+    return world
+
+
+def labels(world: World) -> list[tuple[str, int]]:
+    """What every row is of."""
+    return [(row.campaign, row.source.offset) for row in world.rows()]
+
+
+def test_a_tail_is_folded_again_under_the_file_that_it_was_committed_under() -> None:
+    """Each example has one label, although another file would have opened others.
+
+    committed under   old ───────────────────┤ new ──────────
+    snapshot          ──┤
+    folded again        old, silently ───────┤ new, live
+    """
+    world = died_and_changed(MemoryStore())
+    assert plan().lineages == plan(HARMLESS).lineages, "nothing is dropped"
+    second = world.start("two", given=plan(HARMLESS))
+    world.send(EVENTS[3_000:])
+    world.settle(second)
+    assert len(set(labels(world))) == len(labels(world))
+    uninterrupted = World(partitions=1, store=MemoryStore(), **OFTEN)
+    uninterrupted.send(EVENTS[:3_000])
+    one = uninterrupted.start("one", given=plan())
+    uninterrupted.settle(one)
+    one.stop()
+    uninterrupted.send(EVENTS[3_000:])
+    uninterrupted.settle(uninterrupted.start("two", given=plan(HARMLESS)))
+    assert sorted(labels(world)) == sorted(labels(uninterrupted))
+    world.crash(second, "two")
+    third = world.start("three", given=plan(HARMLESS))
+    world.settle(third)
+    assert len(set(labels(world))) == len(labels(world))
+
+
+def test_without_the_file_of_a_tail_the_present_one_is_taken_and_it_is_said(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store that lost the file does not stop anybody; the log names the file."""
+    store = MemoryStore()
+    world = died_and_changed(store)
+    (name,) = [name for name in store.files if "campaign-files" in name]
+    store.files[name] = store.files[name][:-1]
+    second = world.start("two", given=plan(HARMLESS))
+    world.send(EVENTS[3_000:])
+    world.settle(second)
+    assert world.committed("customer-events") == world.high("customer-events")
+    said = capsys.readouterr().out + caplog.text
+    assert "under a campaign file that is gone" in said
+    assert plan().digest in said
