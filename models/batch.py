@@ -26,6 +26,7 @@ U8 = NDArray[np.uint64]
 
 REASONS_MAX = 3
 QUANTILES = 101
+RANKS = 128  # A power of two above the quantiles.
 WARMING, CATCHING_UP = 0, 4  # Positions among the next; the loops ask for no other.
 STATUSES: tuple[ScoreStatus, ...] = (
     "warming",
@@ -87,7 +88,7 @@ class ServedModels(NamedTuple):
     bend_offset: F8  # [group, bend, knots passed, lane] -Σ weight · knot
     baseline: F8  # logit of a customer whose features are the means
     source_offset: F8  # [campaign, source] -Σ weight · mean of its columns
-    quantiles: F8  # [campaign, QUANTILES]
+    quantiles: F8  # [campaign, RANKS] and infinities behind them
     category_keys: U8  # [campaign, values] sorted, padded with the greatest
     category_weights: F8
 
@@ -116,7 +117,7 @@ class Scratch(NamedTuple):
     x: F8  # the layout's columns, on the grid of features
     units: I4  # the same as whole numbers of grid steps
     passed: U4  # how many knots of hinges each has reached
-    fades: F8  # [stream, half-life] what is left of each counter
+    fades: F8  # [stream × half-life + campaign] what is left of each counter, and of answers
     source: F8  # [source, lane] sums of the campaigns of one group
     linear: F8  # [lane] their sums over all sources
     probability: F8  # [lane] what these are as probabilities, on the grid
@@ -152,7 +153,9 @@ def scratch(plan: Plan) -> Scratch:
         x=np.zeros(len(plan.layout.columns)),
         units=np.zeros(len(plan.layout.columns), np.int32),
         passed=np.zeros(len(plan.layout.columns), np.uint32),
-        fades=np.zeros(len(plan.layout.streams) * len(plan.layout.half_lives_ms)),
+        fades=np.zeros(
+            len(plan.layout.streams) * len(plan.layout.half_lives_ms) + len(plan.campaigns)
+        ),
         source=np.zeros((len(plan.layout.sources), LANES)),
         linear=np.zeros(LANES),
         probability=np.zeros(LANES),

@@ -15,6 +15,7 @@ from models.batch import (
     CATCHING_UP,
     NO_PERCENTILE,
     QUANTILES,
+    RANKS,
     WARMING,
     EventColumns,
     ScoreColumns,
@@ -38,7 +39,6 @@ from models.state import I8, SCORES, Examples, Profiles
 
 LOGIT_MAX = 27.0  # Of a probability that twelve decimals can still say.
 HALVINGS_PER_UNIT = 1.0 / LOG_2
-PROBABILITY_STEPS = 10.0**PROBABILITY_PLACES
 NOBODY = -1
 
 
@@ -122,7 +122,7 @@ def sum_sources(plan: PlanArrays, models: ServedModels, group: int, room: Scratc
 def probability_of(logit: float) -> float:
     """The logistic function of a logit that is held within ±LOGIT_MAX, on its grid."""
     odds = half_power(max(-LOGIT_MAX, min(LOGIT_MAX, logit)) * HALVINGS_PER_UNIT)
-    return float(np.rint(PROBABILITY_STEPS / (1.0 + odds)) / PROBABILITY_STEPS)
+    return on_grid(1.0 / (1.0 + odds), PROBABILITY_PLACES)
 
 
 @compiled
@@ -146,11 +146,17 @@ def logit_of(probability: float) -> float:
 
 @compiled
 def percentile_of(quantiles: F8, served: float) -> float:
-    """The mid-rank of a prediction among the quantiles of recent ones, 0–100."""
-    below = upto = 0
-    for index in range(QUANTILES):  # No search: its branches cost more than all comparisons.
-        below += quantiles[index] < served
-        upto += quantiles[index] <= served
+    """The mid-rank of a prediction among the quantiles of recent ones, 0–100.
+
+    Behind the quantiles, up to a power of two, stands infinity.
+    """
+    below, step = 0, RANKS // 2
+    while step > 0:  # Without a branch on what is found: it would be guessed wrong.
+        below += step * int(quantiles[below + step - 1] < served)
+        step //= 2
+    upto = below
+    while quantiles[upto] == served:
+        upto += 1
     return on_grid(50.0 * (below + upto) / QUANTILES, PERCENTILE_PLACES)
 
 

@@ -27,6 +27,7 @@ TIME_LENGTH = 24
 HEX_LENGTH = 16
 
 _ZERO = ord("0")
+_TWO_WORDS, _ONE_WORD = np.uint64(10**16), np.uint64(10**8)
 _TEN_THOUSAND, _HUNDRED, _TEN = np.uint64(10_000), np.uint64(100), np.uint64(10)
 _LETTER = ord("a") - 10
 _MINUS, _POINT, _COLON, _T, _Z = (ord(sign) for sign in "-.:TZ")
@@ -70,21 +71,26 @@ def word_of(number: np.uint64) -> np.uint64:
 
 
 @compiled
+def write_word_of(buffer: U1, at: int, number: np.uint64, count: int) -> None:
+    """Write the `count` digits, at most eight, of a number."""
+    write_word(buffer, at, word_of(number) >> np.uint64(8 * (WORD_BYTES - count)))
+
+
+@compiled
 def write_digits(buffer: U1, at: int, number: int | np.uint64, count: int) -> int:
     """Write the `count` digits of a number that is not negative, zeros in front."""
-    rest = (count - 1) & -WORD_BYTES  # Digits behind the first word.
     left, end = np.uint64(number), at + count
-    word = left
-    if rest > 0:
-        word = left // TENS[rest]
-        left -= word * TENS[rest]
-    unused = np.uint64(8 * (WORD_BYTES - count + rest))
-    write_word(buffer, at, word_of(word) >> unused)
-    while rest > 0:
-        rest -= WORD_BYTES
-        word = left // TENS[rest]
-        left -= word * TENS[rest]
-        write_word(buffer, end - rest - WORD_BYTES, word_of(word))
+    if count > 2 * WORD_BYTES:
+        front = left // _TWO_WORDS
+        left -= front * _TWO_WORDS
+        write_word_of(buffer, at, front, count - 2 * WORD_BYTES)
+        at = end - 2 * WORD_BYTES
+    if count > WORD_BYTES:
+        front = left // _ONE_WORD
+        left -= front * _ONE_WORD
+        write_word_of(buffer, at, front, end - WORD_BYTES - at)
+        at = end - WORD_BYTES
+    write_word_of(buffer, at, left, end - at)
     return end
 
 
@@ -105,11 +111,9 @@ def write_decimal(buffer: U1, at: int, units: int, places: int) -> int:
     A reader of float64 finds the float64 that is nearest to it: `units / 10.0**places`, as long as
     `units` is a whole number that a float64 holds, up to 2**53.
     """
-    if units < 0:
-        buffer[at] = _MINUS
-        at += 1
-        units = -units
-    left = np.uint64(units)
+    buffer[at] = _MINUS  # Stays where it is needed: a branch on signs would be guessed wrong.
+    at += int(units < 0)
+    left = np.uint64(abs(units))
     while places > 0:
         rest = left // _TEN
         if rest * _TEN != left:
@@ -118,12 +122,13 @@ def write_decimal(buffer: U1, at: int, units: int, places: int) -> int:
         places -= 1
     if places == 0:
         return int(write_digits(buffer, at, left, digits_of(left)))
-    one, whole = TENS[places], np.uint64(0)
+    one, point = TENS[places], at + 1
+    buffer[at] = _ZERO
     if left >= one:
         whole = left // one
         left -= whole * one
-    point = at + digits_of(whole)
-    write_digits(buffer, at, whole, point - at)
+        point = at + digits_of(whole)
+        write_digits(buffer, at, whole, point - at)
     buffer[point] = _POINT
     return int(write_digits(buffer, point + 1, left, places))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import QUANTILES, STATUSES, ServedModels
+from models.batch import QUANTILES, RANKS, STATUSES, ServedModels
 from models.intake import Intake
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
@@ -128,7 +128,7 @@ class Serving:
             bend_offset=np.zeros((*plan.shared_bends.shape, PIECES, LANES)),
             baseline=np.zeros(campaigns),
             source_offset=np.zeros((campaigns, plan.sources)),
-            quantiles=np.zeros((campaigns, QUANTILES)),
+            quantiles=np.full((campaigns, RANKS), np.inf),
             category_keys=np.full((campaigns, 1), KEY_LAST, np.uint64),
             category_weights=np.zeros((campaigns, 1)),
         )
@@ -144,7 +144,9 @@ class Serving:
         own.bias[...] = record.bias
         # On the grid of what is served, so that equal predictions tie.
         decimals = VALUE_PLACES if record.predict == "value" else PROBABILITY_PLACES
-        models.quantiles[index] = [on_grid(each, decimals) for each in record.quantiles] or 0.0
+        models.quantiles[index, :QUANTILES] = [
+            on_grid(each, decimals) for each in record.quantiles
+        ] or 0.0
         own.weights[:] = 0.0
         own.weights[places.column] = weights[places.column_of]
         bent = np.zeros((len(own.bend_slope), KNOTS.size))
