@@ -51,17 +51,14 @@ class _Reader:
 
     def wide(self, which: int, place: Any) -> Any:
         """An element in every lane."""
-        number = self.builder.insert_element(
-            cgutils.ir.Constant(VECTOR, cgutils.ir.Undefined), self.at(which, place),
-            cgutils.int32_t(0),
-        )  # fmt: skip
-        none = cgutils.ir.Constant(VECTOR, cgutils.ir.Undefined)
-        first = cgutils.ir.Constant(cgutils.ir.VectorType(cgutils.int32_t, LANES), [0] * LANES)
-        return self.builder.shuffle_vector(number, none, first)
+        empty = cgutils.ir.Constant(VECTOR, cgutils.ir.Undefined)
+        first, every = cgutils.int32_t(0), cgutils.ir.VectorType(cgutils.int32_t, LANES)
+        one = self.builder.insert_element(empty, self.at(which, place), first)
+        return self.builder.shuffle_vector(one, empty, every([0] * LANES))
 
 
 def _sum_of_run(reader: _Reader, term: Callable[[Any], Any]) -> None:
-    """Add the terms of a run to the sums of its source; these stand in front."""
+    """Add the terms of a run: its first place, last + 1, source and all sums are the first four."""
     builder, word = reader.builder, reader.word
     zero = cgutils.ir.Constant(VECTOR, [0.0] * LANES)
     total = cgutils.alloca_once_value(builder, zero)

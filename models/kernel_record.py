@@ -75,7 +75,8 @@ def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> 
     if percentile == NO_PERCENTILE:
         return write_piece(buffer, at, pieces, BAND_NONE)
     at = write_number(buffer, at, percentile, PERCENTILE_PLACES)
-    band = BAND_LOW + int(percentile >= BAND_MEDIUM_FROM) + int(percentile >= BAND_HIGH_FROM)
+    band = BAND_MEDIUM if percentile >= BAND_MEDIUM_FROM else BAND_LOW
+    band = BAND_HIGH if percentile >= BAND_HIGH_FROM else band
     return write_piece(buffer, at, pieces, band)
 
 
