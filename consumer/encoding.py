@@ -67,8 +67,7 @@ class ScoreEncoder:
             edges = ends[first : min(first + RECORDS_AT_ONCE, records) + 1]
             text = self._buffer[edges[0] : edges[-1]].tobytes()
             values += [text[start:stop] for start, stop in pairwise((edges - edges[0]).tolist())]
-        scored = np.flatnonzero(np.diff(folded.scores.event[:count], prepend=-1))
-        return batch.keys_of(folded.scores.event[scored]), values
+        return batch.keys_of(folded.scored), values
 
 
 def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
