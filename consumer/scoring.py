@@ -234,8 +234,7 @@ class ScoringPartition:
         return outgoing
 
     def _observe_latency(self, records: Records, folded: Folded) -> None:
-        events = np.unique(folded.scores.event[: folded.score_count])
-        stamps = np.array(records.timestamps_ms)[folded.batch.rows[events]]
+        stamps = np.array(records.timestamps_ms)[folded.batch.rows[folded.scored]]
         stamps = stamps[stamps != NO_TIMESTAMP]
         if len(stamps):
             self._telemetry.score_latency((self._clock.now_ms() - stamps) / 1000.0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.plan import Plan
+from models.plan import LANES, Plan
 from models.state import EXPERTS_MAX
 from schemas.score import Band, ScoreStatus
 
@@ -26,6 +26,7 @@ U8 = NDArray[np.uint64]
 
 REASONS_MAX = 3
 QUANTILES = 101
+RANKS = 128  # A power of two above the quantiles.
 WARMING, CATCHING_UP = 0, 4  # Positions among the next; the loops ask for no other.
 STATUSES: tuple[ScoreStatus, ...] = (
     "warming",
@@ -73,18 +74,21 @@ class Texts(NamedTuple):
 
 
 class ServedModels(NamedTuple):
-    """The models of one moment, by campaign, in the columns of the plan."""
+    """The models of one moment, by campaign, in the columns of the plan.
+
+    What the campaigns of a group are summed with stands side by side, in lanes.
+    """
 
     status: I8
     version: I8
     rate: F8  # what is served while warming
-    bias: F8
-    weights: F8  # [campaign, column]
-    bend_slope: F8  # [campaign, bend, knots passed] Σ weight of the hinges that are passed
-    bend_offset: F8  # [campaign, bend, knots passed] -Σ weight · knot
+    bias: F8  # [group, lane]
+    weights: F8  # [group, column, lane]
+    bend_slope: F8  # [group, bend, knots passed, lane] Σ weight of the hinges that are passed
+    bend_offset: F8  # [group, bend, knots passed, lane] -Σ weight · knot
     baseline: F8  # logit of a customer whose features are the means
     source_offset: F8  # [campaign, source] -Σ weight · mean of its columns
-    quantiles: F8  # [campaign, QUANTILES]
+    quantiles: F8  # [campaign, RANKS] and infinities behind them
     category_keys: U8  # [campaign, values] sorted, padded with the greatest
     category_weights: F8
 
@@ -113,8 +117,10 @@ class Scratch(NamedTuple):
     x: F8  # the layout's columns, on the grid of features
     units: I4  # the same as whole numbers of grid steps
     passed: U4  # how many knots of hinges each has reached
-    fades: F8  # [stream, half-life] what is left of each counter
-    source: F8  # sums by source
+    fades: F8  # [stream × half-life + campaign] what is left of each counter, and of answers
+    source: F8  # [source, lane] sums of the campaigns of one group
+    linear: F8  # [lane] their sums over all sources
+    probability: F8  # [lane] what these are as probabilities, on the grid
     experts: F8
     a: I4  # categories of the event
     b: I4
@@ -147,8 +153,12 @@ def scratch(plan: Plan) -> Scratch:
         x=np.zeros(len(plan.layout.columns)),
         units=np.zeros(len(plan.layout.columns), np.int32),
         passed=np.zeros(len(plan.layout.columns), np.uint32),
-        fades=np.zeros(len(plan.layout.streams) * len(plan.layout.half_lives_ms)),
-        source=np.zeros(len(plan.layout.sources)),
+        fades=np.zeros(
+            len(plan.layout.streams) * len(plan.layout.half_lives_ms) + len(plan.campaigns)
+        ),
+        source=np.zeros((len(plan.layout.sources), LANES)),
+        linear=np.zeros(LANES),
+        probability=np.zeros(LANES),
         experts=np.zeros(EXPERTS_MAX),
         a=np.zeros(categories, np.int32),
         b=np.zeros(categories, np.int32),

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
-from models.plan import I4, I8, EventRule, Plan
+from models.plan import I8, EventRule, Plan
 from models.wire import Appendix, kinds_of, taken, wire_of
 from schemas.errors import InvalidRecord
 from schemas.event import (
@@ -59,7 +60,7 @@ class Batch(NamedTuple):
     refused: list[Refusal]
     keys: Sequence[bytes | None] | None  # of the records, where they are the customers
 
-    def keys_of(self, events: I4) -> list[bytes]:
+    def keys_of(self, events: NDArray[np.intp]) -> list[bytes]:
         """The customers of some events, as the keys of messages."""
         if self.keys is not None:
             keys = self.keys

@@ -1,6 +1,6 @@
-"""Short texts copied in whole vectors, in the compiled loop.
+"""Short texts written in whole vectors and words, in the compiled loop.
 
-Owns: a copy that may write beyond its end, where there is room and what stands there comes later.
+Owns: writing that may go beyond its end, where there is room and what stands there comes later.
 Never: checks for room.
 Source: LLVM Language Reference, `load` and `store` of vectors. Byte by byte, and asking first
     whether source and target overlap, a text of twenty letters takes three times as long.
@@ -52,5 +52,21 @@ def _copy_wide(
     return types.int64(buffer, at, source, start, stop), build
 
 
+def _write_word(
+    _typing: object, buffer: types.Array, at: types.Integer, word: types.Integer
+) -> tuple[Any, Callable[..., Any]]:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(held.data, [builder.sext(arguments[1], cgutils.intp_t)])
+        written = builder.bitcast(place, cgutils.ir.IntType(64).as_pointer())
+        builder.store(arguments[2], written, align=1)
+        return context.get_dummy_value()
+
+    return types.void(buffer, at, word), build
+
+
 copy_wide = cast("Callable[..., int]", intrinsic(_copy_wide))
 """Copy `source[start:stop]` to `buffer[at:]`, give where it ends; what follows is overwritten."""
+
+write_word = cast("Callable[..., None]", intrinsic(_write_word))
+"""Write the eight bytes of a uint64 to `buffer[at:]`, the lowest first."""

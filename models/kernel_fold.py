@@ -30,9 +30,9 @@ from models.kernel_names import keep_name
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
-from models.kernel_scores import keep_features, read_categories, score_campaign
+from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
-from models.plan import PlanArrays
+from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
@@ -62,7 +62,7 @@ def score_event(
 ) -> bool:
     """Score an event for the campaigns that ask for it and open their examples."""
     mask, slot, at_ms = events.mask[row], events.slot[row], events.at_ms[row]
-    read = False
+    read, summed = False, -1
     for campaign in range(plan.score_mask.shape[0]):
         learns = (plan.learn_mask[campaign] & mask) != 0
         if not learns and (plan.score_mask[campaign] & mask) == 0:
@@ -71,6 +71,9 @@ def score_event(
             read_features(profiles, plan, slot, at_ms, events.numbers[row], room)
             read_categories(profiles, plan, events, row, slot, room)
             read = True
+        if campaign // LANES != summed:
+            summed = campaign // LANES
+            sum_group(plan, models, summed, room)
         m = score_campaign(plan, models, campaign, row, catching_up, room, out, registers)
         if not learns:
             continue

@@ -39,6 +39,8 @@ def steps_of(number: float, places: int) -> int:
 @compiled
 def on_grid(number: float, places: int) -> float:
     """The nearest number with at most so many decimals; at most ±9e15."""
-    number = max(-STEPS_MAX, min(STEPS_MAX, number))
-    places = places_of(number, places)
-    return float(np.rint(number * POWERS[places]) / POWERS[places])
+    power = POWERS[places]
+    if not abs(number) * power <= STEPS_MAX:  # Seldom; else all but the number is known beforehand.
+        number = max(-STEPS_MAX, min(STEPS_MAX, number))
+        power = POWERS[places_of(number, places)]
+    return float(np.rint(number * power) / power)

@@ -147,12 +147,16 @@ def read_streams(
 ) -> None:
     """Fill the columns of all streams with what `settle` takes the logarithm of.
 
-    A stream never seen has empty counters, and the greatest age.
+    A stream never seen has empty counters, and the greatest age. What is left of the campaigns'
+    answers is found in the same sweep.
     """
     ages = plan.decay_per_ms.shape[0]
     streams = plan.stream_mask.shape[0]
     x, fades = room.x, room.fades
     counters = streams * ages
+    for campaign in range(profiles.answers_at.shape[1]):
+        elapsed = float(max(0, at_ms - profiles.answers_at[slot, campaign]))
+        fades[counters + campaign] = elapsed * ANSWER_DECAY_PER_MS
     rest = 2 * counters
     for stream in range(streams):
         last = profiles.last_at[slot, stream]
@@ -163,7 +167,7 @@ def read_streams(
         gap = float(profiles.gap_days[slot, stream])
         x[rest + 2 * streams + stream] = min(max(gap, 0.0), DAYS_MAX)
     counts, values = row_of(profiles.counts, slot), row_of(profiles.values, slot)
-    for place in range(counters):
+    for place in range(fades.shape[0]):
         fades[place] = half_power(fades[place])
     for place in range(counters):
         x[place] = float(counts[place]) * fades[place]
@@ -216,8 +220,11 @@ def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
 
 
 @compiled
-def read_counters(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x: F8) -> None:
+def read_counters(
+    profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, room: Scratch
+) -> None:
     """Fill the columns of values counted by property, and of answers, as `read_streams` does."""
+    x, counters = room.x, plan.stream_mask.shape[0] * plan.decay_per_ms.shape[0]
     for group in range((plan.answers_start - plan.count_by_start) // COUNT_BY_VALUES_MAX):
         last = profiles.by_at[slot, group]
         fade = half_power(float(max(0, at_ms - last)) * COUNT_BY_DECAY_PER_MS)
@@ -225,8 +232,7 @@ def read_counters(profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, x
         for place in range(first, first + COUNT_BY_VALUES_MAX):
             x[plan.count_by_start + place] = float(profiles.by[slot, place]) * fade
     for campaign in range(profiles.answers.shape[1]):
-        last = profiles.answers_at[slot, campaign]
-        fade = half_power(float(max(0, at_ms - last)) * ANSWER_DECAY_PER_MS)
+        fade = room.fades[counters + campaign]
         start = plan.answers_start + 4 * campaign
         x[start] = float(profiles.answers[slot, campaign, 0])
         x[start + 1] = float(profiles.answers[slot, campaign, 1])
@@ -241,7 +247,7 @@ def read_features(
     """Fill the dense vector of a customer at a moment, all campaigns' columns together."""
     x = room.x
     read_streams(profiles, plan, slot, at_ms, room)
-    read_counters(profiles, plan, slot, at_ms, x)
+    read_counters(profiles, plan, slot, at_ms, room)
     x[plan.context_start] = float(max(0, at_ms - profiles.first_at[slot])) / DAY_MS
     for place in range(numbers.shape[0]):
         absent = math.isnan(numbers[place])

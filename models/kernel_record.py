@@ -15,8 +15,10 @@ from models.kernel_copy import copy_wide
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
     PERCENTILE_PLACES,
+    POWERS,
     PROBABILITY_PLACES,
     REMAINDER_PLACES,
+    STEPS_MAX,
     VALUE_PLACES,
     places_of,
     steps_of,
@@ -61,7 +63,8 @@ def write_piece(buffer: U1, at: int, pieces: Pieces, piece: int) -> int:
 @compiled
 def write_number(buffer: U1, at: int, number: float, places: int) -> int:
     """Write a number that lies on the grid of so many places."""
-    places = places_of(number, places)
+    if abs(number) * POWERS[places] > STEPS_MAX:
+        places = places_of(number, places)
     return write_decimal(buffer, at, steps_of(number, places), places)
 
 
@@ -72,11 +75,8 @@ def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> 
     if percentile == NO_PERCENTILE:
         return write_piece(buffer, at, pieces, BAND_NONE)
     at = write_number(buffer, at, percentile, PERCENTILE_PLACES)
-    band = BAND_LOW
-    if percentile >= BAND_HIGH_FROM:
-        band = BAND_HIGH
-    elif percentile >= BAND_MEDIUM_FROM:
-        band = BAND_MEDIUM
+    band = BAND_MEDIUM if percentile >= BAND_MEDIUM_FROM else BAND_LOW
+    band = BAND_HIGH if percentile >= BAND_HIGH_FROM else band
     return write_piece(buffer, at, pieces, band)
 
 

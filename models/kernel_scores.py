@@ -15,6 +15,7 @@ from models.batch import (
     CATCHING_UP,
     NO_PERCENTILE,
     QUANTILES,
+    RANKS,
     WARMING,
     EventColumns,
     ScoreColumns,
@@ -30,9 +31,10 @@ from models.kernel_grid import (
     VALUE_PLACES,
     on_grid,
 )
+from models.kernel_lanes import add_bends, add_columns
 from models.kernel_math import LOG_2, half_power
 from models.kernel_records import row_of
-from models.plan import F8, PlanArrays
+from models.plan import F8, LANES, PlanArrays
 from models.state import I8, SCORES, Examples, Profiles
 
 LOGIT_MAX = 27.0  # Of a probability that twelve decimals can still say.
@@ -86,52 +88,34 @@ def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> floa
 
 
 @compiled
-def sum_columns(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> None:
-    """Add the terms of the columns to their sources, a run of columns of one source at a time."""
-    columns, weights, runs = plan.columns[campaign], models.weights[campaign], plan.column_runs
-    for run in range(runs.shape[1]):
-        part = 0.0
-        for place in range(runs[campaign, run, 0], runs[campaign, run, 1]):
-            part += weights[place] * room.x[np.uint32(columns[place])]
-        room.source[runs[campaign, run, 2]] += part
-
-
-@compiled
-def sum_bends(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> None:
-    """Add the hinges to the sources of their columns.
+def sum_sources(plan: PlanArrays, models: ServedModels, group: int, room: Scratch) -> None:
+    """Fill `room.source` with the parts of the linear sums of a group's campaigns, by source.
 
     Between two knots all hinges of a column together are one straight line.
     """
-    columns, runs = plan.bend_column[campaign], plan.bend_runs
-    slopes, offsets = models.bend_slope[campaign], models.bend_offset[campaign]
-    for run in range(runs.shape[1]):
-        part = 0.0
-        for bend in range(runs[campaign, run, 0], runs[campaign, run, 1]):
-            column = np.uint32(columns[bend])
-            passed = room.passed[column]
-            part += slopes[bend, passed] * room.x[column] + offsets[bend, passed]
-        room.source[runs[campaign, run, 2]] += part
-
-
-@compiled
-def sum_sources(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> float:
-    """The linear sum of a model, its parts left by source in `room.source`."""
+    sums, x, passed = room.source, room.x, room.passed
     for source in range(plan.sources):
-        room.source[source] = 0.0
-    sum_columns(plan, models, campaign, room)
-    sum_bends(plan, models, campaign, room)
-    for index in range(plan.categories.shape[1]):
-        category = plan.categories[campaign, index]
-        if category < 0:
-            break
-        if room.a[category] != 0:
-            key = category_key(category, room.a[category], room.b[category])
-            source = plan.category_source[campaign, index]
-            room.source[source] += category_weight(models, campaign, key)
-    total = models.bias[campaign]
-    for source in range(plan.sources):
-        total += room.source[source]
-    return float(total)
+        for lane in range(LANES):
+            sums[source, lane] = 0.0
+    columns, weights = plan.shared_columns[group], models.weights[group]
+    for run in range(plan.column_runs.shape[1]):
+        first, last, source = plan.column_runs[group, run]
+        add_columns(first, last, source, sums, columns, x, weights)
+    bends = plan.shared_bends[group]
+    slopes, offsets = models.bend_slope[group], models.bend_offset[group]
+    for run in range(plan.bend_runs.shape[1]):
+        first, last, source = plan.bend_runs[group, run]
+        add_bends(first, last, source, sums, bends, x, passed, slopes, offsets)
+    first = group * LANES
+    for campaign in range(first, min(first + LANES, plan.categories.shape[0])):
+        for index in range(plan.categories.shape[1]):
+            category = plan.categories[campaign, index]
+            if category < 0:
+                break
+            if room.a[category] != 0:
+                key = category_key(category, room.a[category], room.b[category])
+                source = plan.category_source[campaign, index]
+                sums[source, campaign - first] += category_weight(models, campaign, key)
 
 
 @compiled
@@ -142,28 +126,37 @@ def probability_of(logit: float) -> float:
 
 
 @compiled
+def sum_group(plan: PlanArrays, models: ServedModels, group: int, room: Scratch) -> None:
+    """The linear sums of the campaigns of a group and their probabilities, side by side."""
+    sum_sources(plan, models, group, room)
+    for lane in range(LANES):
+        total = models.bias[group, lane]
+        for source in range(plan.sources):
+            total += room.source[source, lane]
+        room.linear[lane] = total
+    for lane in range(LANES):
+        room.probability[lane] = probability_of(room.linear[lane])
+
+
+@compiled
 def logit_of(probability: float) -> float:
     """The logit of a probability strictly between 0 and 1."""
-    return math.log(probability) - math.log1p(-probability)
+    return math.log(probability / (1.0 - probability))
 
 
 @compiled
 def percentile_of(quantiles: F8, served: float) -> float:
-    """The mid-rank of a prediction among the quantiles of recent ones, 0–100."""
-    below, high = 0, QUANTILES
-    while below < high:
-        middle = (below + high) // 2
-        if quantiles[middle] < served:
-            below = middle + 1
-        else:
-            high = middle
-    upto, high = below, QUANTILES
-    while upto < high and quantiles[upto] == served:
-        middle = (upto + high) // 2
-        if quantiles[middle] <= served:
-            upto = middle + 1
-        else:
-            high = middle
+    """The mid-rank of a prediction among the quantiles of recent ones, 0–100.
+
+    Behind the quantiles, up to a power of two, stands infinity.
+    """
+    below, step = 0, RANKS // 2
+    while step > 0:  # Without a branch on what is found: it would be guessed wrong.
+        below += step * int(quantiles[below + step - 1] < served)
+        step //= 2
+    upto = below
+    while quantiles[upto] == served:
+        upto += 1
     return on_grid(50.0 * (below + upto) / QUANTILES, PERCENTILE_PLACES)
 
 
@@ -172,10 +165,11 @@ def strongest(
     plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
 ) -> float:
     """Write the strongest contributions and give their sum; equal ones go by source."""
+    lane = campaign % LANES
     one = two = three = 0.0
     first, second, third = NOBODY, NOBODY, NOBODY
     for source in range(plan.sources):
-        part = room.source[source] + models.source_offset[campaign, source]
+        part = room.source[source, lane] + models.source_offset[campaign, source]
         # No branch: which is the stronger is anybody's guess, and a wrong one costs more than all.
         over_one, over_two, over_three = (
             abs(part) > abs(one), abs(part) > abs(two), abs(part) > abs(three),
@@ -207,16 +201,16 @@ def score_campaign(
     out: ScoreColumns,
     registers: I8,
 ) -> int:
-    """Score one event for one campaign and give the position of the score."""
+    """Score one event for one campaign, whose group was summed; give the score's position."""
     m = registers[SCORES]
     registers[SCORES] = m + 1
-    linear = sum_sources(plan, models, campaign, room)
+    lane = campaign % LANES
     value = plan.predicts_value[campaign] == 1
     if value:
-        linear = on_grid(linear, VALUE_PLACES)
+        linear = on_grid(room.linear[lane], VALUE_PLACES)
         room.experts[0] = linear
     else:
-        room.experts[0] = probability_of(linear)
+        room.experts[0] = room.probability[lane]
         linear = logit_of(room.experts[0])
     status = models.status[campaign]
     out.event[m] = row

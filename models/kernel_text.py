@@ -6,8 +6,9 @@ Source: RFC 8259 (numbers), RFC 3339 (times); the calendar is Howard Hinnant's `
     (https://howardhinnant.github.io/date_algorithms.html#civil_from_days).
 
 Every function takes the buffer and the position at which it begins, and gives the one at which the
-next begins. Inner loops count in unsigned integers: a signed index is compared with zero each time,
-which keeps the compiler from copying many bytes at once.
+next begins; behind a number, up to WORD_BYTES may be overwritten. Inner loops count in unsigned
+integers: a signed index is compared with zero each time, which keeps the compiler from copying many
+bytes at once.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled
-from models.kernel_grid import POWERS
+from models.kernel_copy import write_word
 from models.plan import U1, U8
 
 DIGITS_MAX = 20  # Bytes of the longest integer, sign included.
 DECIMAL_MAX = 22  # Bytes of the longest decimal: a sign and a point more than its digits.
+WORD_BYTES = 8  # Room that must be behind a number.
+TENS = np.array([10**places for places in range(20)], np.uint64)
 TIME_LENGTH = 24
 HEX_LENGTH = 16
 
 _ZERO = ord("0")
-_HUNDRED, _TEN, _TWO, _UNIT = np.uint64(100), np.uint64(10), np.uint64(2), np.uint64(1)
-_TENTH, _TENTH_BITS = np.uint64(103), np.uint64(10)  # 103 / 1024: exact below 100.
+_TWO_WORDS, _ONE_WORD = np.uint64(10**16), np.uint64(10**8)
+_TEN_THOUSAND, _HUNDRED, _TEN = np.uint64(10_000), np.uint64(100), np.uint64(10)
 _LETTER = ord("a") - 10
 _MINUS, _POINT, _COLON, _T, _Z = (ord(sign) for sign in "-.:TZ")
 _DAYS_OF_ERA = 146_097  # Of 400 years; the calendar repeats after them.
@@ -43,30 +46,52 @@ def copy_span(buffer: U1, at: int, source: U1, start: int, stop: int) -> int:
 
 
 @compiled
-def digits_of(number: int) -> int:
+def digits_of(number: int | np.uint64) -> int:
     """How many digits a number has that is not negative."""
-    count = 1
-    while number > 9:
-        number //= 10
+    left, count = np.uint64(number), 1
+    while left >= _TEN:
+        left //= _TEN
         count += 1
     return count
 
 
 @compiled
-def write_digits(buffer: U1, at: int, number: int, count: int) -> int:
-    """Write the last `count` digits of a number that is not negative, zeros in front."""
-    left, place = np.uint64(number), np.uint64(at + count)
-    for _ in range(count // 2):  # Each waits for the division before it: two at a time.
-        rest = left // _HUNDRED
-        pair = left - _HUNDRED * rest
-        tens = (pair * _TENTH) >> _TENTH_BITS
-        place -= _TWO
-        buffer[place] = _ZERO + int(tens)
-        buffer[place + _UNIT] = _ZERO + int(pair - _TEN * tens)
-        left = rest
-    if count % 2 == 1:
-        buffer[at] = _ZERO + int(left % _TEN)
-    return at + count
+def word_of(number: np.uint64) -> np.uint64:
+    """The eight digits of a number below 10**8 as eight bytes, the first the lowest.
+
+    Halves, then quarters, then digits: each step divides all parts of a word at once, by a
+    multiplication that is exact for so few digits and stays within its part.
+    """
+    high = number // _TEN_THOUSAND
+    halves = high | ((number - _TEN_THOUSAND * high) << np.uint64(32))
+    hundreds = ((halves * np.uint64(10_486)) >> np.uint64(20)) & np.uint64(0x0000007F0000007F)
+    quarters = hundreds | ((halves - _HUNDRED * hundreds) << np.uint64(16))
+    tens = ((quarters * np.uint64(103)) >> np.uint64(10)) & np.uint64(0x000F000F000F000F)
+    return (tens | ((quarters - _TEN * tens) << np.uint64(8))) + np.uint64(0x3030303030303030)
+
+
+@compiled
+def write_word_of(buffer: U1, at: int, number: np.uint64, count: int) -> None:
+    """Write the `count` digits, at most eight, of a number."""
+    write_word(buffer, at, word_of(number) >> np.uint64(8 * (WORD_BYTES - count)))
+
+
+@compiled
+def write_digits(buffer: U1, at: int, number: int | np.uint64, count: int) -> int:
+    """Write the `count` digits of a number that is not negative, zeros in front."""
+    left, end = np.uint64(number), at + count
+    if count > 2 * WORD_BYTES:
+        front = left // _TWO_WORDS
+        left -= front * _TWO_WORDS
+        write_word_of(buffer, at, front, count - 2 * WORD_BYTES)
+        at = end - 2 * WORD_BYTES
+    if count > WORD_BYTES:
+        front = left // _ONE_WORD
+        left -= front * _ONE_WORD
+        write_word_of(buffer, at, front, end - WORD_BYTES - at)
+        at = end - WORD_BYTES
+    write_word_of(buffer, at, left, end - at)
+    return end
 
 
 @compiled
@@ -86,24 +111,26 @@ def write_decimal(buffer: U1, at: int, units: int, places: int) -> int:
     A reader of float64 finds the float64 that is nearest to it: `units / 10.0**places`, as long as
     `units` is a whole number that a float64 holds, up to 2**53.
     """
-    if units < 0:
-        buffer[at] = _MINUS
-        at += 1
-        units = -units
+    buffer[at] = _MINUS  # Stays where it is needed: a branch on signs would be guessed wrong.
+    at += int(units < 0)
+    left = np.uint64(abs(units))
     while places > 0:
-        rest = units // 10
-        if rest * 10 != units:
+        rest = left // _TEN
+        if rest * _TEN != left:
             break
-        units = rest
+        left = rest
         places -= 1
     if places == 0:
-        return int(write_digits(buffer, at, units, digits_of(units)))
-    one = int(POWERS[places])
-    whole = units // one
-    point = at + digits_of(whole)
-    write_digits(buffer, at, whole, point - at)
+        return int(write_digits(buffer, at, left, digits_of(left)))
+    one, point = TENS[places], at + 1
+    buffer[at] = _ZERO
+    if left >= one:
+        whole = left // one
+        left -= whole * one
+        point = at + digits_of(whole)
+        write_digits(buffer, at, whole, point - at)
     buffer[point] = _POINT
-    return int(write_digits(buffer, point + 1, units - whole * one, places))
+    return int(write_digits(buffer, point + 1, left, places))
 
 
 @compiled

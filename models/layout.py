@@ -291,7 +291,8 @@ def make_layout(file: CampaignFile) -> Layout:
     )
     columns = _columns(layout, campaigns)
     crossed = ["×".join(category) for category in categories]
-    sources = _union([[column.source for column in columns], crossed])
+    # By name: what a campaign's score adds up to must not depend on the other campaigns.
+    sources = tuple(sorted({*(column.source for column in columns), *crossed}))
     layout = replace(layout, columns=columns, sources=sources)
     return replace(
         layout,

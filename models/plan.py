@@ -22,6 +22,7 @@ from schemas.clauses import Clause
 
 CLAUSES_MAX = 64
 KEYS_MAX = 4
+LANES = 4  # Campaigns that are summed side by side: neighbours in the file.
 COUNT_BY_HALF_LIFE_MS = 90 * 86_400_000
 
 F8 = NDArray[np.float64]
@@ -34,7 +35,10 @@ I1 = NDArray[np.int8]
 
 
 class PlanArrays(NamedTuple):
-    """The plan as the compiled loop reads it. C campaigns, S streams, H half-lives, N columns."""
+    """The plan as the compiled loop reads it. C campaigns, S streams, H half-lives, N columns.
+
+    G groups of LANES campaigns share U columns, of which B have hinges, in runs of one source.
+    """
 
     stream_mask: U8  # [S] bits of the clauses of a stream; the rest stream has none.
     decay_per_ms: F8  # [H] 1 / half-life; 0 keeps for ever.
@@ -51,10 +55,10 @@ class PlanArrays(NamedTuple):
     predicts_value: I8  # [C] 1 where the label is a sum of values.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
-    column_source: I4  # [C, N] their sources.
-    column_runs: U4  # [C, R, 3] first and last + 1 of neighbours of one source, and the source.
-    bend_column: I4  # [C, B] layout columns that have hinges, -1 padded.
-    bend_runs: U4  # [C, R, 3] of the bends, like `column_runs`.
+    shared_columns: I4  # [G, U] layout columns of a group, by source and name, -1 padded.
+    column_runs: I4  # [G, R, 3] first and last + 1 of neighbours of one source, and the source.
+    shared_bends: I4  # [G, B] those of the columns that have hinges.
+    bend_runs: I4  # [G, R, 3] of the bends, like `column_runs`.
     categories: I4  # [C, K] positions among the plan's categories, -1 padded.
     category_source: I4  # [C, K]
     category_parts: I4  # [A, 2] properties of a category; the second is -1 unless crossed.
@@ -222,7 +226,17 @@ def _positions(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [names.index(name) for name in wanted]
 
 
-def _runs(sources: Sequence[Sequence[int]]) -> U4:
+def _shared(layout: Layout, wanted: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The columns of each LANES campaigns together, in an order that no other campaign changes."""
+
+    def order(column: int) -> tuple[str, str, int]:
+        return layout.columns[column].source, layout.columns[column].name, column
+
+    groups = [wanted[first : first + LANES] for first in range(0, len(wanted), LANES)]
+    return [sorted({column for own in group for column in own}, key=order) for group in groups]
+
+
+def _runs(sources: Sequence[Sequence[int]]) -> I4:
     """Where each run of equal numbers begins and ends, and the number; padded with empty runs."""
     found: list[list[tuple[int, int, int]]] = []
     for row in sources:
@@ -232,9 +246,9 @@ def _runs(sources: Sequence[Sequence[int]]) -> U4:
             runs.append((first, last, source))
             first = last
         found.append(runs)
-    table = np.zeros((len(found), max(map(len, found), default=0), 3), np.uint32)
+    table = np.zeros((len(found), max(map(len, found), default=0), 3), np.int32)
     for index, runs in enumerate(found):
-        table[index, : len(runs)] = np.array(runs, np.uint32).reshape(-1, 3)
+        table[index, : len(runs)] = np.array(runs, np.int32).reshape(-1, 3)
     return table
 
 
@@ -249,8 +263,8 @@ def _arrays(
     chosen = layout.campaigns
     sources = list(layout.sources)
     source_of = [sources.index(column.source) for column in layout.columns]
-    own_sources = [[source_of[j] for j in columns.columns] for columns in chosen]
-    bends = [[columns.columns[place] for place in columns.bends] for columns in chosen]
+    shared = _shared(layout, [columns.columns for columns in chosen])
+    bends = _shared(layout, [[own.columns[place] for place in own.bends] for own in chosen])
     category_source = [sources.index("×".join(parts)) for parts in layout.categories]
     ages = layout.half_lives_ms
     return PlanArrays(
@@ -272,9 +286,9 @@ def _arrays(
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
         hash_seed=np.array([int(c.lineage, 16) for c in campaigns], dtype=np.uint64),
         columns=_padded([columns.columns for columns in chosen]),
-        column_source=_padded(own_sources),
-        column_runs=_runs(own_sources),
-        bend_column=_padded(bends),
+        shared_columns=_padded(shared),
+        column_runs=_runs([[source_of[j] for j in columns] for columns in shared]),
+        shared_bends=_padded(bends),
         bend_runs=_runs([[source_of[j] for j in columns] for columns in bends]),
         categories=_padded([columns.categories for columns in chosen]),
         category_source=_padded(

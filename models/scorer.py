@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import ScoreColumns, score_columns, scratch
+from models.batch import TAKEN, ScoreColumns, score_columns, scratch
 from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
@@ -60,6 +60,11 @@ class Folded(NamedTuple):
     scores: ScoreColumns
     score_count: int
     rows: Rows
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        """The events that were scored for any campaign."""
+        return np.flatnonzero(self.scores.outcome == TAKEN)
 
 
 class Counts(NamedTuple):

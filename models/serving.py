@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import QUANTILES, STATUSES, ServedModels
+from models.batch import QUANTILES, RANKS, STATUSES, ServedModels
 from models.intake import Intake
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
@@ -22,14 +22,16 @@ from models.kernel_grid import (
     VALUE_PLACES,
     on_grid,
 )
+from models.kernel_lanes import PIECES
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
-from models.plan import Plan
+from models.plan import LANES, Plan
 from schemas.model_record import ModelRecord
 
 CHAMPION = "champion"
 COUNT_BY_SUFFIX = " 90d"
 KNOTS = np.array(HINGE_KNOTS)
+IN_LANES = {"bias", "weights", "bend_slope", "bend_offset"}
 KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -37,7 +39,7 @@ KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
 class _Campaign:
     """Where the columns of one campaign stand, by name."""
 
-    places: dict[str, int]  # among the campaign's own columns
+    places: dict[str, int]  # among the columns of its group
     hinges: dict[str, int]  # bend times knots plus knot
     categories: dict[str, int]  # plan's category by the name before `=`
     groups: dict[str, tuple[int, int]]  # count_by group and first place, by the name before `=`
@@ -89,8 +91,9 @@ class Serving:
             return False
         index = self._plan.campaigns.index(campaign)
         self._places.pop(index, None)
-        for served, empty in zip(self.models, self._empty(), strict=True):
-            served[index] = empty[index]
+        empty = _of_campaign(self._empty(), index)
+        for served, nothing in zip(_of_campaign(self.models, index), empty, strict=True):
+            served[...] = nothing
         return True
 
     def follow_vocabulary(self) -> None:
@@ -108,43 +111,48 @@ class Serving:
 
     def _empty(self) -> ServedModels:
         plan = self._plan.arrays
-        campaigns = len(self._plan.campaigns)
+        campaigns, groups = len(self._plan.campaigns), len(plan.shared_columns)
         rates = [c.rate for c in self._plan.file.campaigns.values()]
         values = [c.predict == "value" for c in self._plan.file.campaigns.values()]
+        bias = np.zeros((groups, LANES))
+        bias.reshape(-1)[:campaigns] = [
+            0.0 if v else math.log(r / (1 - r)) for v, r in zip(values, rates, strict=True)
+        ]
         return ServedModels(
             status=np.zeros(campaigns, np.int64),
             version=np.zeros(campaigns, np.int64),
             rate=np.array([0.0 if v else r for v, r in zip(values, rates, strict=True)]),
-            bias=np.array(
-                [0.0 if v else math.log(r / (1 - r)) for v, r in zip(values, rates, strict=True)]
-            ),
-            weights=np.zeros(plan.columns.shape),
-            bend_slope=np.zeros((*plan.bend_column.shape, KNOTS.size + 1)),
-            bend_offset=np.zeros((*plan.bend_column.shape, KNOTS.size + 1)),
+            bias=bias,
+            weights=np.zeros((*plan.shared_columns.shape, LANES)),
+            bend_slope=np.zeros((*plan.shared_bends.shape, PIECES, LANES)),
+            bend_offset=np.zeros((*plan.shared_bends.shape, PIECES, LANES)),
             baseline=np.zeros(campaigns),
             source_offset=np.zeros((campaigns, plan.sources)),
-            quantiles=np.zeros((campaigns, QUANTILES)),
+            quantiles=np.full((campaigns, RANKS), np.inf),
             category_keys=np.full((campaigns, 1), KEY_LAST, np.uint64),
             category_weights=np.zeros((campaigns, 1)),
         )
 
     def _fill(self, index: int, record: ModelRecord) -> None:
         models, places = self.models, self._places_of(index, record)
+        own = _of_campaign(models, index)
         weights = np.array(record.weights)
         parts = weights * np.array(record.means)
         models.status[index] = STATUSES.index(record.status)
         models.version[index] = record.version
         models.rate[index] = record.rate
-        models.bias[index] = record.bias
+        own.bias[...] = record.bias
         # On the grid of what is served, so that equal predictions tie.
         decimals = VALUE_PLACES if record.predict == "value" else PROBABILITY_PLACES
-        models.quantiles[index] = [on_grid(each, decimals) for each in record.quantiles] or 0.0
-        models.weights[index] = 0.0
-        models.weights[index, places.column] = weights[places.column_of]
-        bent = np.zeros((models.bend_slope.shape[1], KNOTS.size))
+        models.quantiles[index, :QUANTILES] = [
+            on_grid(each, decimals) for each in record.quantiles
+        ] or 0.0
+        own.weights[:] = 0.0
+        own.weights[places.column] = weights[places.column_of]
+        bent = np.zeros((len(own.bend_slope), KNOTS.size))
         bent.reshape(-1)[places.hinge] = weights[places.hinge_of]
-        models.bend_slope[index, :, 1:] = np.cumsum(bent, axis=1)
-        models.bend_offset[index, :, 1:] = -np.cumsum(bent * KNOTS, axis=1)
+        own.bend_slope[:, 1:] = np.cumsum(bent, axis=1)
+        own.bend_offset[:, 1:] = -np.cumsum(bent * KNOTS, axis=1)
         known = places.source >= 0
         models.source_offset[index] = -np.bincount(
             places.source[known], weights=parts[known], minlength=models.source_offset.shape[1]
@@ -228,29 +236,41 @@ def _pairs(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.
     return both[:, 0], both[:, 1]
 
 
+def _of_campaign(models: ServedModels, index: int) -> ServedModels:
+    """What belongs to one campaign, as views; a number is an array without a dimension."""
+    group, lane = divmod(index, LANES)
+    return ServedModels(
+        **{
+            name: array[group, ..., lane] if name in IN_LANES else array[index, ...]
+            for name, array in models._asdict().items()
+        }
+    )
+
+
 def _campaign(plan: Plan, index: int) -> _Campaign:
-    columns = plan.layout.campaigns[index]
+    own, sources, group = plan.layout.campaigns[index], plan.layout.sources, index // LANES
+    shared = plan.arrays.shared_columns[group].tolist()
+    bends = plan.arrays.shared_bends[group].tolist()
     groups: dict[str, tuple[int, int]] = {}
     places: dict[str, int] = {}
-    for place, name in enumerate(columns.names):
-        group = columns.columns[place] - plan.layout.count_by_start
-        if 0 <= group < COUNT_BY_VALUES_MAX * len(plan.layout.count_by):
-            groups.setdefault(name, (group // COUNT_BY_VALUES_MAX, place))
+    for column, name in zip(own.columns, own.names, strict=True):
+        counted, place = column - plan.layout.count_by_start, shared.index(column)
+        if 0 <= counted < COUNT_BY_VALUES_MAX * len(plan.layout.count_by):
+            groups.setdefault(name, (counted // COUNT_BY_VALUES_MAX, place))
         else:
             places[name] = place
-    bend_of = {place: bend for bend, place in enumerate(columns.bends)}
-    source_of_place = [int(s) for s in plan.arrays.column_source[index]]
-    categories = {"×".join(plan.layout.categories[c]): c for c in columns.categories}
-    sources = plan.layout.sources
+    categories = {"×".join(plan.layout.categories[c]): c for c in own.categories}
+    source_of = [sources.index(column.source) for column in plan.layout.columns]
     return _Campaign(
         places=places,
         hinges={
-            hinge.name: bend_of[hinge.column] * KNOTS.size + HINGE_KNOTS.index(hinge.knot)
-            for hinge in columns.hinges
+            hinge.name: bends.index(own.columns[hinge.column]) * KNOTS.size
+            + HINGE_KNOTS.index(hinge.knot)
+            for hinge in own.hinges
         },
         categories=categories,
         groups=groups,
-        source_of_place=source_of_place,
-        source_of_bend=[source_of_place[place] for place in columns.bends],
+        source_of_place=[source_of[column] for column in shared if column >= 0],
+        source_of_bend=[source_of[column] for column in bends if column >= 0],
         source_of_category={c: sources.index(name) for name, c in categories.items()},
     )

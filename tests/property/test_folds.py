@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.transport import Records
-from models.plan import Limits, Plan, compile_plan
+from models.layout import named_types
+from models.plan import LANES, Limits, Plan, compile_plan
 from schemas.campaign import CampaignFile
 from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ModelRecord
 from tests.event_logs import (
+    UNHURRIED,
     campaign_files,
     fold_records,
     logs,
@@ -90,6 +92,38 @@ def test_batches_do_not_matter(
         assert pieces == whole
         assert other.counts == one.counts
         assert other.ignored == one.ignored
+
+
+@given(st.data(), campaign_files(campaigns_max=LANES + 2), records())
+def test_a_campaign_is_scored_as_if_it_were_alone(
+    data: st.DataObject, file: CampaignFile, log: Records
+) -> None:
+    """Other campaigns, summed side by side or not, change no digit of what is said of one.
+
+    What they do change is which types have counters of their own; so all files name them all.
+    """
+    file = replace(file, events=replace(file.events, count=named_types(file)))
+    whole = compile_plan(file, UNHURRIED)
+    installs = data.draw(models(whole, len(log)))
+    together = entries(fold_records(whole, log, (), installs)[1].scores)
+    for name, campaign in file.campaigns.items():
+        plan = compile_plan(replace(file, campaigns={name: campaign}), UNHURRIED)
+        own = {
+            place: [model for model in found if model.campaign == name]
+            for place, found in installs.items()
+        }
+        alone = entries(fold_records(plan, log, (), own)[1].scores)
+        assert alone == {key: entry for key, entry in together.items() if key[1] == name}
+
+
+def entries(scores: Sequence[bytes]) -> dict[tuple[int, str], str]:
+    """What was said of each campaign, by offset; `features` is a digest of the columns' order."""
+    found = {}
+    for score in scores:
+        for entry in json.loads(score.partition(b" ")[2])["scores"]:
+            entry["model"].pop("features")
+            found[offset_of_score(score), entry["campaign"]] = json.dumps(entry)
+    return found
 
 
 @given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))

@@ -36,10 +36,11 @@ FILL = 255
 
 
 def written(write: Callable[..., int], *arguments: object) -> str:
-    """What is written from position 3 on; nothing around it may change."""
+    """What is written from position 3 on; nothing before it or beyond the room may change."""
     buffer = np.full(64, FILL, np.uint8)
     stop = write(buffer, 3, *arguments)
-    assert set(buffer[:3].tolist()) | set(buffer[stop:].tolist()) == {FILL}
+    beyond = stop + text.WORD_BYTES
+    assert set(buffer[:3].tolist()) | set(buffer[beyond:].tolist()) == {FILL}
     return bytes(buffer[3:stop]).decode("ascii")
 
 
