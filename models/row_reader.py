@@ -39,6 +39,7 @@ def room_for_rows() -> ReadRows:
     rows = ROWS_AT_ONCE
     return ReadRows(
         customer=np.zeros(rows, np.uint64),
+        as_of_ms=np.zeros(rows, np.int64),
         closed_ms=np.zeros(rows, np.int64),
         partition=np.zeros(rows, np.int64),
         closed_offset=np.zeros(rows, np.int64),
