@@ -80,6 +80,16 @@ class CampaignLearner:
         self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
         self._reader.forget()
 
+    @property
+    def names(self) -> list[str]:
+        """The features that have a column, in the order in which they got it; not to be changed."""
+        return self._names
+
+    @property
+    def names_refused(self) -> list[str]:
+        """Features for which there was no column, as far as they are remembered: since a start."""
+        return self._reader.refused
+
     def is_repeated(self, partition: int, offset: int, index: int) -> bool:
         """Whether what closed a row was learned already; if not, it is from now on."""
         last = self.closed_by.get(partition)
@@ -239,6 +249,7 @@ class CampaignLearner:
         else:
             place = len(self._names)
             self._reader.know(name, place)
+            self.judgement.know(place, name)
             self._names.append(name)
             self._places[name] = place
             self._column = np.append(self._column, column)

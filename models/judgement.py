@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models import kernel_stability as stability
 from models import kernels_judgement as kernels
+from models.columns import COLUMNS_MAX
 from models.distinct_counts import DistinctCounts
 from models.kernel_learn_rows import Judging
 from models.kernels_quality import DAYS
@@ -27,6 +28,7 @@ from schemas.model_record import ModelStatus
 MONTH_DAYS = 28
 GAIN_MIN = 0.005
 """The share of the log-loss that a calibrator must save before it is worth a thought."""
+GROWING = {"tenure", "hits", "misses"}
 _FORMAT = 1.0
 _INPUTS = stability.SCORE + 1
 
@@ -86,11 +88,16 @@ class Judgement:
         self.quality = make_quality(predict)
         self._by_value = predict == "value"
         self._horizon_ms = horizon_ms
+        self._grows = np.zeros(COLUMNS_MAX + 1, np.uint8)
         self._begin()
+
+    def know(self, place: int, name: str) -> None:
+        """Learn what the input at a place is called: what counts a customer's life only grows."""
+        self._grows[_INPUTS + place] = name in GROWING or name.endswith(" all")
 
     def _begin(self) -> None:
         self._calibrator = PlattCalibrator(offset=0.0)
-        self._watch = kernels.new_watch(kernels.Calibrator(*self._calibrator.arrays))
+        self._watch = kernels.new_watch(kernels.Calibrator(*self._calibrator.arrays), self._grows)
 
     @property
     def judging(self) -> Judging:
@@ -145,11 +152,15 @@ class Judgement:
 
     @property
     def stability(self) -> tuple[float, NDArray[np.float64]] | None:
-        """The index of the scores and those of the inputs, of the last span; None before it."""
+        """The index of the scores and those of the inputs, of the last span; None before it.
+
+        Inputs that grow by their nature have 0.
+        """
         if self._watch.stability.marks[stability.SPANS] < 2:
             return None
         indices = self._watch.stability.indices
-        return float(indices[stability.SCORE]), indices[_INPUTS:].copy()
+        inputs = np.where(self._grows[_INPUTS:], 0.0, indices[_INPUTS:])
+        return float(indices[stability.SCORE]), inputs
 
     @property
     def gain(self) -> float | None:

@@ -16,7 +16,7 @@ from models.columns import COLUMNS_MAX
 from models.compiled import compiled
 from models.kernels_learner import Floats
 from models.layout import DAY_MS
-from models.state import F8, I4, I8
+from models.state import F8, I4, I8, U1
 
 CELLS: Final = 64
 BINS: Final = 10
@@ -38,14 +38,15 @@ class Stability(NamedTuple):
     cells: I4  # [REFERENCE or CURRENT, SCORE or input, CELLS]
     marks: I8  # as MARKS names them
     indices: Floats  # [SCORE or input] of the last whole span
+    grows: U1  # [SCORE or input] 1 for what changes by its nature, and alarms nobody
 
 
-def new_stability() -> Stability:
+def new_stability(grows: U1) -> Stability:
     """Nothing seen yet."""
     marks = np.zeros(len(MARKS), np.int64)
     marks[SINCE_MS] = -1
     places = COLUMNS_MAX + 1
-    return Stability(np.zeros((2, places, CELLS), np.int32), marks, np.zeros(places))
+    return Stability(np.zeros((2, places, CELLS), np.int32), marks, np.zeros(places), grows)
 
 
 @compiled
@@ -99,11 +100,11 @@ def _term(count: float, count_now: float, rows: int, rows_now: int) -> float:
 @compiled
 def _compare(stability: Stability) -> None:
     """Compare the span with the reference; an alarm is where an index comes to be too high."""
-    marks, indices = stability.marks, stability.indices
+    marks, indices, grows = stability.marks, stability.indices, stability.grows
     worst = 0.0
     for column in range(indices.shape[0]):
         indices[column] = index_of(stability, column)
-        if column != SCORE:
+        if column != SCORE and grows[column] == 0:
             worst = max(worst, indices[column])
     score_high, input_high = int(indices[SCORE] > INDEX_MAX), int(worst > INDEX_MAX)
     marks[SCORE_ALARMS] += int(score_high > marks[SCORE_HIGH])

@@ -18,7 +18,7 @@ from models.kernel_stability import Stability, new_stability, take_row
 from models.kernels_learner import Floats, learn_logistic, linear_sum, sigmoid
 from models.kernels_quality import bin_of, bin_of_value, bounded, log_loss
 from models.layout import DAY_MS
-from models.state import F8, I4, U8
+from models.state import F8, I4, U1, U8
 
 LOG_SILENCE_MIN: Final = math.log(1e-4)
 HEARD_BITS: Final = 1 << 15
@@ -58,12 +58,12 @@ class Watch(NamedTuple):
     calibrator: Calibrator
 
 
-def new_watch(calibrator: Calibrator) -> Watch:
+def new_watch(calibrator: Calibrator, grows: U1) -> Watch:
     """Nothing seen yet."""
     numbers = np.zeros(len(NUMBERS))
     numbers[[HEARD_SINCE_MS, DRIFT_AT_MS, CALIBRATED_DAY]] = -1.0
     heard = np.zeros(HEARD_BITS // 64, np.uint64)
-    return Watch(numbers, heard, new_adwin(), new_stability(), calibrator)
+    return Watch(numbers, heard, new_adwin(), new_stability(grows), calibrator)
 
 
 @compiled

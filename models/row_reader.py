@@ -105,6 +105,11 @@ class RowReader:
             self.know(name, -1)
 
     @property
+    def refused(self) -> list[str]:
+        """The names that are passed over, as far as they are remembered, sorted."""
+        return sorted(self._refused)
+
+    @property
     def rows(self) -> ReadRows:
         """The rows of the batch, as far as they were read."""
         return self._rows

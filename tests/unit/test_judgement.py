@@ -235,6 +235,18 @@ def test_a_shift_of_scores_and_inputs_alarms_once() -> None:
     assert (judgement.alarms.scores, judgement.alarms.inputs) == (1, 1)
 
 
+def test_what_only_grows_alarms_nobody() -> None:
+    """The tenure of customers, and what is counted of their whole life, changes by its nature."""
+    judgement = judged()
+    judgement.know(0, "cart_add all")
+    judgement.know(3, "cart_add 7d")
+    with_inputs(judgement, 0, 3000, 0.0)
+    with_inputs(judgement, 3000, 9000, 1.0)
+    assert judgement.alarms.inputs == 0
+    assert judgement.stability is not None
+    assert judgement.stability[1][0] == 0.0 < judgement.stability[1][3] < 0.05
+
+
 def test_the_reference_waits_until_a_model_is_ready() -> None:
     """Rows that were served by an unreliable model are no reference."""
     judgement = judged()
