@@ -147,11 +147,12 @@ def test_the_window_is_that_of_rivers_adwin(seed: int, step: float) -> None:
 def test_the_window_holds_what_it_says() -> None:
     """Sum and spread of the window are those of the newest numbers, exactly as many as it has."""
     random = np.random.default_rng(2)
-    numbers = random.random(5000)
+    numbers = random.random(5000) * np.where(np.arange(5000) < 2000, 1.0, 0.5)
     adwin = new_adwin()
     for number in numbers.tolist():
         take_number(adwin, number)
     size = int(adwin.whole[COUNT])
+    assert 2500 < size < 3500  # What is older than the change was dropped.
     assert adwin.whole[TOTAL] == pytest.approx(numbers[-size:].sum())
     assert adwin.whole[2] == pytest.approx(((numbers[-size:] - numbers[-size:].mean()) ** 2).sum())
 
