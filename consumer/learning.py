@@ -18,6 +18,8 @@ from consumer.other_topics import LearnedFrom
 from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
+from consumer.verdicts import Verdicts
+from models.campaign_learner import CampaignLearner
 from models.lineages import Succession, Waiting
 from models.plan import Plan
 from models.trainer import Trainer
@@ -47,6 +49,7 @@ class LearningPartition:
         self._waiting: deque[tuple[int, bytes | None]] = deque()
         self._trainer = Trainer(plan)
         self._counted: dict[tuple[str, str], int] = {}
+        self._verdicts = Verdicts()
         self._published_offset = next_offset
 
     @property
@@ -164,6 +167,7 @@ class LearningPartition:
             keys: list[bytes | None] = [f"{s.campaign}/{s.learner}".encode() for s in kept]
             values = [encode_learner_state(state) for state in kept]
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))
+        self._verdicts.say(records)
         if records:
             keys = [record.campaign.encode() for record in records]
             values = [encode_model_record(record) for record in records]
@@ -171,6 +175,11 @@ class LearningPartition:
         self._trainer.changed.clear()
         self._published_offset = self.next_offset
         return outgoing, records
+
+    @property
+    def learners(self) -> dict[str, CampaignLearner]:
+        """The learners of this partition, by campaign."""
+        return self._trainer.learners
 
     @property
     def position(self) -> Position:

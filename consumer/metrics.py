@@ -55,6 +55,7 @@ LABELS: Final[Mapping[str, str]] = {
     "campaign": "A campaign's name in the campaign file.",
     "features": "Digest of a model's columns.",
     "field": "What the sender got wrong: an envelope field, or `record`.",
+    "kind": "What is watched: `residuals` (actual less predicted), `scores` or `inputs`.",
     "hop": "`poll`, `decode`, `score`, `encode`, `publish`, `commit` or `learn`.",
     "learner": "A learner's name: `champion`.",
     "librdkafka": "Version of the Kafka client's library.",
@@ -126,7 +127,8 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Rows not learned: `repeated`, `superseded` lineage, or `replaced` in the fair sample.",
+    "Rows not learned: `repeated`, `superseded` lineage, `silent` (no answer came for too long), "
+    "or `replaced` in the fair sample.",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -249,6 +251,22 @@ MODEL_INFO = Metric(
     "propensity_model_info", _GAUGE, "1", ("campaign", "learner", "lineage", "features"),
     "Which model serves.",
 )  # fmt: skip
+DRIFT_ALARMS = Metric(
+    "propensity_drift_alarms", _GAUGE, "alarms", ("campaign", "learner", "kind"),
+    "Times that a change was found since the learner began; it only grows.",
+)  # fmt: skip
+STABILITY = Metric(
+    "propensity_stability_index_ratio", _GAUGE, "index", ("campaign", "learner", "kind"),
+    "Population stability index against the frozen reference (inputs: the greatest); 0.25 alarms.",
+)  # fmt: skip
+SILENCE = Metric(
+    "propensity_silence_log10", _GAUGE, "powers of ten", ("campaign", "learner"),
+    "Chance, as predicted, that no conversion came since the last one; below -4 learning pauses.",
+)  # fmt: skip
+CALIBRATOR_GAIN = Metric(
+    "propensity_calibrator_gain_ratio", _GAUGE, "ratio", ("campaign", "learner"),
+    "Share of the log-loss of 28 days that a calibrator would save; below 0 it would cost.",
+)  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
     "What is running.",
@@ -271,6 +289,24 @@ QUALITY: Final[Mapping[str, Metric]] = {
         "ratio",
         "Chance that a customer who converted was scored above one who did not.",
     ),
+    "average_precision": _quality(
+        "average_precision_ratio",
+        "ratio",
+        "Mean share of conversions among the scores above each conversion.",
+    ),
+    "lift_10": _quality(
+        "lift_top_tenth_ratio",
+        "ratio",
+        "Conversions (or values) of the highest tenth of scores over those of an average tenth.",
+    ),
+    "delay_median": _quality(
+        "label_delay_median_seconds",
+        "seconds",
+        "From the score until its conversion was learnable; half take no longer.",
+    ),
+    "delay_p90": _quality(
+        "label_delay_p90_seconds", "seconds", "The same for nine conversions in ten."
+    ),
     "predicted_to_actual": _quality(
         "predicted_to_actual_ratio",
         "ratio",
@@ -290,6 +326,14 @@ QUALITY: Final[Mapping[str, Metric]] = {
     ),
 }
 """By the names that ``models.quality`` gives its figures."""
+
+WATCHED: Final[Mapping[str, tuple[Metric, *tuple[str, ...]]]] = {
+    **{f"alarms_{kind}": (DRIFT_ALARMS, kind) for kind in ("residuals", "scores", "inputs")},
+    **{f"stability_{kind}": (STABILITY, kind) for kind in ("scores", "inputs")},
+    "silence_log10": (SILENCE,),
+    "calibrator_gain": (CALIBRATOR_GAIN,),
+}
+"""By the names that ``models.judgement`` gives its figures; the metric, and its kind."""
 
 QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
@@ -311,7 +355,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
-    *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values(), BUILD_INFO),
+    *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values()),
+    *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
 )
 
 

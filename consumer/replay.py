@@ -7,6 +7,7 @@ Source: ARCHITECTURE.md, "Replay".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -24,6 +25,7 @@ from consumer.topics import topic_specs
 from consumer.transport import Outgoing, Partition
 from consumer.worker import Worker
 from models.plan import Plan
+from models.quality_report import report_of
 from models.rows import customer_hash
 from models.scorer import HASH_KEY
 from schemas.example import TrainingExample, decode_example
@@ -108,6 +110,7 @@ class Replay:
         self._log = MemoryLog()
         for spec in topic_specs(self._settings, events_partitions=1, replication=1):
             self._log.create_topic(spec)
+        self._layout = plan.layout
         self._input = Partition(settings.topics.events, 0)
         self.telemetry = Telemetry(clock)
         transport = ReplayTransport(self._log, self._settings, files, events)
@@ -153,13 +156,18 @@ class Replay:
 
     def _report(self) -> dict[str, object]:
         counts = [scoring.counts for scoring in self._worker.scoring]
+        learners = self._worker.learners
+        censored: Counter[str] = Counter()
+        for scoring in self._worker.scoring:
+            censored.update(scoring.open_by_campaign)
         models = {
             name: {
                 "version": record.version,
                 "status": record.status,
                 "lineage": record.lineage,
                 "columns": len(record.columns),
-                **record.quality,
+                "censored": censored[name],
+                **report_of(learners[name], self._layout),
             }
             for name, record in sorted(self._worker.newest_models().items())
         }

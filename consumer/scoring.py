@@ -108,6 +108,11 @@ class ScoringPartition:
         return self._scorer.counts
 
     @property
+    def open_by_campaign(self) -> dict[str, int]:
+        """How many examples wait for their outcome, by campaign."""
+        return self._scorer.open_by_campaign
+
+    @property
     def state_bytes(self) -> int:
         """What the fold's state takes."""
         return self._scorer.state_bytes

@@ -60,6 +60,7 @@ class ServedModels:
         meters.status(record.status)
         for window in ("1d", "7d", "28d"):
             meters.quality(window, window_figures(record.quality, window))
+        meters.watched(record.quality)
 
     def newest(self) -> dict[str, ModelRecord]:
         """The newest record of each campaign that was shown."""

@@ -235,7 +235,7 @@ class CampaignMeters:
         self._learner = learner
 
     def dropped(self, reason: str, amount: int = 1) -> None:
-        """Count rows not learned: ``repeated``, ``superseded`` or ``replaced``."""
+        """Count rows not learned: ``repeated``, ``superseded``, ``silent`` or ``replaced``."""
         self._telemetry.counter(metrics.EXAMPLES_DROPPED, self._campaign, reason).add(amount)
 
     def status(self, status: str) -> None:
@@ -265,6 +265,13 @@ class CampaignMeters:
             assert metric is not None or figure in metrics.QUALITY_LEFT_OUT, figure
             if metric is not None and value is not None:
                 self._telemetry.gauge(metric, self._campaign, self._learner, window).set(value)
+
+    def watched(self, figures: Mapping[str, float | None]) -> None:
+        """Say what is watched besides; ``None`` is not known yet and is not shown."""
+        for figure, (metric, *kind) in metrics.WATCHED.items():
+            value = figures.get(figure)
+            if value is not None:
+                self._telemetry.gauge(metric, self._campaign, self._learner, *kind).set(value)
 
 
 class _Exposed(Collector):

@@ -25,6 +25,7 @@ from consumer.transport import (
     Records,
     Transport,
 )
+from models.campaign_learner import CampaignLearner
 from schemas.model_record import ModelRecord
 
 POLL_MAX_S = 0.1
@@ -205,6 +206,15 @@ class Worker:
     def rebuilding(self) -> list[Partition]:
         """The partitions whose folds are not yet where they were."""
         return self._share.rebuilding
+
+    @property
+    def learners(self) -> dict[str, CampaignLearner]:
+        """The learners of the partitions that are ours, by campaign."""
+        return {
+            name: learner
+            for learning in self._share.learning.values()
+            for name, learner in learning.learners.items()
+        }
 
     @property
     def scoring(self) -> list[ScoringPartition]:

@@ -27,7 +27,7 @@ U8 = NDArray[np.uint64]
 REASONS_MAX = 3
 QUANTILES = 101
 RANKS = 128  # A power of two above the quantiles.
-WARMING, CATCHING_UP = 0, 4  # Positions among the next; the loops ask for no other.
+WARMING, READY, CATCHING_UP = 0, 1, 4  # Positions among the next; the loops ask for no other.
 STATUSES: tuple[ScoreStatus, ...] = (
     "warming",
     "ready",

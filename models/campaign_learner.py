@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
 from models.distinct_counts import DistinctCounts
+from models.judgement import MONTH_DAYS, Judgement, Settled
 from models.kernel_learn_rows import Places, learn_rows
 from models.kernel_row_reader import READ_LABEL
 from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
 from models.layout import HINGE_KNOTS
 from models.learner import Learner, make_learner
 from models.plan import Plan
-from models.quality import make_quality, status
 from models.recent_predictions import RecentPredictions, quantiles_of
 from models.row_reader import ROWS_AT_ONCE, RowReader
 from models.row_text import EXPERTS
@@ -33,7 +33,6 @@ from schemas.learner_state import LearnerState, pack_array, unpack_array
 from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus
 from schemas.times import DAY_MS
 
-MONTH_DAYS = 28
 JUDGE_EVERY_ROWS_MAX = 100
 STATUSES_OF_MODELS: tuple[ModelStatus, ...] = ("warming", "ready", "unreliable", "paused")
 UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
@@ -50,7 +49,8 @@ class CampaignLearner:
         self.closed_by: dict[int, tuple[int, int]] = {}
         self.customers = DistinctCounts()
         self.recent = RecentPredictions()
-        self.quality = make_quality(self.campaign.predict)
+        self.judgement = Judgement(self.campaign.predict, self.campaign.horizon_ms)
+        self.quality = self.judgement.quality
         self.learner: Learner = make_learner(
             self.campaign.learner, self.campaign.rate, plan.layout.campaigns[index].prior_variances
         )
@@ -79,6 +79,16 @@ class CampaignLearner:
         self._column = np.zeros(0, np.int64)
         self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
         self._reader.forget()
+
+    @property
+    def names(self) -> list[str]:
+        """The features that have a column, in the order in which they got it; not to be changed."""
+        return self._names
+
+    @property
+    def names_refused(self) -> list[str]:
+        """Features for which there was no column, as far as they are remembered: since a start."""
+        return self._reader.refused
 
     def is_repeated(self, partition: int, offset: int, index: int) -> bool:
         """Whether what closed a row was learned already; if not, it is from now on."""
@@ -119,23 +129,24 @@ class CampaignLearner:
         return sum(repeated)
 
     def _learn_some(self, first: int, stop: int) -> int:
-        """Learn rows up to one that asks for more, or until quality is to be looked at."""
+        """Take rows up to one that asks for more, or until quality is to be looked at."""
         assert isinstance(self.learner, DenseLearner)
         totals = np.array([self._label_sum, self._weight_sum, 0.0, 0.0])
         places = Places(
             self._column, self._knots, self._hinge_column, self._feature_values, self._row_values
         )
+        was_silent = self.judgement.is_silent
         reached = int(
             learn_rows(
                 self._reader.rows,
                 self._skipped,
                 first,
                 stop,
-                self._judge_at - self.version,
+                self._judge_at - self._rows_taken,
                 self.learner.arrays,
                 len(self.learner.columns) + 1,
                 places,
-                self.quality.buckets,
+                self.judgement.judging,
                 self._day,
                 self._predicts_value,
                 totals,
@@ -143,14 +154,13 @@ class CampaignLearner:
             )
         )
         self._label_sum, self._weight_sum, refused, learned = totals.tolist()
-        if learned:
+        if reached > first:
             self.recent.extend(self._predictions[: int(learned)])
             self.learner.refuse(int(refused))
             if not self.customers.enough:
                 self._count_customers(first, reached)
             self.version += int(learned)
-            if self.version >= self._judge_at:
-                self._judge()
+            self._judge_in_time(was_silent=was_silent)
         return reached
 
     def _count_customers(self, first: int, stop: int) -> None:
@@ -163,24 +173,47 @@ class CampaignLearner:
             self.customers.add(customer, converted=is_converted)
 
     def learn(self, row: TrainingExample) -> None:
-        """Judge a row's prediction as it was served, then learn the row, which is within bounds."""
-        served = row.expected_value if self._predicts_value else row.probability
-        closed_at_ms = row.closed_at_ms
-        if served is not None and row.status not in UNJUDGED:
-            self.quality.add(closed_at_ms, row.label, served, row.weight)
+        """Judge a row's prediction as it was served, then learn the row, which is within bounds.
+
+        While answers are silent, it is not learned.
+        """
+        was_silent = self.judgement.is_silent
+        self.judgement.add(self._settled(row))
         self.customers.add(int(row.customer, 16), converted=row.label > 0.0)
-        self._label_sum += row.label * row.weight
-        self._weight_sum += row.weight
-        day = closed_at_ms // DAY_MS
+        day = row.closed_at_ms // DAY_MS
         if self._day >= 0 and day > self._day:
             self.learner.advance(day - self._day)
         self._day = max(day, self._day)
+        if not self.judgement.is_silent:
+            self._learn_settled(row)
+        self._judge_in_time(was_silent=was_silent)
+
+    def _settled(self, row: TrainingExample) -> Settled:
+        served = row.expected_value if self._predicts_value else row.probability
+        features = row.features
+        return Settled(
+            row.closed_at_ms,
+            row.label,
+            served if row.status not in UNJUDGED else None,
+            row.weight,
+            int(row.customer, 16),
+            np.array([self._places.get(name, -1) for name in features], np.int32),
+            np.array(list(features.values()), np.float64),
+            row.delay_ms,
+            row.status == "ready",
+        )
+
+    def _learn_settled(self, row: TrainingExample) -> None:
+        self._label_sum += row.label * row.weight
+        self._weight_sum += row.weight
         values = self._values(row.features)
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
         self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
-        if self.version >= self._judge_at:
-            self._judge()
+
+    @property
+    def _rows_taken(self) -> int:
+        return self.version + self.judgement.rows_silent
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """The row as an array in the learner's columns, bias first, hinges added."""
@@ -216,6 +249,7 @@ class CampaignLearner:
         else:
             place = len(self._names)
             self._reader.know(name, place)
+            self.judgement.know(place, name)
             self._names.append(name)
             self._places[name] = place
             self._column = np.append(self._column, column)
@@ -224,16 +258,20 @@ class CampaignLearner:
             self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
         return place
 
-    def _judge(self) -> None:
+    def _judge_in_time(self, *, was_silent: bool) -> None:
         """Look at quality again: after every row at first, then whenever rows grew by 1 %.
 
-        The rule counts rows, so that records do not depend on when they are asked for.
+        The rule counts rows, so that records do not depend on when they are asked for. Where
+        answers fall silent, or are heard again, it is looked at at once.
         """
-        self._judge_at = self.version + max(1, min(JUDGE_EVERY_ROWS_MAX, self.version // 100))
+        taken = self._rows_taken
+        if taken < self._judge_at and was_silent == self.judgement.is_silent:
+            return
+        self._judge_at = taken + max(1, min(JUDGE_EVERY_ROWS_MAX, taken // 100))
         windows = self.quality.windows()
-        self._status = status(self.customers, windows[MONTH_DAYS])
+        self._status = self.judgement.status(self.customers, windows[MONTH_DAYS])
         self._judged = self.recent.held
-        self._summary = self.quality.summary(windows)
+        self._summary = self.judgement.summary(windows)
 
     @property
     def _quantiles(self) -> NDArray[np.float64]:
@@ -321,7 +359,7 @@ class CampaignLearner:
         self._status = STATUSES_OF_MODELS[int(state.numbers["status"])]
         self._judged, self._sorted = None, arrays["judgement"]
         judged = _part(state.numbers, "judged")
-        self._summary = {name: judged.get(name) for name in self.quality.summary()}
+        self._summary = {name: judged.get(name) for name in self.judgement.summary()}
         self._day = int(state.numbers["day"])
         self._label_sum = state.numbers["label_sum"]
         self._weight_sum = state.numbers["weight_sum"]
@@ -329,7 +367,12 @@ class CampaignLearner:
         self.closed_by = {int(key): (last[0], last[1]) for key, last in state.closed_by.items()}
 
     def _holders(self) -> dict[str, Any]:
-        return {"quality": self.quality, "recent": self.recent, "customers": self.customers}
+        return {
+            "quality": self.quality,
+            "judgement": self.judgement,
+            "recent": self.recent,
+            "customers": self.customers,
+        }
 
 
 def _hinges(plan: Plan, index: int) -> dict[tuple[str, int], str]:

@@ -65,8 +65,9 @@ class _Histogram:
         cell[quality.PREDICTIONS] += weight * probability
 
     def calibration_error(self) -> float:
-        gaps = np.zeros(CALIBRATION_GROUPS)
-        return float(quality.calibration_error(self.cells, gaps))
+        groups = np.zeros((CALIBRATION_GROUPS, 3))
+        quality.fill_groups(self.cells, groups)
+        return float(quality.calibration_error(groups))
 
 
 class Contest:

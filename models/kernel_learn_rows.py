@@ -1,7 +1,7 @@
 """Rows learned in the compiled loop, one after the other, as they were read.
 
 Owns: the order of a row's steps: judge what was served, predict, learn.
-Never: admits a column, lets a day pass or looks at quality; it stops before a row that asks for it.
+Never: admits a column, lets a day pass or looks at quality; it stops at a row that asks for it.
 Source: models.campaign_learner.CampaignLearner.learn does the same for one row of any kind.
 """
 
@@ -12,10 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import CATCHING_UP, WARMING
+from models.batch import CATCHING_UP, READY, WARMING
 from models.compiled import compiled
 from models.kernel_row_reader import READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
 from models.kernel_rows import expand_row
+from models.kernels_judgement import (
+    ROWS_SILENT,
+    Watch,
+    is_silent,
+    watch_row,
+    watch_unjudged,
+)
 from models.kernels_learner import (
     WEIGHT_MAX,
     Floats,
@@ -24,7 +31,7 @@ from models.kernels_learner import (
     linear_sum,
     sigmoid,
 )
-from models.kernels_quality import DAYS, Cells, count_conversion, count_value
+from models.kernels_quality import DAYS, Cells, count_conversion, count_delay, count_value
 from models.layout import DAY_MS
 from models.state import I8
 
@@ -56,11 +63,21 @@ class Places(NamedTuple):
 
 
 class Buckets(NamedTuple):
-    """The daily sums of quality, and its histograms where it has them."""
+    """The daily sums of quality, and its histograms."""
 
     sums: Floats
     cells: Cells
+    delays: Cells
+    calibration: Floats
     latest_day: int
+
+
+class Judging(NamedTuple):
+    """What a row is judged with before it is learned."""
+
+    buckets: Buckets
+    watch: Watch
+    horizon_ms: int
 
 
 @compiled
@@ -104,16 +121,25 @@ def _gather(rows: ReadRows, row: int, places: Places, size: int) -> bool:
 
 
 @compiled
-def _judge(rows: ReadRows, row: int, buckets: Buckets, by_value: bool) -> None:
-    """Count the row against the prediction as it was served."""
+def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> None:
+    """Count the row against the prediction as it was served, and watch what that means."""
+    buckets, watch, horizon_ms = judging
     label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
-    served = rows.numbers[row, READ_SERVED]
-    slot = rows.closed_ms[row] // DAY_MS % DAYS
+    served, closed_ms = rows.numbers[row, READ_SERVED], rows.closed_ms[row]
+    slot = closed_ms // DAY_MS % DAYS
     if by_value:
-        count_value(buckets.sums, slot, label, served, weight)
+        count_value(buckets.sums, buckets.cells, slot, label, served, weight)
     else:
         probability = min(max(served, 0.0), 1.0)
         count_conversion(buckets.sums, buckets.cells, slot, label, probability, weight)
+    if label > 0.0:
+        count_delay(buckets.delays, slot, float(closed_ms - rows.as_of_ms[row]), weight)
+    start = rows.entry_stops[row - 1] if row > 0 else 0
+    watch_row(
+        watch, buckets.calibration[slot], rows.customer[row], closed_ms, horizon_ms, label, served,
+        weight, rows.entry_places, rows.entry_values, start, rows.entry_stops[row],
+        rows.status[row] == READY, by_value
+    )  # fmt: skip
 
 
 @compiled
@@ -137,37 +163,49 @@ def learn_rows(
     learner: LearnerArrays,
     size: int,
     places: Places,
-    buckets: Buckets,
+    judging: Judging,
     day: int,
     by_value: bool,
     totals: Floats,
     predictions: Floats,
 ) -> int:
-    """Learn up to `rows_max` rows from `first` on; gives the first that was not learned.
+    """Take up to `rows_max` rows from `first` on; gives the first that was not taken.
 
-    `totals` takes the sums of labels and of weights on, and counts the names without room and the
-    rows; `predictions` receives what the learner said of each before it saw the row's label.
+    It stops after a row with which answers fall silent, or are heard again; while they are
+    silent, rows are judged and not learned. `totals` takes the sums of labels and of weights on,
+    and counts the names without room and the rows learned; `predictions` receives what the
+    learner said of each before it saw the row's label.
     """
-    learned = 0
+    numbers = judging.watch.numbers
+    taken, learned = 0, 0
     for row in range(first, stop):
         if skipped[row]:
             continue
-        if learned == rows_max:
+        if taken == rows_max:
             return row
-        if not _is_usual(rows, row, buckets, day, by_value):
+        if not _is_usual(rows, row, judging.buckets, day, by_value):
             return row
         if not _gather(rows, row, places, size):
             return row
+        taken += 1
+        was_silent = is_silent(numbers)
         label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
         if is_judged(rows, row):
-            _judge(rows, row, buckets, by_value)
-        totals[LABELS] += label * weight
-        totals[WEIGHTS] += weight
-        totals[REFUSED] += rows.refused[row]
-        totals[LEARNED] += 1.0
-        values = places.values[:size]
-        linear = linear_sum(learner.weights, values)
-        predictions[learned] = linear if by_value else sigmoid(linear)
-        _learn(learner, values, label, weight, size, by_value)
-        learned += 1
+            _judge(rows, row, judging, by_value)
+        else:
+            watch_unjudged(numbers, label, by_value)
+        if is_silent(numbers):
+            numbers[ROWS_SILENT] += 1.0
+        else:
+            totals[LABELS] += label * weight
+            totals[WEIGHTS] += weight
+            totals[REFUSED] += rows.refused[row]
+            totals[LEARNED] += 1.0
+            values = places.values[:size]
+            linear = linear_sum(learner.weights, values)
+            predictions[learned] = linear if by_value else sigmoid(linear)
+            _learn(learner, values, label, weight, size, by_value)
+            learned += 1
+        if is_silent(numbers) != was_silent:
+            return row + 1
     return stop

@@ -75,6 +75,7 @@ class ReadRows(NamedTuple):
     """Room for rows as they were read."""
 
     customer: U8
+    as_of_ms: I8
     closed_ms: I8
     partition: I8
     closed_offset: I8
@@ -202,7 +203,7 @@ def _read_row(
     at = _segment(text, at, stop, form, EVENT_ID)
     at = _read_event_id(text, at, stop, form)
     at = _segment(text, at, stop, form, AS_OF)
-    at = skip_plain(text, at, stop)
+    at, out.as_of_ms[row] = read_time(text, at, stop)
     at = _segment(text, at, stop, form, CLOSED_AT)
     at, out.closed_ms[row] = read_time(text, at, stop)
     at = _segment(text, at, stop, form, PARTITION)

@@ -52,6 +52,12 @@ class PlattCalibrator:
         self._tallies = np.zeros(kernels.TALLIES)
         self._values = np.ones(_BOTH)
 
+    @property
+    def arrays(self) -> tuple[Floats, ...]:
+        """What a compiled loop learns with, as `learn_logistic` takes it, and a row (no copies)."""
+        state = (self._covariance, self._none, self._weights, self._prior)
+        return (*state, self._means, self._gain, self._x, self._tallies, self._values)
+
     def probability(self, margin: float) -> float:
         """Return the probability of a positive."""
         self._values[1] = margin

@@ -39,6 +39,7 @@ def room_for_rows() -> ReadRows:
     rows = ROWS_AT_ONCE
     return ReadRows(
         customer=np.zeros(rows, np.uint64),
+        as_of_ms=np.zeros(rows, np.int64),
         closed_ms=np.zeros(rows, np.int64),
         partition=np.zeros(rows, np.int64),
         closed_offset=np.zeros(rows, np.int64),
@@ -102,6 +103,11 @@ class RowReader:
         if name not in self._refused and len(self._refused) < REFUSED_MAX:
             self._refused.add(name)
             self.know(name, -1)
+
+    @property
+    def refused(self) -> list[str]:
+        """The names that are passed over, as far as they are remembered, sorted."""
+        return sorted(self._refused)
 
     @property
     def rows(self) -> ReadRows:

@@ -210,6 +210,14 @@ class Scorer:
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
 
+    @property
+    def open_by_campaign(self) -> dict[str, int]:
+        """How many examples wait for their outcome, by campaign."""
+        examples = self._examples.view
+        open_now = examples.campaign[examples.sequence > 0]
+        counts = np.bincount(open_now[open_now >= 0], minlength=len(self.plan.campaigns))
+        return dict(zip(self.plan.campaigns, counts.tolist(), strict=True))
+
     def overdue(self, now_ms: int) -> int:
         """Open examples whose time had come by now, had the partition's clock gone on."""
         examples = self._examples.view

@@ -187,10 +187,13 @@ class Trainer:
             stop = learner.read(first) if offsets[first] >= learner.covered else first
             if stop > first:
                 campaign = learner.campaign.name
+                silent = -learner.judgement.rows_silent
                 repeated = learner.learn_read(first, stop)
+                silent += learner.judgement.rows_silent
                 for outcome, amount in (
                     ("repeated", repeated),
-                    ("learned", stop - first - repeated),
+                    ("silent", silent),
+                    ("learned", stop - first - repeated - silent),
                 ):
                     if amount:
                         self.counts[outcome, campaign] += amount
@@ -251,8 +254,9 @@ class Trainer:
             return "superseded"
         if learner.is_repeated(row.source.partition, row.closed_by.offset, row.closed_by.index):
             return "repeated"
+        silent = learner.judgement.rows_silent
         learner.learn(row)
-        return "learned"
+        return "learned" if learner.judgement.rows_silent == silent else "silent"
 
     def states(self) -> list[LearnerState]:
         """The states of the learners in `changed`, in the order of the campaign file."""

@@ -76,6 +76,14 @@ class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
         """When its label was fixed, in milliseconds since the epoch."""
         return parse_time(self.closed_at)
 
+    @property
+    def delay_ms(self) -> int:
+        """How long after it was scored its label was fixed; -1 where that is not said."""
+        try:
+            return self.closed_at_ms - self.as_of_ms
+        except ValueError:
+            return -1
+
 
 encode_example = msgspec.json.Encoder().encode
 """The bytes of a `TrainingExample`."""

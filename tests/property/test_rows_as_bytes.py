@@ -28,7 +28,7 @@ from schemas.example import (
     encode_example,
 )
 from schemas.formats import NewerFormatError
-from schemas.learner_state import LearnerState
+from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
 from tests.unit.test_trainer import LEARNERS, bytes_of, plan_of, random_rows
 
 ODD_NUMBERS = (0.0, 1e-7, 0.1 + 0.2, 1e15, -2.5, 25.0, 1e300, 0.30001)
@@ -156,6 +156,31 @@ def test_bytes_are_learned_as_objects_are(
     assert other.counts == one.counts
     assert other.changed == one.changed
     assert bytes_of(other) == bytes_of(one)
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@given(st.integers(0, 2**32), st.sampled_from((1, 7, 64)), st.integers(1, 299))
+def test_bytes_are_judged_as_objects_are(
+    learner: LearnerName, seed: int, batch: int, cut: int
+) -> None:
+    """Also while answers are silent, when they are heard again, and after a restart in between."""
+    plan = plan_of(learner)
+    rows = random_rows(plan, 300, seed, share=0.02)
+    generator = random.Random(seed)
+    for row in rows:
+        row.status = generator.choice(("ready", "ready", "paused", "unreliable", "warming"))
+    values = [encode_example(row) for row in rows]
+    one, other, third = Trainer(plan), Trainer(plan), Trainer(plan)
+    one.fold(range(300), rows)
+    fold_as_bytes(other, values[:cut], batch)
+    other.changed = set(other.learners)
+    third.restore([decode_learner_state(encode_learner_state(each)) for each in other.states()])
+    for first in range(cut, 300, batch):
+        third.fold_bytes(range(first, min(first + batch, 300)), values[first : first + batch])
+    assert bytes_of(third) == bytes_of(one)
+    assert other.counts + third.counts == one.counts
+    predicts_value = learner == "bayesian_linear"
+    assert (one.learners["buy"].judgement.rows_silent > 0) != predicts_value
 
 
 @pytest.mark.parametrize("learner", LEARNERS)

@@ -191,8 +191,9 @@ class Checks:
             state = decode_learner_state(states[f"{campaign}/champion".encode()])
             model = decode_model_record(models[campaign.encode()])
             assert (state.lineage, model.lineage) == (lineage, lineage), f"{campaign} is outdated"
-            assert state.version == count, f"{campaign}: {state.version} of {count} rows"
-            assert model.version == count, f"{campaign}: the model has {model.version} rows"
+            taken = state.version + int(state.numbers["judgement.rows_silent"])
+            assert taken == count, f"{campaign}: {taken} of {count} rows"
+            assert model.version == state.version, f"{campaign}: the model has {model.version} rows"
 
     def _check_dropped(self) -> None:
         """Rows of a definition that was followed by another are learned, or counted as dropped."""

@@ -9,7 +9,12 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    log_loss,
+    mean_absolute_error,
+    roc_auc_score,
+)
 
 from models.distinct_counts import DistinctCounts
 from models.kernels_learner import Floats
@@ -82,6 +87,85 @@ def test_calibration_error_is_that_of_equal_mass_groups() -> None:
     exact = sum(abs((probabilities[group] - labels[group]).sum()) for group in groups)
     found = counted(labels, probabilities).window(28).measures["calibration_error"]
     assert found == pytest.approx(exact / len(labels), abs=0.002)
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_average_precision_is_right_at_one_percent(spread: float) -> None:
+    """At about 1 % positives the binned average precision is near the exact one."""
+    labels, probabilities = served(60_000, -5.0, spread)
+    found = counted(labels, probabilities).window(28).measures["average_precision"]
+    exact = average_precision_score(labels, probabilities)
+    assert found == pytest.approx(exact, abs=0.002, rel=0.02)
+
+
+def tenths(labels: Floats, predicted: Floats) -> list[float]:
+    """Return the sum of the labels in each tenth, the highest predictions first."""
+    order = np.argsort(-predicted, kind="stable")
+    return [float(labels[part].sum()) for part in np.array_split(order, 10)]
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 4.0])
+def test_lift_and_deciles_are_those_of_sorted_rows(slope: float) -> None:
+    """Conversions of each tenth, and the lift of the first, are nearly those of sorted rows."""
+    labels, probabilities = served(60_000, -4.0, 1.0, slope=slope)
+    quality = counted(labels, probabilities)
+    exact = tenths(labels, probabilities)
+    deciles = quality.deciles(28)
+    assert deciles[:, 0] == pytest.approx([6000.0] * 10)
+    assert deciles[:, 1] == pytest.approx(exact, abs=0.002 * labels.sum() + 5)
+    assert deciles[:, 1].sum() == pytest.approx(labels.sum())
+    assert deciles[:, 2].sum() == pytest.approx(probabilities.sum(), rel=1e-5)
+    lift = quality.window(28).measures["lift_10"]
+    assert lift == pytest.approx(10 * exact[0] / labels.sum(), abs=0.02)
+
+
+def test_ties_are_split_evenly_among_deciles() -> None:
+    """One prediction for all has conversions in all tenths alike: a lift of 1."""
+    quality = counted(np.arange(1000) % 4 == 0, np.full(1000, 0.3))
+    assert quality.deciles(28)[:, 1] == pytest.approx([25.0] * 10)
+    assert quality.window(28).measures["lift_10"] == pytest.approx(1.0)
+    assert quality.window(28).measures["average_precision"] == pytest.approx(0.25)
+
+
+def test_the_reliability_curve_is_that_of_equal_mass_groups() -> None:
+    """Mean predicted, rate and count of 15 groups are nearly those of sorted rows."""
+    labels, probabilities = served(30_000, -2.0, 1.0, slope=0.5)
+    order = np.argsort(probabilities, kind="stable")
+    groups = counted(labels, probabilities).groups(28)
+    for group, rows in zip(groups, np.array_split(order, 15), strict=True):
+        assert group[0] == pytest.approx(len(rows), rel=0.1)
+        assert group[2] / group[0] == pytest.approx(probabilities[rows].mean(), abs=0.01)
+        assert group[1] / group[0] == pytest.approx(labels[rows].mean(), abs=0.015)
+    assert groups[:, 0].sum() == 30_000
+
+
+def test_delays_are_those_of_positives() -> None:
+    """Median and p90 are within 8 %, of positives only; what is not known does not count."""
+    quality = ConversionQuality()
+    delays = np.random.default_rng(1).lognormal(16.0, 1.5, 5000)
+    for delay in delays.tolist():
+        quality.add(START_MS, 1.0, 0.5, 1.0, delay)
+        quality.add(START_MS, 0.0, 0.5, 1.0, 1e9)
+        quality.add(START_MS, 1.0, 0.5)
+    measures = quality.window(7).measures
+    assert measures["delay_median"] == pytest.approx(np.quantile(delays, 0.5) / 1000, rel=0.08)
+    assert measures["delay_p90"] == pytest.approx(np.quantile(delays, 0.9) / 1000, rel=0.08)
+
+
+def test_values_have_a_lift() -> None:
+    """The highest tenth of expected values brings what sorted rows say."""
+    random = np.random.default_rng(7)
+    predicted = random.lognormal(3.0, 1.0, 20_000)
+    labels = predicted * random.gamma(0.5, 2.0, 20_000)
+    quality = ValueQuality()
+    for label, value in zip(labels.tolist(), predicted.tolist(), strict=True):
+        quality.add(START_MS, label, value)
+    quality.add(START_MS, 0.0, -5.0)  # Below all others.
+    exact = tenths(labels, predicted)
+    assert quality.deciles(1)[:, 1] == pytest.approx(exact, rel=0.05)
+    assert quality.window(1).measures["lift_10"] == pytest.approx(
+        10 * exact[0] / labels.sum(), abs=0.05
+    )
 
 
 def test_windows_slide_by_event_day() -> None:
@@ -186,7 +270,7 @@ def test_quality_goes_on_bit_for_bit(predict: str) -> None:
             restored.from_state(*state)
         closed_at_ms = START_MS + number * DAY_MS // 90
         for quality in (steady, restored):
-            quality.add(closed_at_ms, label, probability, 0.7)
+            quality.add(closed_at_ms, label, probability, 0.7, 1e6 * probability)
     assert bits(steady) == bits(restored)
     assert steady.summary() == restored.summary()
 

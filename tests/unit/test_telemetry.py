@@ -21,6 +21,7 @@ from consumer.clock import FixedClock
 from consumer.meters import Counter, Family, Histogram
 from consumer.metrics import LABELS, METRICS, Kind
 from consumer.telemetry import HOPS, Telemetry
+from models.judgement import Judgement
 from models.quality import make_quality
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +133,19 @@ def test_every_figure_of_quality_has_a_metric(telemetry: Telemetry, predict: str
     telemetry.campaign("buy-7d").quality("7d", figures)
     gauges = {name for name in shown(telemetry) if name.startswith("propensity_quality_")}
     assert len(gauges) == len(set(figures) - metrics.QUALITY_LEFT_OUT) > 4
+
+
+@pytest.mark.parametrize("predict", ["conversion", "value"])
+def test_what_is_watched_is_shown(telemetry: Telemetry, predict: str) -> None:
+    """Alarms, stability, silence and the calibrator's gain stand under their kinds."""
+    figures = dict.fromkeys(Judgement(predict, 1).summary(), 2.0)
+    assert figures.keys() >= set(metrics.WATCHED)
+    telemetry.campaign("buy-7d").watched({**figures, "silence_log10": None})
+    samples = shown(telemetry)
+    label = 'campaign="buy-7d"'
+    assert samples[f'propensity_drift_alarms{{{label},kind="inputs",learner="champion"}}'] == 2
+    assert not any("silence" in name for name in samples)
+    assert sum(label in name and value == 2 for name, value in samples.items()) == 6
 
 
 def test_senders_cannot_fill_the_memory(telemetry: Telemetry) -> None:

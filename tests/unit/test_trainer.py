@@ -45,7 +45,12 @@ def plan_of(learner: LearnerName = "bayesian_logistic", horizon_ms: int = DAY_MS
 
 
 def random_rows(
-    plan: Plan, count: int, seed: int = 1, texts: int = 5, start_ms: int = START_MS
+    plan: Plan,
+    count: int,
+    seed: int = 1,
+    texts: int = 5,
+    start_ms: int = START_MS,
+    share: float = 0.3,
 ) -> list[TrainingExample]:
     """Rows of two source partitions whose features come up late, in any order, up to 6."""
     generator = random.Random(seed)
@@ -70,7 +75,7 @@ def random_rows(
                 closed_at=format_time(moment_ms),
                 source=ExampleSource(index % 2, 100 + index // 8),
                 closed_by=ClosedBy(100 + index // 4, index % 4),
-                label=generator.choice((0.0, 12.5)) if value else float(generator.random() < 0.3),
+                label=generator.choice((0.0, 12.5)) if value else float(generator.random() < share),
                 weight=float(generator.randrange(1, 4)),
                 acted="none",
                 features=features,
@@ -264,6 +269,38 @@ def test_quality_judges_only_what_was_served() -> None:
     trainer.fold(range(60), rows)
     assert trainer.learners["buy"].quality.window(28).rows == 0
     assert trainer.learners["buy"].learner.rows_learned == trainer.learners["buy"].version > 0
+
+
+def test_a_dead_stream_of_answers_teaches_nobody_no() -> None:
+    """While no conversion comes, rows are judged and counted; a conversion starts learning again.
+
+    rows      0 … 400    | 400 … 700, all negative     | a conversion, and on
+    status    unreliable | … paused                    | unreliable
+    """
+    plan = plan_of()
+    rows = [row for row in random_rows(plan, 1600, texts=1) if row.campaign == "buy"]
+    for number, row in enumerate(rows):
+        row.status = "ready"
+        row.customer = f"{number:016x}"
+        row.label = row.label if not 400 <= number < 700 else 0.0
+    rows[700].label = 1.0
+    trainer = Trainer(plan)
+    trainer.fold(range(400), rows[:400])
+    learner = trainer.learners["buy"]
+    assert trainer.records()[0].status == "unreliable"
+    trainer.fold(range(400, 700), rows[400:700])
+    record = trainer.records()[0]
+    weights, version = learner.learner.weights.copy(), learner.version
+    silent = trainer.counts["silent", "buy"]
+    assert record.status == "paused"
+    assert learner.judgement.rows_silent == silent > 250
+    assert version == 700 - silent
+    assert learner.quality.window(7).rows > 75  # Of a row in two hours.
+    trainer.fold([700], [rows[700]])
+    assert trainer.records()[0].status == "unreliable"
+    assert learner.version == version + 1
+    assert learner.learner.weights.tobytes() != weights.tobytes()
+    assert trainer.counts["silent", "buy"] == silent
 
 
 def test_a_trainer_remembers_no_more_names_than_columns() -> None:

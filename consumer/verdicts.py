@@ -1,0 +1,54 @@
+"""What the log says of a campaign's scores: answers that fall silent, and drift.
+
+Owns: saying each change once, by what the last record said.
+Never: measures or decides anything.
+Source: models.judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from consumer.logs import log
+from schemas.model_record import ModelRecord
+
+_CHANGES: Final = {
+    "alarms_residuals": "the outcomes of a campaign drift away from its scores",
+    "alarms_scores": "the scores of a campaign are distributed otherwise than at first",
+    "alarms_inputs": "the inputs of a campaign are distributed otherwise than at first",
+}
+
+
+class Verdicts:
+    """What was said of each campaign last."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, ModelRecord] = {}
+
+    def say(self, records: Iterable[ModelRecord]) -> None:
+        """Say what has changed since the last records; of the first, only that it is paused."""
+        for record in records:
+            last = self._last.get(record.campaign)
+            self._last[record.campaign] = record
+            paused = last is not None and last.status == "paused"
+            if paused != (record.status == "paused"):
+                self._say_pause(record, paused=not paused)
+            if last is not None:
+                self._say_alarms(record, last)
+
+    def _say_pause(self, record: ModelRecord, *, paused: bool) -> None:
+        if paused:
+            log().warning("a campaign's answers have fallen silent: its rows are not learned until "
+                          "one converts", campaign=record.campaign, version=record.version,
+                          silence_log10=record.quality.get("silence_log10"))  # fmt: skip
+        else:
+            log().info("a campaign's answers are heard again: its rows are learned",
+                       campaign=record.campaign, version=record.version)  # fmt: skip
+
+    def _say_alarms(self, record: ModelRecord, last: ModelRecord) -> None:
+        for figure, event in _CHANGES.items():
+            alarms = record.quality.get(figure) or 0.0
+            if alarms > (last.quality.get(figure) or 0.0):
+                log().warning(event, campaign=record.campaign, version=record.version,
+                              alarms=int(alarms))  # fmt: skip
