@@ -175,8 +175,8 @@ class Recovery:
             raise WorldError(
                 f"{self.partition} has served more than {most} predictions since the snapshot that "
                 "it is recovered from: they would take more memory than is allowed",
-                "Raise `limits: {served_again_max: …}` (33 bytes each), and snapshot more often "
-                "(`snapshots: {interval: …}`)",
+                "Raise `limits: {served_again_max: …}` (33 bytes each, 49 with "
+                "experts), and snapshot more often (`snapshots: {interval: …}`)",
             )
 
     def _refuse_gap(self, offset: int, bounds: Bounds) -> None:

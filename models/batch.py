@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.plan import Plan
-from models.state import EXPERTS_MAX
 from schemas.score import Band, ScoreStatus
 
 F8 = NDArray[np.float64]
@@ -87,6 +86,11 @@ class ServedModels(NamedTuple):
     quantiles: F8  # [campaign, QUANTILES]
     category_keys: U8  # [campaign, values] sorted, padded with the greatest
     category_weights: F8
+    expert_bias: F8  # [campaign, expert] nan where the model has no such expert
+    expert_weights: F8  # [campaign, expert, column]
+    expert_bend_slope: F8  # [campaign, expert, bend, knots passed]
+    expert_bend_offset: F8
+    expert_category_weights: F8  # [campaign, expert, values]
 
 
 class ScoreColumns(NamedTuple):
@@ -103,6 +107,7 @@ class ScoreColumns(NamedTuple):
     status: I1
     version: I8
     place: I4  # of the example that the score opened, or -1
+    experts: F8  # [m, experts] what each said, where an example was opened; else nan
     outcome: I1  # [n] what became of each event
     admitted: I1  # [n] 1 where it brought a customer who had no profile
 
@@ -115,12 +120,11 @@ class Scratch(NamedTuple):
     passed: U4  # how many knots of hinges each has reached
     fades: F8  # [stream, half-life] what is left of each counter
     source: F8  # sums by source
-    experts: F8
     a: I4  # categories of the event
     b: I4
 
 
-def score_columns(events: int, campaigns: int) -> ScoreColumns:
+def score_columns(events: int, campaigns: int, experts: int) -> ScoreColumns:
     """Room for the scores of a batch."""
     m = events * campaigns
     return ScoreColumns(
@@ -135,6 +139,7 @@ def score_columns(events: int, campaigns: int) -> ScoreColumns:
         status=np.empty(m, np.int8),
         version=np.empty(m, np.int64),
         place=np.full(m, -1, np.int32),
+        experts=np.full((m, experts), np.nan),
         outcome=np.empty(events, np.int8),
         admitted=np.zeros(events, np.int8),
     )
@@ -149,7 +154,6 @@ def scratch(plan: Plan) -> Scratch:
         passed=np.zeros(len(plan.layout.columns), np.uint32),
         fades=np.zeros(len(plan.layout.streams) * len(plan.layout.half_lives_ms)),
         source=np.zeros(len(plan.layout.sources)),
-        experts=np.zeros(EXPERTS_MAX),
         a=np.zeros(categories, np.int32),
         b=np.zeros(categories, np.int32),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,12 @@ class ServedAgain:
         self._campaigns = {name: index for index, name in enumerate(plan.campaigns)}
         self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
         self._lineages = plan.lineages
+        self._experts = [campaign.experts for campaign in plan.file.campaigns.values()]
+        self._experts_max = plan.experts_max
         self._statuses = {status: number for number, status in enumerate(STATUSES)}
-        # 25 bytes a prediction, and 8 for its place in the order; lists take five times as much.
-        self._keys, self._served = array("q"), array("d")
+        # 25 bytes a prediction, 8 for its place in the order and for each expert; lists take five
+        # times as much.
+        self._keys, self._served, self._said_by = array("q"), array("d"), array("d")
         self._versions, self._said = array("q"), array("B")
         self._order: I8 | None = None
 
@@ -50,15 +54,22 @@ class ServedAgain:
                 if served is not None:
                     self._keys.append(base + campaign)
                     self._served.append(served)
+                    said = [entry.experts.get(name, nan) for name in self._experts[campaign]]
+                    said += [nan] * (self._experts_max - len(said))
+                    self._said_by.extend(said)
                     self._versions.append(entry.model.version)
                     self._said.append(self._statuses[entry.status])
         self._order = None
 
-    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, I8, I8]:
-        """Which predictions are known, and what was served, by which version, in which status."""
+    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
+        """Which predictions are known; what was served, what each expert said, version, status.
+
+        What an expert said is NaN where that is unknown.
+        """
         if not self._keys:
-            nothing = np.zeros(len(offsets), np.int64)
-            return nothing > 0, np.zeros(len(offsets)), nothing, nothing
+            nothing, count = np.zeros(len(offsets), np.int64), len(offsets)
+            unsaid = np.full((count, self._experts_max), nan)
+            return nothing > 0, np.zeros(count), unsaid, nothing, nothing
         keys = np.frombuffer(self._keys, np.int64)
         if self._order is None:
             # Stable: of equal keys the last said comes last.
@@ -69,6 +80,7 @@ class ServedAgain:
         rows = self._order[np.where(known, found, 0)]
         known &= keys[rows] == asked
         served = np.frombuffer(self._served, np.float64)[rows]
+        experts = np.array(self._said_by).reshape(len(keys), self._experts_max)[rows]
         versions = np.frombuffer(self._versions, np.int64)[rows]
         said = np.frombuffer(self._said, np.uint8)[rows].astype(np.int64)
-        return known, served, versions, said
+        return known, served, experts, versions, said
