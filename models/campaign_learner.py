@@ -282,8 +282,11 @@ class CampaignLearner:
     def _experts(self) -> dict[str, ExpertWeights]:
         if not isinstance(self.learner, HedgedLogisticRegression):
             return {}
-        own = zip(self.campaign.experts, self.learner.weights_by_expert.tolist(), strict=True)
-        return {name: ExpertWeights(weights[0], weights[1:]) for name, weights in own}
+        weights, shares = self.learner.weights_by_expert.tolist(), self.learner.shares.tolist()
+        return {
+            name: ExpertWeights(own[0], own[1:], share)
+            for name, own, share in zip(self.campaign.experts, weights, shares, strict=True)
+        }
 
     def state(self) -> LearnerState:
         """What a trainer needs to go on bit for bit."""

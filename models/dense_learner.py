@@ -77,8 +77,20 @@ class DenseLearner(LinearLearner):
         self._variances = np.zeros((posteriors, capacity))  # Of the columns beyond the dense ones.
         self._prior = np.zeros(capacity)
         self._means = np.zeros(capacity)
-        self._gain = np.zeros(capacity)
         self._x = np.zeros(capacity)
+        self._posteriors = Posteriors(
+            covariance=self._covariances,
+            variances=self._variances,
+            weights=self._weights,
+            shares=self._shares,
+            said=self._said,
+            prior=self._prior,
+            means=self._means,
+            gain=np.zeros(capacity),
+            x=self._x,
+            tallies=self._tallies,
+        )
+        self._plain = tuple(self._posteriors)  # Handed over in half the time of one with names.
 
     @property
     def _served(self) -> Floats:
@@ -122,18 +134,7 @@ class DenseLearner(LinearLearner):
     @property
     def posteriors(self) -> Posteriors:
         """What a compiled loop learns with (no copies); until a column is admitted."""
-        return Posteriors(
-            self._covariances,
-            self._variances,
-            self._weights,
-            self._shares,
-            self._said,
-            self._prior,
-            self._means,
-            self._gain,
-            self._x,
-            self._tallies,
-        )
+        return self._posteriors
 
     def _admitted(self, name: str, place: int) -> None:
         capacity = len(self._prior)
@@ -160,7 +161,7 @@ class DenseLearner(LinearLearner):
         return mixed_sum(self._weights, self._shares, values)
 
     def _learn(self, values: Floats, y: float, weight: float) -> None:
-        self._kernel(self.posteriors, values, y, weight, len(self._columns) + 1)
+        self._kernel(self._plain, values, y, weight, len(self._columns) + 1)
 
     def advance(self, days: float) -> None:
         """Forget what `days` of event time make old, and let the bias drift."""

@@ -23,7 +23,7 @@ class HedgedLogisticRegression(BayesianLogisticRegression):
 
     Both learn every row. What is predicted has the logit Σ Wₖ·(wₖ·x). With each row, Wₖ is
     multiplied by the probability that expert k had given to the outcome, to the power of the row's
-    weight; the shares are normalised, and 0.001 of all is spread evenly. So the mixture is never
+    weight; the shares are normalised, and 0.0001 of all is spread evenly. So the mixture is never
     much worse than the better of the two, whether something drifts or not.
 
     Parameters

@@ -27,7 +27,7 @@ from models.kernels_learner import (
     update_means,
 )
 
-FIXED_SHARE = 1e-3
+FIXED_SHARE = 1e-4
 """So much of all shares is spread evenly with each judgement, so that none is lost for good."""
 LIKELIHOOD_MIN = 1e-12
 """No expert is held to have been surer than this."""
@@ -90,13 +90,12 @@ def learn_logistic(
     The extended Kalman step is the first Newton step of this. It overshoots while the covariance
     is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
     """
-    _, _, _, shares, said, prior, means, gain, x, tallies = learner
+    held, beyond, all_weights, shares, said, prior, means, gain, x, tallies = learner
     take_in(x, values, tallies, size)
     if shares.shape[0] > 1:
         judge_experts(shares, said, label, weight)
     for expert in range(shares.shape[0]):
-        covariance, variances = learner.covariance[expert], learner.variances[expert]
-        weights = learner.weights[expert]
+        covariance, variances, weights = held[expert], beyond[expert], all_weights[expert]
         logit = linear_sum(weights, x[:size])
         variance = project(covariance, variances, gain, x, size)
         probability = sigmoid(posterior_mode(logit, variance, label, weight))

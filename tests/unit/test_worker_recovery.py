@@ -57,6 +57,7 @@ def check_served(world: World) -> None:
     for row in world.rows():
         entry = said[row.campaign, row.source.partition, row.source.offset]
         assert (row.probability, row.status) == (entry.probability, entry.status)
+        assert row.experts == entry.experts
         assert row.model == entry.model
 
 
