@@ -75,20 +75,22 @@ def uninterrupted() -> World:
     return world
 
 
-def crashing(store: MemoryStore, harm: Any = lambda: None) -> World:
+def crashing(
+    store: MemoryStore, harm: Any = lambda: None, events: list[Offered] = EVENTS
+) -> World:
     """A worker dies again and again in the middle of its work; others take its place."""
     world = World(store=store, **OFTEN)
     sent = 0
     for life in range(6):
         worker = world.start(f"life-{life}")
         for _ in range(12 + 5 * life):
-            world.send(EVENTS[sent : sent + 60])
+            world.send(events[sent : sent + 60])
             sent += 60
             world.tick(worker)
         world.crash(worker, f"life-{life}")
         harm()
     worker = world.start("last")
-    world.send(EVENTS[sent:])
+    world.send(events[sent:])
     world.settle(worker)
     return world
 
@@ -116,6 +118,19 @@ def test_after_crashes_everything_is_there_once() -> None:
     check_served(world)
     for name, state in world.states().items():
         assert state.version == sum(row.campaign == name for row in world.rows())
+
+
+def test_after_crashes_rows_hold_what_each_expert_said() -> None:
+    """Of examples whose model was ready too, to the bit; what each had said comes from the scores.
+
+    Whole tails are given back: the snapshots are lost each time.
+    """
+    store = MemoryStore()
+    world = crashing(store, store.files.clear, shopping(8_000, seed=11, customers=400))
+    check_served(world)
+    said = [row for row in world.rows() if row.experts]
+    assert len(said) > 500
+    assert {row.status for row in said} <= {"ready", "unreliable"}
 
 
 @pytest.mark.parametrize("harm", ["torn", "lost", "unwritable", "unreadable", "full"])
