@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.batch import STATUSES
 from models.plan import Plan
+from schemas.campaign import EXPERTS
 from schemas.score import ScoreRecord
 
 F8 = NDArray[np.float64]
@@ -29,12 +30,11 @@ class ServedAgain:
         self._campaigns = {name: index for index, name in enumerate(plan.campaigns)}
         self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
         self._lineages = plan.lineages
-        self._experts = [campaign.experts for campaign in plan.file.campaigns.values()]
-        self._experts_max = plan.experts_max
         self._statuses = {status: number for number, status in enumerate(STATUSES)}
         # 25 bytes a prediction, 8 for its place in the order and for each expert; lists take five
         # times as much.
-        self._keys, self._served, self._said_by = array("q"), array("d"), array("d")
+        self._keys, self._served = array("q"), array("d")
+        self._said_by = [array("d") for _ in range(plan.experts_max)]
         self._versions, self._said = array("q"), array("B")
         self._order: I8 | None = None
 
@@ -54,9 +54,8 @@ class ServedAgain:
                 if served is not None:
                     self._keys.append(base + campaign)
                     self._served.append(served)
-                    said = [entry.experts.get(name, nan) for name in self._experts[campaign]]
-                    said += [nan] * (self._experts_max - len(said))
-                    self._said_by.extend(said)
+                    for name, said_by in zip(EXPERTS, self._said_by, strict=False):
+                        said_by.append(entry.experts.get(name, nan))
                     self._versions.append(entry.model.version)
                     self._said.append(self._statuses[entry.status])
         self._order = None
@@ -68,7 +67,7 @@ class ServedAgain:
         """
         if not self._keys:
             nothing, count = np.zeros(len(offsets), np.int64), len(offsets)
-            unsaid = np.full((count, self._experts_max), nan)
+            unsaid = np.full((count, len(self._said_by)), nan)
             return nothing > 0, np.zeros(count), unsaid, nothing, nothing
         keys = np.frombuffer(self._keys, np.int64)
         if self._order is None:
@@ -80,7 +79,8 @@ class ServedAgain:
         rows = self._order[np.where(known, found, 0)]
         known &= keys[rows] == asked
         served = np.frombuffer(self._served, np.float64)[rows]
-        experts = np.array(self._said_by).reshape(len(keys), self._experts_max)[rows]
+        by_expert = [np.frombuffer(said_by, np.float64)[rows] for said_by in self._said_by]
+        experts = np.array(by_expert).reshape(len(by_expert), len(rows)).T
         versions = np.frombuffer(self._versions, np.int64)[rows]
         said = np.frombuffer(self._said, np.uint8)[rows].astype(np.int64)
         return known, served, experts, versions, said
