@@ -14,6 +14,7 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.memory_log import PartitionLog
+from consumer.metrics import EXPERT_SHARE
 from consumer.ownership import transactional_id, unsigned
 from consumer.partitioner import partition_of
 from consumer.snapshots.memory_store import MemoryStore
@@ -140,6 +141,12 @@ def test_a_rebuilt_tail_holds_what_each_expert_said() -> None:
     ]
     assert len(given_back) > 100
     assert {tuple(row.experts) for row in given_back} == {("slow", "fast")}
+    experts = world.models()["click-6h"].experts
+    meters = world.telemetry[id(worker)]
+    for name, expert in experts.items():
+        assert expert.share != 0.5
+        gauge = meters.gauge(EXPERT_SHARE, "click-6h", "champion", name)
+        assert gauge.value == expert.share
 
 
 @pytest.mark.parametrize("harm", ["torn", "lost", "unwritable", "unreadable", "full"])
