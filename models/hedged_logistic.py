@@ -56,7 +56,7 @@ class HedgedLogisticRegression(BayesianLogisticRegression):
     >>> for day in range(100):
     ...     model.advance(1)
     ...     model.learn_one({"cart_add seen": 1.0}, day < 50)
-    >>> model.shares[1] > model.shares[0]
+    >>> bool(model.shares[1] > model.shares[0])
     True
     """
 
