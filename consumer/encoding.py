@@ -23,11 +23,14 @@ from models.plan import Plan
 from models.scorer import Folded
 from models.serving import CHAMPION
 from models.wire import array_of
+from schemas.campaign import EXPERTS
 from schemas.dead_letter import dead_letter, dead_letter_headers
 
 _json = msgspec.json.Encoder().encode
 RECORDS_AT_ONCE = 64  # Copied twice: what the first copy brings near must still be there.
-NUMBERS_MAX = DECIMAL_MAX * (5 + REASONS_MAX)  # Of an entry: so many bytes hold them.
+NUMBERS_MAX = DECIMAL_MAX * (
+    5 + REASONS_MAX + len(EXPERTS)
+)  # Of an entry: so many bytes hold them.
 
 
 class ScoreEncoder:
@@ -79,7 +82,7 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         b',"percentile":', b"null", b'}],"other_reasons":', b'],"other_reasons":', b',"baseline":',
         b"]}", b",",
         *(b',"band":"%b","expected_value":' % band.encode() for band in BANDS),
-        b'null,"band":null,"expected_value":',
+        b'null,"band":null,"expected_value":', b"}",
     ]  # fmt: skip
     openings = [
         b'{"campaign":%b,"horizon_ms":%d,"probability":' % (_json(c.name), c.horizon_ms)
@@ -94,8 +97,10 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
     sources = [b'{"source":%b,"contribution":' % _json(name) for name in plan.layout.sources]
     only_statuses = [b"null" + status for status in statuses]
     next_sources = [b"}," + source for source in sources]
+    slow, *others = (b'"%b":' % name.encode() for name in EXPERTS)
+    experts = [b',"experts":{' + slow, *(b"," + other for other in others)]
     groups = [
-        fixed, openings, models, features, statuses, only_statuses, sources, next_sources,
+        fixed, openings, models, features, statuses, only_statuses, sources, next_sources, experts,
     ]  # fmt: skip
     pieces = [piece for group in groups for piece in group]
     firsts = list(accumulate(map(len, groups)))
@@ -109,6 +114,7 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         only_status=firsts[4],
         source=firsts[5],
         next_source=firsts[6],
+        expert=firsts[7],
         predicts_value=np.array([c.predict == "value" for c in campaigns], np.int64),
     )
 

@@ -53,6 +53,7 @@ BATCH_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 100
 
 LABELS: Final[Mapping[str, str]] = {
     "campaign": "A campaign's name in the campaign file.",
+    "expert": "An expert of a mixture: `slow` or `fast`.",
     "features": "Digest of a model's columns.",
     "field": "What the sender got wrong: an envelope field, or `record`.",
     "kind": "What is watched: `residuals` (actual less predicted), `scores` or `inputs`.",
@@ -243,6 +244,10 @@ MODEL_VERSION = Metric(
     "propensity_model_version", _GAUGE, "rows learned", ("campaign", "learner"),
     "Version of the model that serves: the rows it has learned from.",
 )  # fmt: skip
+EXPERT_SHARE = Metric(
+    "propensity_expert_share_ratio", _GAUGE, "ratio", ("campaign", "learner", "expert"),
+    "Share of an expert in the mixture that serves; they sum to 1. The fast one gains by a drift.",
+)  # fmt: skip
 MODEL_STATUS = Metric(
     "propensity_model_status", _GAUGE, "0 or 1", ("campaign", "status"),
     "1 at the status that the campaign's model has, 0 at the others.",
@@ -355,7 +360,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
-    *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, *QUALITY.values()),
+    *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
 )
 

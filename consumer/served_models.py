@@ -53,6 +53,7 @@ class ServedModels:
         self._shown[record.campaign] = record
         meters = self._telemetry.campaign(record.campaign, record.learner)
         meters.version.set(record.version)
+        meters.shares({name: expert.share for name, expert in record.experts.items()})
         shown = before and (before.lineage, before.status, before.quality)
         if shown == (record.lineage, record.status, record.quality):
             return

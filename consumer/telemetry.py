@@ -252,6 +252,13 @@ class CampaignMeters:
             metrics.MODEL_INFO, self._campaign, self._learner, lineage, features
         ).set(1)
 
+    def shares(self, shares: Mapping[str, float]) -> None:
+        """Say the share of each expert in the mixture that serves."""
+        for expert, share in shares.items():
+            self._telemetry.gauge(metrics.EXPERT_SHARE, self._campaign, self._learner, expert).set(
+                share
+            )
+
     def no_model(self) -> None:
         """Say that no model serves: the campaign's rate does."""
         self.version.set(0)

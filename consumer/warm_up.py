@@ -18,7 +18,6 @@ from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.plan import Limits, Plan, compile_plan
-from models.row_text import EXPERTS
 from models.rows import Rows, RowWriter
 from models.scorer import Scorer
 from models.serving import CHAMPION
@@ -91,7 +90,8 @@ def _write_nobody(plan: Plan) -> None:
 def _row(plan: Plan, index: int, day: int) -> TrainingExample:
     """A row of nobody, for a learner that is thrown away."""
     at = format_time(day * DAY_MS)
-    value = plan.file.campaigns[plan.campaigns[index]].predict == "value"
+    campaign = plan.file.campaigns[plan.campaigns[index]]
+    value = campaign.predict == "value"
     return TrainingExample(
         campaign=plan.campaigns[index],
         lineage=plan.lineages[index],
@@ -107,7 +107,7 @@ def _row(plan: Plan, index: int, day: int) -> TrainingExample:
         features={"tenure": 2.0},
         probability=None if value else 0.5,
         expected_value=0.5 if value else None,
-        experts={EXPERTS[0]: 0.5},
+        experts=dict.fromkeys(campaign.experts, 0.5),
         model=ModelRef(plan.lineages[index], CHAMPION, 0, plan.features[index]),
         status="ready",
     )

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.plan import LANES, Plan
-from models.state import EXPERTS_MAX
 from schemas.score import Band, ScoreStatus
 
 F8 = NDArray[np.float64]
@@ -91,6 +90,11 @@ class ServedModels(NamedTuple):
     quantiles: F8  # [campaign, RANKS] and infinities behind them
     category_keys: U8  # [campaign, values] sorted, padded with the greatest
     category_weights: F8
+    expert_bias: F8  # [campaign, expert] nan where the model has no such expert
+    expert_weights: F8  # [campaign, expert, column]
+    expert_bend_slope: F8  # [campaign, expert, bend, knots passed]
+    expert_bend_offset: F8
+    expert_category_weights: F8  # [campaign, expert, values]
 
 
 class ScoreColumns(NamedTuple):
@@ -107,6 +111,7 @@ class ScoreColumns(NamedTuple):
     status: I1
     version: I8
     place: I4  # of the example that the score opened, or -1
+    experts: F8  # [m, experts] what each said, where an example was opened; else nan
     outcome: I1  # [n] what became of each event
     admitted: I1  # [n] 1 where it brought a customer who had no profile
 
@@ -121,12 +126,11 @@ class Scratch(NamedTuple):
     source: F8  # [source, lane] sums of the campaigns of one group
     linear: F8  # [lane] their sums over all sources
     probability: F8  # [lane] what these are as probabilities, on the grid
-    experts: F8
     a: I4  # categories of the event
     b: I4
 
 
-def score_columns(events: int, campaigns: int) -> ScoreColumns:
+def score_columns(events: int, campaigns: int, experts: int) -> ScoreColumns:
     """Room for the scores of a batch."""
     m = events * campaigns
     return ScoreColumns(
@@ -141,6 +145,7 @@ def score_columns(events: int, campaigns: int) -> ScoreColumns:
         status=np.empty(m, np.int8),
         version=np.empty(m, np.int64),
         place=np.full(m, -1, np.int32),
+        experts=np.full((m, experts), np.nan),
         outcome=np.empty(events, np.int8),
         admitted=np.zeros(events, np.int8),
     )
@@ -159,7 +164,6 @@ def scratch(plan: Plan) -> Scratch:
         source=np.zeros((len(plan.layout.sources), LANES)),
         linear=np.zeros(LANES),
         probability=np.zeros(LANES),
-        experts=np.zeros(EXPERTS_MAX),
         a=np.zeros(categories, np.int32),
         b=np.zeros(categories, np.int32),
     )

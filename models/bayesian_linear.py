@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from river import base
 
+from models import kernel_posteriors
 from models import kernels_learner as kernels
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
@@ -56,7 +57,7 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
     """
 
     kind: ClassVar[str] = "bayesian_linear"
-    _kernel = staticmethod(kernels.learn_gaussian)
+    _kernel = staticmethod(kernel_posteriors.learn_gaussian)
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Online Bayesian logistic regression, the default learner of a campaign.
+"""Online Bayesian logistic regression.
 
 Owns: the Bernoulli likelihood over the dense Gaussian posterior, as a River estimator.
 Never: scales a feature, needs a learning rate, learns from a label that is not settled.
@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
+from models import kernel_posteriors
 from models import kernels_learner as kernels
 from models.column_classifier import ColumnClassifier
 from models.columns import COLUMNS_MAX
@@ -56,7 +57,7 @@ class BayesianLogisticRegression(DenseLearner, ColumnClassifier):
     """
 
     kind: ClassVar[str] = "bayesian_logistic"
-    _kernel = staticmethod(kernels.learn_logistic)
+    _kernel = staticmethod(kernel_posteriors.learn_logistic)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
 from models.distinct_counts import DistinctCounts
+from models.hedged_logistic import HedgedLogisticRegression
 from models.judgement import MONTH_DAYS, Judgement, Settled
 from models.kernel_learn_rows import Places, learn_rows
 from models.kernel_row_reader import READ_LABEL
@@ -25,7 +26,6 @@ from models.learner import Learner, make_learner
 from models.plan import Plan
 from models.recent_predictions import RecentPredictions, quantiles_of
 from models.row_reader import ROWS_AT_ONCE, RowReader
-from models.row_text import EXPERTS
 from models.serving import CHAMPION
 from schemas.campaign import Campaign
 from schemas.example import TrainingExample, decode_example
@@ -143,7 +143,7 @@ class CampaignLearner:
                 first,
                 stop,
                 self._judge_at - self._rows_taken,
-                self.learner.arrays,
+                self.learner.posteriors,
                 len(self.learner.columns) + 1,
                 places,
                 self.judgement.judging,
@@ -208,12 +208,22 @@ class CampaignLearner:
         self._weight_sum += row.weight
         values = self._values(row.features)
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
-        self.learner.learn_row(values, row.label, row.weight)
+        if isinstance(self.learner, HedgedLogisticRegression):
+            self.learner.learn_row(values, row.label, row.weight, self._said(row))
+        else:
+            self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
 
     @property
     def _rows_taken(self) -> int:
         return self.version + self.judgement.rows_silent
+
+    def _said(self, row: TrainingExample) -> NDArray[np.float64]:
+        """What each expert said of a row when it was scored, if somebody was served it; or NaN."""
+        names = self.campaign.experts
+        if row.status in UNJUDGED or not row.experts.keys() >= set(names):
+            return np.full(len(names), np.nan)
+        return np.array([row.experts[name] for name in names])
 
     def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """The row as an array in the learner's columns, bias first, hinges added."""
@@ -302,10 +312,19 @@ class CampaignLearner:
             weights=weights,
             means=self.learner.means.tolist(),
             quantiles=self._quantiles.tolist(),
-            experts={EXPERTS[0]: ExpertWeights(self.learner.bias, weights)},
+            experts=self._experts(),
             covered=self.covered,
             quality=dict(self._summary),
         )
+
+    def _experts(self) -> dict[str, ExpertWeights]:
+        if not isinstance(self.learner, HedgedLogisticRegression):
+            return {}
+        weights, shares = self.learner.weights_by_expert.tolist(), self.learner.shares.tolist()
+        return {
+            name: ExpertWeights(own[0], own[1:], share)
+            for name, own, share in zip(self.campaign.experts, weights, shares, strict=True)
+        }
 
     def state(self) -> LearnerState:
         """What a trainer needs to go on bit for bit."""

@@ -26,6 +26,7 @@ from models.kernel_examples import (
     close_due,
     open_example,
 )
+from models.kernel_experts import hear_experts
 from models.kernel_names import keep_name
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
@@ -86,6 +87,9 @@ def score_event(
             examples.served[place] = out.served[m]
             examples.version[place] = out.version[m]
             examples.status[place] = out.status[m]
+            hear_experts(plan, models, campaign, room, out, m)
+            for expert in range(plan.experts[campaign]):
+                examples.experts[place, expert] = out.experts[m, expert]
             keep_features(examples, plan, place, campaign, room)
             open_example(
                 examples, queues, registers, plan, place, campaign, at_ms,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.batch import CATCHING_UP, READY, WARMING
 from models.compiled import compiled
-from models.kernel_row_reader import READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
+from models.kernel_posteriors import Posteriors, learn_gaussian, learn_logistic, mixed_sum
+from models.kernel_row_reader import READ_EXPERTS, READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
 from models.kernel_rows import expand_row
 from models.kernels_judgement import (
     ROWS_SILENT,
@@ -23,33 +24,13 @@ from models.kernels_judgement import (
     watch_row,
     watch_unjudged,
 )
-from models.kernels_learner import (
-    WEIGHT_MAX,
-    Floats,
-    learn_gaussian,
-    learn_logistic,
-    linear_sum,
-    sigmoid,
-)
+from models.kernels_learner import WEIGHT_MAX, Floats, sigmoid
 from models.kernels_quality import DAYS, Cells, count_conversion, count_delay, count_value
 from models.layout import DAY_MS
 from models.state import I8
 
 VALUE_MAX = 1e12
 LABELS, WEIGHTS, REFUSED, LEARNED = range(4)
-
-
-class LearnerArrays(NamedTuple):
-    """The arrays of a dense learner; the first `size` entries hold."""
-
-    covariance: Floats
-    variances: Floats
-    weights: Floats
-    prior: Floats
-    means: Floats
-    gain: Floats
-    x: Floats
-    tallies: Floats
 
 
 class Places(NamedTuple):
@@ -143,14 +124,29 @@ def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> None:
 
 
 @compiled
+def _hear(rows: ReadRows, row: int, said: Floats) -> None:
+    """What each expert said of the row when it was scored, if somebody was served it."""
+    judged = is_judged(rows, row)
+    for expert in range(said.shape[0]):
+        said[expert] = rows.numbers[row, READ_EXPERTS + expert] if judged else np.nan
+
+
+@compiled
 def _learn(
-    learner: LearnerArrays, values: Floats, label: float, weight: float, size: int, by_value: bool
+    rows: ReadRows,
+    row: int,
+    learner: Posteriors,
+    values: Floats,
+    label: float,
+    weight: float,
+    size: int,
+    by_value: bool,
 ) -> None:
-    held, beyond, w, prior, means, gain, x, tallies = learner
     if by_value:
-        learn_gaussian(held, beyond, w, prior, means, gain, x, tallies, values, label, weight, size)
+        learn_gaussian(learner, values, label, weight, size)
     else:
-        learn_logistic(held, beyond, w, prior, means, gain, x, tallies, values, label, weight, size)
+        _hear(rows, row, learner.said)
+        learn_logistic(learner, values, label, weight, size)
 
 
 @compiled
@@ -160,7 +156,7 @@ def learn_rows(
     first: int,
     stop: int,
     rows_max: int,
-    learner: LearnerArrays,
+    learner: Posteriors,
     size: int,
     places: Places,
     judging: Judging,
@@ -202,9 +198,9 @@ def learn_rows(
             totals[REFUSED] += rows.refused[row]
             totals[LEARNED] += 1.0
             values = places.values[:size]
-            linear = linear_sum(learner.weights, values)
+            linear = mixed_sum(learner.weights, learner.shares, values)
             predictions[learned] = linear if by_value else sigmoid(linear)
-            _learn(learner, values, label, weight, size, by_value)
+            _learn(rows, row, learner, values, label, weight, size, by_value)
             learned += 1
         if is_silent(numbers) != was_silent:
             return row + 1

@@ -7,6 +7,7 @@ Source: schemas.score, whose reader takes every record written here.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, ScoreColumns
@@ -33,8 +34,8 @@ BAND_HIGH_FROM = 80.0
 (
     SCORE_ID, CUSTOMER_ID, EVENT_ID, AS_OF, SOURCE, SCORES, PERCENTILE, NO_PROBABILITY,
     REASONS_END, NO_REASONS_END, BASELINE, RECORD_END, COMMA, BAND_LOW, BAND_MEDIUM, BAND_HIGH,
-    BAND_NONE,
-) = range(17)  # fmt: skip
+    BAND_NONE, EXPERTS_END,
+) = range(18)  # fmt: skip
 TAIL_START, TAIL_STOP, TAIL_SCORE = 0, 1, 2
 NO_SCORE = -1
 
@@ -51,6 +52,7 @@ class Pieces(NamedTuple):
     only_status: int  # the first of those of the statuses where there is none
     source: int  # the first of those that open the first reason, by source
     next_source: int  # the first of those that open a further reason, by source
+    expert: int  # the first of those that name an expert
     predicts_value: I8  # [campaigns]
 
 
@@ -97,6 +99,19 @@ def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: 
 
 
 @compiled
+def write_experts(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
+    """Write what each expert said, if the score opened an example of a mixture."""
+    end = at
+    for expert in range(scores.experts.shape[1]):
+        said = scores.experts[m, expert]
+        if not math.isfinite(said):
+            break
+        end = write_piece(buffer, end, pieces, pieces.expert + expert)
+        end = write_number(buffer, end, said, PROBABILITY_PLACES)
+    return write_piece(buffer, end, pieces, EXPERTS_END) if end > at else at
+
+
+@compiled
 def write_tail(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int, tails: I8) -> int:
     """Write the baseline and the model: what is nearly always as in the campaign's last score."""
     campaign = scores.campaign[m]
@@ -137,6 +152,7 @@ def write_entry(
     else:
         at = write_piece(buffer, at, pieces, pieces.only_status + status)
     at = write_reasons(buffer, at, pieces, scores, m)
+    at = write_experts(buffer, at, pieces, scores, m)
     return write_tail(buffer, at, pieces, scores, m, tails)
 
 

@@ -7,7 +7,8 @@ Source: models.kernel_row_text writes what is read here.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import math
+from typing import NamedTuple
 
 from models.compiled import compiled
 from models.kernel_parse import (
@@ -29,7 +30,7 @@ from models.kernel_row_text import (
     CUSTOMER,
     END,
     EVENT_ID,
-    EXPERT,
+    EXPERTS,
     FEATURES,
     LABEL,
     OFFSET,
@@ -44,8 +45,7 @@ from models.state import F8, I4, I8, U8
 from schemas.example import INDEX_MAX, LABEL_MAX, OFFSET_MAX, PARTITION_MAX, WEIGHT_MAX
 from schemas.times import TIME_MAX_MS, TIME_MIN_MS
 
-READ_LABEL, READ_WEIGHT, READ_SERVED = range(3)
-NUMBERS: Final = 3
+READ_LABEL, READ_WEIGHT, READ_SERVED, READ_EXPERTS = range(4)  # Experts are the last.
 
 _QUOTE, _COMMA, _COLON, _CLOSE, _N = (ord(sign) for sign in '",:}n')
 
@@ -57,6 +57,8 @@ class RowForm(NamedTuple):
     segment_spans: I8  # [segment, 2]
     words: U1  # the statuses, then `null`
     word_spans: I8
+    experts: U1
+    expert_spans: I8  # [expert, 2] `"name":` of each that the campaign has
 
 
 class KnownNames(NamedTuple):
@@ -81,8 +83,8 @@ class ReadRows(NamedTuple):
     closed_offset: I8
     closed_index: I8
     status: I8
-    numbers: F8  # [row, NUMBERS]
-    number_spans: I8  # [row, NUMBERS, 2] the text of a number that was not read, else empty
+    numbers: F8  # [row, 3 + experts] nan where it is unknown what an expert said
+    number_spans: I8  # [row, 3 + experts, 2] the text of a number that was not read, else empty
     entry_stops: I8  # [row] where the row's entries stop in the next two
     entry_places: I4
     entry_values: F8
@@ -157,6 +159,26 @@ def _read_named(text: U1, at: int, stop: int, out: ReadRows, row: int, number: i
 
 
 @compiled
+def _read_experts(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, row: int) -> int:
+    """Read what each expert said, or nothing."""
+    experts = form.expert_spans.shape[0]
+    if at >= 0 and at < stop and text[at] == _CLOSE:
+        for expert in range(experts):
+            out.numbers[row, READ_EXPERTS + expert] = math.nan
+            out.number_spans[row, READ_EXPERTS + expert] = 0
+        return at
+    for expert in range(experts):
+        if expert > 0:
+            if at < 0 or at >= stop or text[at] != _COMMA:
+                return -1
+            at += 1
+        span = form.expert_spans[expert]
+        at = expect(text, at, stop, form.experts, span[0], span[1])
+        at = _read_named(text, at, stop, out, row, READ_EXPERTS + expert)
+    return at
+
+
+@compiled
 def _read_event_id(text: U1, at: int, stop: int, form: RowForm) -> int:
     """Read a plain text, or null, which has the last place among the words."""
     if at < 0 or at >= stop:
@@ -224,8 +246,8 @@ def _read_row(
     at = _read_features(text, at, stop, names, out, row)
     at = _segment(text, at, stop, form, SERVED)
     at = _read_named(text, at, stop, out, row, READ_SERVED)
-    at = _segment(text, at, stop, form, EXPERT)
-    at, _, _ = read_number(text, at, stop)
+    at = _segment(text, at, stop, form, EXPERTS)
+    at = _read_experts(text, at, stop, form, out, row)
     at = _segment(text, at, stop, form, VERSION)
     at, _ = read_integer(text, at, stop)
     at = _segment(text, at, stop, form, STATUS)

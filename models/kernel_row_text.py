@@ -25,12 +25,12 @@ from models.state import I2, I4, I8, U8, Examples
 
 # The pieces of a row: each is named for what follows it.
 CUSTOMER, EVENT_ID, AS_OF, CLOSED_AT, PARTITION, OFFSET, CLOSED_OFFSET, CLOSED_INDEX = range(8)
-LABEL, WEIGHT, FEATURES, SERVED, EXPERT, VERSION, STATUS, END = range(8, 16)
+LABEL, WEIGHT, FEATURES, SERVED, EXPERTS, VERSION, STATUS, END = range(8, 16)
 SEGMENTS: Final = 16
 
 FEATURE_PLACES: Final = 5  # Features are whole numbers of steps of 1e-5.
 NUMBER_PLACES: Final = 12
-LABEL_NUMBER, WEIGHT_NUMBER, SERVED_NUMBER, EXPERT_NUMBER = range(4)
+LABEL_NUMBER, WEIGHT_NUMBER, SERVED_NUMBER, EXPERT_NUMBERS = range(4)  # Experts are the last.
 
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _ONE = (ord(sign) for sign in '"\\,:1')
 _CROSS = 0xC3, 0x97  # `×` in UTF-8, between the texts of two categories.
@@ -43,6 +43,8 @@ class RowTexts(NamedTuple):
     segment_spans: I8  # [campaign * SEGMENTS, 2]
     statuses: U1
     status_spans: I8  # [status, 2]
+    experts: U1
+    expert_spans: I8  # [expert, 2] `"name":` of each
     names: U1
     name_spans: I8  # [name, 2] each a column's `"name":`, or the beginning of a category's
     columns: I4  # [campaign, column] the number of the column's name
@@ -60,9 +62,10 @@ class RowNumbers(NamedTuple):
     places: I4
     campaign: I2
     customer: U8
-    numbers: I8  # [n, 4] label, weight, served, expert in steps of 1e-12
-    number_spans: I8  # [n, 4, 2] their text where that is not exact, else empty
+    numbers: I8  # [n, 3 + experts] label, weight, served, experts in steps of 1e-12
+    number_spans: I8  # [n, 3 + experts, 2] their text where that is not exact, else empty
     number_text: U1
+    experts: I8  # [n] of how many experts it is known what they said
     event_ids: U1  # a JSON array of all ids
     partition: int  # of the events
 
@@ -124,6 +127,18 @@ def _write_features(
 
 
 @compiled
+def _write_experts(buffer: U1, at: int, texts: RowTexts, rows: RowNumbers, row: int) -> int:
+    for expert in range(rows.experts[row]):
+        if expert > 0:
+            buffer[at] = _COMMA
+            at += 1
+        span = texts.expert_spans[expert]
+        at = copy_span(buffer, at, texts.experts, span[0], span[1])
+        at = _write_number(buffer, at, rows, row, EXPERT_NUMBERS + expert)
+    return at
+
+
+@compiled
 def write_rows(
     examples: Examples, texts: RowTexts, rows: RowNumbers, buffer: U1, stops: I8
 ) -> None:
@@ -159,8 +174,8 @@ def write_rows(
         at = after - 1 if after > at else at  # No comma after the last.
         at = _write_segment(buffer, at, texts, campaign, SERVED)
         at = _write_number(buffer, at, rows, row, SERVED_NUMBER)
-        at = _write_segment(buffer, at, texts, campaign, EXPERT)
-        at = _write_number(buffer, at, rows, row, EXPERT_NUMBER)
+        at = _write_segment(buffer, at, texts, campaign, EXPERTS)
+        at = _write_experts(buffer, at, texts, rows, row)
         at = _write_segment(buffer, at, texts, campaign, VERSION)
         at = write_integer(buffer, at, examples.version[place])
         at = _write_segment(buffer, at, texts, campaign, STATUS)

@@ -73,8 +73,8 @@ def read_categories(
 
 
 @compiled
-def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> float:
-    """The weight of a category's value, 0 where the model does not know it."""
+def category_place(models: ServedModels, campaign: int, key: np.uint64) -> int:
+    """Where the weight of a category's value stands, -1 where the model does not know it."""
     low, high = 0, models.category_keys.shape[1]
     while low < high:
         middle = (low + high) // 2
@@ -83,8 +83,8 @@ def category_weight(models: ServedModels, campaign: int, key: np.uint64) -> floa
         else:
             high = middle
     if low < models.category_keys.shape[1] and models.category_keys[campaign, low] == key:
-        return float(models.category_weights[campaign, low])
-    return 0.0
+        return int(low)
+    return -1
 
 
 @compiled
@@ -115,7 +115,9 @@ def sum_sources(plan: PlanArrays, models: ServedModels, group: int, room: Scratc
             if room.a[category] != 0:
                 key = category_key(category, room.a[category], room.b[category])
                 source = plan.category_source[campaign, index]
-                sums[source, campaign - first] += category_weight(models, campaign, key)
+                place = category_place(models, campaign, key)
+                if place >= 0:
+                    sums[source, campaign - first] += models.category_weights[campaign, place]
 
 
 @compiled
@@ -207,11 +209,10 @@ def score_campaign(
     lane = campaign % LANES
     value = plan.predicts_value[campaign] == 1
     if value:
-        linear = on_grid(room.linear[lane], VALUE_PLACES)
-        room.experts[0] = linear
+        linear = predicted = on_grid(room.linear[lane], VALUE_PLACES)
     else:
-        room.experts[0] = room.probability[lane]
-        linear = logit_of(room.experts[0])
+        predicted = room.probability[lane]
+        linear = logit_of(predicted)
     status = models.status[campaign]
     out.event[m] = row
     out.campaign[m] = campaign
@@ -224,7 +225,7 @@ def score_campaign(
         out.other[m] = 0.0
         out.percentile[m] = NO_PERCENTILE
         return int(m)
-    out.served[m] = room.experts[0]
+    out.served[m] = predicted
     out.baseline[m] = models.baseline[campaign]
     named = strongest(plan, models, campaign, room, out, m)
     out.other[m] = on_grid(linear - models.baseline[campaign] - named, REMAINDER_PLACES)
@@ -246,5 +247,3 @@ def keep_features(
             break
         examples.category_a[place, index] = room.a[category]
         examples.category_b[place, index] = room.b[category]
-    for expert in range(room.experts.shape[0]):
-        examples.experts[place, expert] = room.experts[expert]

@@ -1,4 +1,4 @@
-"""Compiled arithmetic of the Bayesian learners: guard, predict, learn, forget.
+"""Compiled arithmetic of one Gaussian posterior: guard, predict, condition, forget.
 
 Owns: every floating-point operation on weights and covariances, in one fixed order.
 Never: allocates per row, calls BLAS, lets the compiler reorder a sum.
@@ -187,70 +187,6 @@ def posterior_mode(logit: float, variance: float, label: float, weight: float) -
             return float(nearer)
         mode = nearer
     return float(mode)
-
-
-@compiled
-def learn_logistic(
-    covariance: Floats,
-    variances: Floats,
-    weights: Floats,
-    prior: Floats,
-    means: Floats,
-    gain: Floats,
-    x: Floats,
-    tallies: Floats,
-    values: Floats,
-    label: float,
-    weight: float,
-    size: int,
-) -> None:
-    """Learn one row with a Bernoulli likelihood: online Laplace, expanded at the new mode.
-
-    The extended Kalman step is the first Newton step of this. It overshoots while the covariance
-    is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
-    """
-    take_in(x, values, tallies, size)
-    logit = linear_sum(weights, x[:size])
-    variance = project(covariance, variances, gain, x, size)
-    probability = sigmoid(posterior_mode(logit, variance, label, weight))
-    curvature = max(weight * probability * (1.0 - probability), CURVATURE_MIN)
-    step = weight * (label - probability)
-    shrink = curvature / (1.0 + curvature * variance)
-    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
-    update_means(means, x, tallies, weight, size)
-    tallies[ROWS_LEARNED] += 1.0
-
-
-@compiled
-def learn_gaussian(
-    covariance: Floats,
-    variances: Floats,
-    weights: Floats,
-    prior: Floats,
-    means: Floats,
-    gain: Floats,
-    x: Floats,
-    tallies: Floats,
-    values: Floats,
-    label: float,
-    weight: float,
-    size: int,
-) -> None:
-    """Learn one row with a Gaussian likelihood of unknown noise.
-
-    The covariance is kept in units of the noise variance (the normal-inverse-gamma family), so the
-    weights do not depend on the noise, and scaling every label scales every weight.
-    """
-    take_in(x, values, tallies, size)
-    error = label - linear_sum(weights, x[:size])
-    variance = project(covariance, variances, gain, x, size)
-    shrink = weight / (1.0 + weight * variance)
-    step = shrink * error
-    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
-    tallies[NOISE_SUM] += shrink * error * error
-    tallies[NOISE_WEIGHT] += weight
-    update_means(means, x, tallies, weight, size)
-    tallies[ROWS_LEARNED] += 1.0
 
 
 @compiled

@@ -13,6 +13,7 @@ from models.bayesian_linear import BayesianLinearRegression
 from models.bayesian_logistic import BayesianLogisticRegression
 from models.column_learner import StateError, StateParts
 from models.columns import COLUMNS_MAX
+from models.hedged_logistic import HedgedLogisticRegression
 from models.kernels_learner import Floats
 from schemas.model_file import ModelFile
 
@@ -142,6 +143,15 @@ def _bayesian_logistic(start: _Start) -> Challenger:
     )
 
 
+def _hedged_logistic(start: _Start) -> Challenger:
+    return HedgedLogisticRegression(
+        rate=start.rate,
+        prior_variances=start.prior_variances,
+        columns_max=start.columns_max,
+        hashed_max=start.hashed_max,
+    )
+
+
 def _bayesian_linear(start: _Start) -> Challenger:
     return BayesianLinearRegression(
         prior_variances=start.prior_variances,
@@ -179,6 +189,7 @@ def _onnx(start: _Start) -> Challenger:
 
 _BAYESIAN = Penalty(weights=1 / 0.03, bias=1 / 4.0)
 REGISTRY: Mapping[str, Kind] = {
+    "hedged_logistic": Kind(_hedged_logistic, "conversion", True, _BAYESIAN),
     "bayesian_logistic": Kind(_bayesian_logistic, "conversion", True, _BAYESIAN),
     "bayesian_linear": Kind(_bayesian_linear, "value", True, _BAYESIAN),
     "river_logistic": Kind(

@@ -19,7 +19,6 @@ from models.layout import COUNT_BY_VALUES_MAX
 from models.lifted import Lifted
 from models.plan import Plan
 from models.state import (
-    EXPERTS_MAX,
     FREE_COUNT,
     NEVER_MS,
     OPEN_COUNT,
@@ -152,11 +151,12 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
 
 def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[np.bool_]:
     """Fill the examples that go on, and say which of the open ones do not."""
-    same = {"units", "category_a", "category_b", "keys", "campaign"}
+    same = {"units", "category_a", "category_b", "keys", "campaign", "experts"}
     for name in to.dtype.names or ():
         if name not in same:
             to[name] = source[name]
-    assert to["experts"].shape[1] == EXPERTS_MAX
+    experts = min(each["experts"].shape[1] for each in (source, to))
+    to["experts"][:, :experts] = source["experts"][:, :experts]
     to["campaign"] = -1
     is_open = source["sequence"] > 0
     dropped = is_open.copy()

@@ -3,14 +3,17 @@
 Owns: the two numbers of Platt's sigmoid, learned on margins as they were predicted.
 Never: sees a margin that was computed after its row was learned.
 Source: Platt (1999) "Probabilistic outputs for support vector machines"; the update is that of
-    models.kernels_learner.
+    models.kernel_posteriors.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from models import kernels_learner as kernels
+from models.kernel_posteriors import Posteriors, learn_logistic
 from models.kernels_learner import Floats
 
 CALIBRATOR_NUMBERS = 5
@@ -42,14 +45,21 @@ class PlattCalibrator:
     def __init__(
         self, offset: float, offset_variance: float = 4.0, slope_variance: float = 1.0
     ) -> None:
-        self._weights = np.array([offset, 1.0])
-        self._prior = np.array([offset_variance, slope_variance])
-        self._covariance = np.diag(self._prior)
-        self._none = np.zeros(0)  # No column lies beyond the covariance.
-        self._means = np.zeros(_BOTH)
-        self._gain = np.zeros(_BOTH)
-        self._x = np.zeros(_BOTH)
-        self._tallies = np.zeros(kernels.TALLIES)
+        prior = np.array([offset_variance, slope_variance])
+        self._posterior = Posteriors(
+            covariance=np.diag(prior)[np.newaxis],
+            variances=np.zeros((1, 0)),  # No column lies beyond the covariance.
+            weights=np.array([[offset, 1.0]]),
+            shares=np.ones(1),
+            said=np.zeros(1),
+            prior=prior,
+            means=np.zeros(_BOTH),
+            gain=np.zeros(_BOTH),
+            x=np.zeros(_BOTH),
+            tallies=np.zeros(kernels.TALLIES),
+        )
+        # Handed over in half the time of one with names.
+        self._plain = cast("Posteriors", tuple(self._posterior))
         self._values = np.ones(_BOTH)
 
     @property
@@ -61,34 +71,21 @@ class PlattCalibrator:
     def probability(self, margin: float) -> float:
         """Return the probability of a positive."""
         self._values[1] = margin
-        return kernels.sigmoid(kernels.linear_sum(self._weights, self._values))
+        return kernels.sigmoid(kernels.linear_sum(self._posterior.weights[0], self._values))
 
     def learn(self, margin: float, label: float, weight: float = 1.0) -> None:
         """Learn the label (0 or 1) of a margin as it was predicted; the weight is above 0."""
         self._values[1] = margin
-        kernels.learn_logistic(
-            self._covariance,
-            self._none,
-            self._weights,
-            self._prior,
-            self._means,
-            self._gain,
-            self._x,
-            self._tallies,
-            self._values,
-            label,
-            min(weight, kernels.WEIGHT_MAX),
-            _BOTH,
-        )
+        learn_logistic(self._plain, self._values, label, min(weight, kernels.WEIGHT_MAX), _BOTH)
 
     def to_array(self) -> Floats:
         """Return offset, slope and the three entries of their covariance."""
         lower = np.tril_indices(_BOTH)
-        return np.concatenate([self._weights, self._covariance[lower]])
+        return np.concatenate([self._posterior.weights[0], self._posterior.covariance[0][lower]])
 
     def from_array(self, held: Floats) -> None:
         """Go on from what `to_array` returned."""
-        self._weights[:] = held[:_BOTH]
+        self._posterior.weights[0] = held[:_BOTH]
         lower, upper = np.tril_indices(_BOTH)
-        self._covariance[lower, upper] = held[_BOTH:]
-        self._covariance[upper, lower] = held[_BOTH:]
+        covariance = self._posterior.covariance[0]
+        covariance[lower, upper] = covariance[upper, lower] = held[_BOTH:]

@@ -18,7 +18,7 @@ from models.batch import STATUSES
 from models.columns import COLUMNS_MAX
 from models.kernel_parse import enter_name
 from models.kernel_row_reader import (
-    NUMBERS,
+    READ_EXPERTS,
     KnownNames,
     ReadRows,
     RowForm,
@@ -26,7 +26,7 @@ from models.kernel_row_reader import (
     read_rows,
 )
 from models.plan import Plan
-from models.row_text import Table, encode_text, segments_of
+from models.row_text import Table, encode_text, experts_table, segments_of
 
 ROWS_AT_ONCE: Final = 64
 REFUSED_MAX: Final = 1024  # Names without room that are remembered, so that they cost little.
@@ -34,9 +34,9 @@ NAMES_MAX: Final = COLUMNS_MAX + REFUSED_MAX
 _SLOTS: Final = 4096
 
 
-def room_for_rows() -> ReadRows:
+def room_for_rows(experts: int) -> ReadRows:
     """Room for the rows of a batch; a row names no feature twice."""
-    rows = ROWS_AT_ONCE
+    rows, numbers = ROWS_AT_ONCE, READ_EXPERTS + experts
     return ReadRows(
         customer=np.zeros(rows, np.uint64),
         as_of_ms=np.zeros(rows, np.int64),
@@ -45,8 +45,8 @@ def room_for_rows() -> ReadRows:
         closed_offset=np.zeros(rows, np.int64),
         closed_index=np.zeros(rows, np.int64),
         status=np.zeros(rows, np.int64),
-        numbers=np.zeros((rows, NUMBERS)),
-        number_spans=np.zeros((rows, NUMBERS, 2), np.int64),
+        numbers=np.zeros((rows, numbers)),
+        number_spans=np.zeros((rows, numbers, 2), np.int64),
         entry_stops=np.zeros(rows, np.int64),
         entry_places=np.zeros(rows * COLUMNS_MAX, np.int32),
         entry_values=np.zeros(rows * COLUMNS_MAX),
@@ -64,13 +64,17 @@ class RowReader:
     def __init__(self, plan: Plan, index: int) -> None:
         segments = Table(segments_of(plan, index))
         words = Table([*(status.encode() for status in STATUSES), b"null"])
+        names = experts_table()
+        experts = int(plan.arrays.experts[index])
         self._form = RowForm(
             segments.text,
             segments.spans[: segments.count],
             words.text,
             words.spans[: words.count],
+            names.text,
+            names.spans[:experts],
         )
-        self._rows = room_for_rows()
+        self._rows = room_for_rows(experts)
         self._text: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._edges = np.zeros(1, np.int64)
         self._bytes = b""

@@ -8,7 +8,6 @@ Source: schemas.example.TrainingExample: the same fields in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -17,10 +16,9 @@ from numpy.typing import NDArray
 from models.batch import STATUSES
 from models.plan import U1, Plan
 from models.serving import CHAMPION
+from schemas.campaign import EXPERTS
 
 Spans = NDArray[np.int64]
-
-EXPERTS: Final = ("slow",)
 
 encode_text = msgspec.json.Encoder().encode
 """A text as JSON with its quotes; a number, or a list of texts, all the same."""
@@ -44,7 +42,6 @@ def segments_of(plan: Plan, index: int) -> list[bytes]:
     lineage, features = encode_text(plan.lineages[index]), encode_text(plan.features[index])
     prefix = lineage_prefix(plan.campaigns[index], plan.lineages[index])
     values = list(plan.file.campaigns.values())[index].predict == "value"
-    (expert,) = EXPERTS
     return [
         prefix + b',"customer":"',
         b'","event_id":',
@@ -58,7 +55,7 @@ def segments_of(plan: Plan, index: int) -> list[bytes]:
         b',"weight":',
         b',"acted":"none","features":{',
         b'},"probability":null,"expected_value":' if values else b'},"probability":',
-        (b"" if values else b',"expected_value":null') + b',"experts":{"%s":' % expert.encode(),
+        (b"" if values else b',"expected_value":null') + b',"experts":{',
         b'},"model":{"lineage":%s,"learner":"%s","version":' % (lineage, CHAMPION.encode()),
         b',"features":' + features + b'},"status":"',
         b'"}',
@@ -106,6 +103,11 @@ def segments_table(plan: Plan) -> Table:
     """The fixed pieces of all campaigns, campaign after campaign."""
     campaigns = range(len(plan.campaigns))
     return Table(piece for index in campaigns for piece in segments_of(plan, index))
+
+
+def experts_table() -> Table:
+    """What names each expert before its number."""
+    return Table(encode_text(name) + b":" for name in EXPERTS)
 
 
 def statuses_table() -> Table:

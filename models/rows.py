@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.intake import Intake
 from models.kernel_row_text import (
-    EXPERT_NUMBER,
+    EXPERT_NUMBERS,
     LABEL_NUMBER,
     NUMBER_PLACES,
     SERVED_NUMBER,
@@ -30,13 +30,19 @@ from models.kernel_row_text import (
 from models.kernel_text import DECIMAL_MAX
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import Plan
-from models.row_text import Table, encode_text, segments_of, segments_table, statuses_table
+from models.row_text import (
+    Table,
+    encode_text,
+    experts_table,
+    segments_of,
+    segments_table,
+    statuses_table,
+)
 from models.state import Examples
 
 CANDIDATES_MAX = 10  # A row stands for at most so many scored events.
 COUNT_BY_AGE = "90d"
 ROWS_AT_ONCE = 256  # Bounds the buffer, however many examples one batch closes.
-NUMBERS = 4
 NUMBER_UNITS_PER_ONE = 10.0**NUMBER_PLACES
 UNITS_EXACT_MAX = 2.0**53
 HASHES_KEPT_MAX = 16_384  # A customer's examples close close to each other.
@@ -87,7 +93,8 @@ class RowWriter:
             [campaign.predict == "value" for campaign in plan.file.campaigns.values()]
         )
         self._segments = segments_table(plan)
-        self._statuses = statuses_table()
+        self._statuses, self._experts = statuses_table(), experts_table()
+        self._numbers = EXPERT_NUMBERS + plan.experts_max
         self._values = Table()
         self._known = -1
         self._texts = self._name_everything()
@@ -95,7 +102,8 @@ class RowWriter:
         self._stops = np.zeros(ROWS_AT_ONCE, np.int64)
         fixed = [sum(map(len, segments_of(plan, index))) for index in range(len(self._keys))]
         # Besides: two times, a digest, a status, integers, and numbers as long as a float64 is.
-        self._fixed_max = max(fixed) + 2 * 24 + 16 + 16 + 5 * DECIMAL_MAX + NUMBERS * 32
+        self._fixed_max = max(fixed) + 2 * 24 + 16 + 16 + 5 * DECIMAL_MAX + self._numbers * 32
+        self._fixed_max += len(self._experts.text)
 
     def write(
         self,
@@ -113,13 +121,16 @@ class RowWriter:
         rows.keys += [self._keys[campaign] for campaign in chosen]
         rows.campaigns += chosen
         rows.converted += (answers > 0.0).tolist()
-        numbers = np.empty((len(places), NUMBERS))
+        numbers = np.zeros((len(places), self._numbers))
         value = self._predicts_value[campaigns]
         numbers[:, LABEL_NUMBER] = np.where(value, answers, answers > 0.0)
         candidates = np.minimum(examples.candidates[places], CANDIDATES_MAX)
         numbers[:, WEIGHT_NUMBER] = candidates * examples.weight[places].astype(np.float64)
         numbers[:, SERVED_NUMBER] = examples.served[places]
-        numbers[:, EXPERT_NUMBER] = examples.experts[places, 0]
+        experts = self._plan.arrays.experts[campaigns]
+        said = examples.experts[places, : self._plan.experts_max]
+        experts[np.isnan(said).any(axis=1)] = 0
+        numbers[:, EXPERT_NUMBERS:] = np.where(experts[:, np.newaxis] > 0, said, 0.0)
         for first in range(0, len(places), ROWS_AT_ONCE):
             piece = slice(first, first + ROWS_AT_ONCE)
             units, spans, text = exact_units(numbers[piece])
@@ -133,6 +144,7 @@ class RowWriter:
                 numbers=units,
                 number_spans=spans,
                 number_text=np.frombuffer(text, np.uint8),
+                experts=experts[piece],
                 event_ids=np.frombuffer(ids, np.uint8),
                 partition=self._partition,
             )
@@ -191,6 +203,8 @@ class RowWriter:
             segment_spans=self._segments.spans,
             statuses=self._statuses.text,
             status_spans=self._statuses.spans,
+            experts=self._experts.text,
+            expert_spans=self._experts.spans,
             names=names.text,
             name_spans=names.spans,
             columns=columns,

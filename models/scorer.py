@@ -153,7 +153,6 @@ class Scorer:
     def serve_again(self, folded: Folded, served: ServedAgain) -> int:
         """Let the examples that a batch opened hold what was served of them in their time.
 
-        While `warming` the campaign's rate was served: it is all that is known of the expert, too.
         Gives the number of those of which nothing is known.
         """
         scores = folded.scores
@@ -162,12 +161,12 @@ class Scorer:
         places, newest = np.unique(scores.place[opened], return_index=True)
         opened = opened[newest]
         offsets = folded.batch.columns.offset[scores.event[opened]]
-        known, values, versions, statuses = served.of(
+        known, values, experts, versions, statuses = served.of(
             offsets, scores.campaign[opened].astype(np.int64)
         )
         examples, places = self._examples.view, places[known]
         examples.served[places] = values[known]
-        examples.experts[places, 0] = values[known]
+        examples.experts[places, : experts.shape[1]] = experts[known]
         examples.version[places] = versions[known]
         examples.status[places] = statuses[known]
         return int(np.count_nonzero(~known))
@@ -256,7 +255,7 @@ class Scorer:
         self._serving.follow_vocabulary()
         count = len(batch.rows)
         campaigns = len(self.plan.campaigns)
-        out = score_columns(count, campaigns)
+        out = score_columns(count, campaigns, self.plan.experts_max)
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)

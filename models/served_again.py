@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import STATUSES
 from models.plan import Plan
+from schemas.campaign import EXPERTS
 from schemas.score import ScoreRecord
 
 F8 = NDArray[np.float64]
@@ -29,8 +31,10 @@ class ServedAgain:
         self._values = [c.predict == "value" for c in plan.file.campaigns.values()]
         self._lineages = plan.lineages
         self._statuses = {status: number for number, status in enumerate(STATUSES)}
-        # 25 bytes a prediction, and 8 for its place in the order; lists take five times as much.
+        # 25 bytes a prediction, 8 for its place in the order and for each expert; lists take five
+        # times as much.
         self._keys, self._served = array("q"), array("d")
+        self._said_by = [array("d") for _ in range(plan.experts_max)]
         self._versions, self._said = array("q"), array("B")
         self._order: I8 | None = None
 
@@ -50,15 +54,21 @@ class ServedAgain:
                 if served is not None:
                     self._keys.append(base + campaign)
                     self._served.append(served)
+                    for name, said_by in zip(EXPERTS, self._said_by, strict=False):
+                        said_by.append(entry.experts.get(name, nan))
                     self._versions.append(entry.model.version)
                     self._said.append(self._statuses[entry.status])
         self._order = None
 
-    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, I8, I8]:
-        """Which predictions are known, and what was served, by which version, in which status."""
+    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
+        """Which predictions are known; what was served, what each expert said, version, status.
+
+        What an expert said is NaN where that is unknown.
+        """
         if not self._keys:
-            nothing = np.zeros(len(offsets), np.int64)
-            return nothing > 0, np.zeros(len(offsets)), nothing, nothing
+            nothing, count = np.zeros(len(offsets), np.int64), len(offsets)
+            unsaid = np.full((count, len(self._said_by)), nan)
+            return nothing > 0, np.zeros(count), unsaid, nothing, nothing
         keys = np.frombuffer(self._keys, np.int64)
         if self._order is None:
             # Stable: of equal keys the last said comes last.
@@ -69,6 +79,8 @@ class ServedAgain:
         rows = self._order[np.where(known, found, 0)]
         known &= keys[rows] == asked
         served = np.frombuffer(self._served, np.float64)[rows]
+        by_expert = [np.frombuffer(said_by, np.float64)[rows] for said_by in self._said_by]
+        experts = np.array(by_expert).reshape(len(by_expert), len(rows)).T
         versions = np.frombuffer(self._versions, np.int64)[rows]
         said = np.frombuffer(self._said, np.uint8)[rows].astype(np.int64)
-        return known, served, versions, said
+        return known, served, experts, versions, said

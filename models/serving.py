@@ -118,6 +118,8 @@ class Serving:
         bias.reshape(-1)[:campaigns] = [
             0.0 if v else math.log(r / (1 - r)) for v, r in zip(values, rates, strict=True)
         ]
+        by_expert = (campaigns, self._plan.experts_max)
+        bends = (plan.shared_bends.shape[1], PIECES)
         return ServedModels(
             status=np.zeros(campaigns, np.int64),
             version=np.zeros(campaigns, np.int64),
@@ -131,6 +133,11 @@ class Serving:
             quantiles=np.full((campaigns, RANKS), np.inf),
             category_keys=np.full((campaigns, 1), KEY_LAST, np.uint64),
             category_weights=np.zeros((campaigns, 1)),
+            expert_bias=np.full(by_expert, np.nan),
+            expert_weights=np.zeros((*by_expert, plan.shared_columns.shape[1])),
+            expert_bend_slope=np.zeros((*by_expert, *bends)),
+            expert_bend_offset=np.zeros((*by_expert, *bends)),
+            expert_category_weights=np.zeros((*by_expert, 1)),
         )
 
     def _fill(self, index: int, record: ModelRecord) -> None:
@@ -147,19 +154,35 @@ class Serving:
         models.quantiles[index, :QUANTILES] = [
             on_grid(each, decimals) for each in record.quantiles
         ] or 0.0
-        own.weights[:] = 0.0
-        own.weights[places.column] = weights[places.column_of]
-        bent = np.zeros((len(own.bend_slope), KNOTS.size))
-        bent.reshape(-1)[places.hinge] = weights[places.hinge_of]
-        own.bend_slope[:, 1:] = np.cumsum(bent, axis=1)
-        own.bend_offset[:, 1:] = -np.cumsum(bent * KNOTS, axis=1)
+        _fill_weights(weights, places, own.weights, own.bend_slope, own.bend_offset)
         known = places.source >= 0
         models.source_offset[index] = -np.bincount(
             places.source[known], weights=parts[known], minlength=models.source_offset.shape[1]
         )
         baseline = record.bias - float(np.cumsum(models.source_offset[index])[-1])
         models.baseline[index] = on_grid(baseline, CONTRIBUTION_PLACES)
-        self._fill_categories(index, [(key, weights[place]) for key, place in places.categories])
+        self._fill_categories(index, [key for key, _ in places.categories])
+        known_places = [place for _, place in places.categories]
+        self.models.category_weights[index, : len(known_places)] = weights[known_places]
+        self._fill_experts(index, record, places, known_places)
+
+    def _fill_experts(
+        self, index: int, record: ModelRecord, places: _Places, known_places: list[int]
+    ) -> None:
+        """Take in what the experts of a mixture say on their own; nothing, if one is missing."""
+        models, names = self.models, self._plan.file.campaigns[record.campaign].experts
+        models.expert_bias[index] = np.nan
+        if not record.experts.keys() >= set(names):
+            return
+        for expert, name in enumerate(names):
+            own = record.experts[name]
+            weights, place = np.array(own.weights), (index, expert)
+            models.expert_bias[place] = own.bias
+            _fill_weights(
+                weights, places, models.expert_weights[place], models.expert_bend_slope[place],
+                models.expert_bend_offset[place],
+            )  # fmt: skip
+            models.expert_category_weights[place][: len(known_places)] = weights[known_places]
 
     def _places_of(self, index: int, record: ModelRecord) -> _Places:
         """Where each column of a record stands; looked up again only when something is new."""
@@ -214,20 +237,37 @@ class Serving:
                 return int(category_key(category, a, b))
         return None
 
-    def _fill_categories(self, index: int, categories: list[tuple[int, float]]) -> None:
-        width = self.models.category_keys.shape[1]
+    def _fill_categories(self, index: int, categories: list[int]) -> None:
+        """Take in the keys, in their order, and make room for the weights."""
+        models, width = self.models, self.models.category_keys.shape[1]
         if len(categories) > width:
-            campaigns = len(self._plan.campaigns)
-            size = 2 * len(categories)
-            keys = np.full((campaigns, size), KEY_LAST, np.uint64)
-            weights = np.zeros((campaigns, size))
-            keys[:, :width] = self.models.category_keys
-            weights[:, :width] = self.models.category_weights
-            self.models = self.models._replace(category_keys=keys, category_weights=weights)
+            more = 2 * len(categories) - width
+            grown = {
+                "category_keys": (models.category_keys, KEY_LAST),
+                "category_weights": (models.category_weights, 0.0),
+                "expert_category_weights": (models.expert_category_weights, 0.0),
+            }
+            for name, (array, nothing) in grown.items():
+                room = np.full((*array.shape[:-1], more), nothing, array.dtype)
+                self.models = self.models._replace(**{name: np.concatenate([array, room], -1)})
         self.models.category_keys[index] = KEY_LAST
-        for place, (key, weight) in enumerate(categories):
-            self.models.category_keys[index, place] = key
-            self.models.category_weights[index, place] = weight
+        self.models.category_keys[index, : len(categories)] = categories
+
+
+def _fill_weights(
+    weights: NDArray[np.float64],
+    places: _Places,
+    by_column: NDArray[np.float64],
+    bend_slope: NDArray[np.float64],
+    bend_offset: NDArray[np.float64],
+) -> None:
+    """Put a record's weights where the fold has the columns and the hinges."""
+    by_column[:] = 0.0
+    by_column[places.column] = weights[places.column_of]
+    bent = np.zeros((len(bend_slope), KNOTS.size))
+    bent.reshape(-1)[places.hinge] = weights[places.hinge_of]
+    bend_slope[:, 1:] = np.cumsum(bent, axis=1)
+    bend_offset[:, 1:] = -np.cumsum(bent * KNOTS, axis=1)
 
 
 def _pairs(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

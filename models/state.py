@@ -27,7 +27,6 @@ U1 = NDArray[np.uint8]
 
 NEVER_MS = -(1 << 62)
 NAME_BYTES = 40  # Of a row: a length, and as many letters as a UUID has.
-EXPERTS_MAX = 1  # The fast twin of a learner takes the second place.
 
 # Numbers of the fold that are no arrays: positions in `Registers`.
 CLOCK_MS, NEXT_SEQUENCE, OPEN_COUNT, FREE_COUNT, HEAP_COUNT = 0, 1, 2, 3, 4
@@ -65,7 +64,7 @@ class Examples(NamedTuple):
     units: I4  # [place, N] the campaign's columns as scored, in steps of the features' grid
     category_a: I4  # [place, K] codes of the campaign's categories as scored
     category_b: I4
-    experts: F8  # [place, EXPERTS_MAX] probability (or value) of each expert as scored
+    experts: F8  # [place, experts] probability of each expert as scored; nan where unknown
     served: F8  # [place] probability (or value) as served
     version: I8  # [place] of the model that scored
     status: B1  # [place] of the score as served
@@ -157,7 +156,7 @@ def new_examples(plan: Plan) -> Records[Examples]:
             "offset": (np.int64, ()),
             "version": (np.int64, ()),
             "served": (np.float64, ()),
-            "experts": (np.float64, (EXPERTS_MAX,)),
+            "experts": (np.float64, (max(1, plan.experts_max),)),
             "closed_offset": (np.int64, ()),
             "closed_ms": (np.int64, ()),
             "keys": (np.uint64, (max(1, len(plan.keys)),)),

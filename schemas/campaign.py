@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Literal
+from typing import Final, Literal
 
 from schemas.clauses import Clause, Goal
 from schemas.input_mapping import InputMapping
@@ -27,8 +27,12 @@ DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
     None,
 )
 
-LearnerName = Literal["bayesian_logistic", "bayesian_linear", "river_logistic", "river_ftrl"]
+LearnerName = Literal[
+    "hedged_logistic", "bayesian_logistic", "bayesian_linear", "river_logistic", "river_ftrl"
+]
 Predict = Literal["conversion", "value"]
+EXPERTS: Final = ("slow", "fast")
+"""Of a hedged learner, in the order in which records name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,12 @@ class Campaign:
     predict: Predict = "conversion"
     learn_on: tuple[Clause, ...] | None = None
     features: Features = field(default_factory=Features)
-    learner: LearnerName = "bayesian_logistic"
+    learner: LearnerName = "hedged_logistic"
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """The experts whose mixture the learner serves; none where it is no mixture."""
+        return EXPERTS if self.learner == "hedged_logistic" else ()
 
     @property
     def lineage(self) -> str:

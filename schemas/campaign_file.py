@@ -244,14 +244,14 @@ class _FileReader(Reader):
 
     def _learner(self, section: dict[str, Located], key: str, predict: Predict) -> LearnerName:
         if "learner" not in section:
-            return "bayesian_linear" if predict == "value" else "bayesian_logistic"
+            return "bayesian_linear" if predict == "value" else "hedged_logistic"
         node, path = section["learner"], join(key, "learner")
         if predict == "value":
             if node.scalar != "bayesian_linear":
                 allowed = "bayesian_linear (or no `learner`) with predict: value"
                 self.wrong(node, path, allowed, words=["bayesian_linear"])
             return "bayesian_linear"
-        word = self.word(node, path, grammar.LEARNERS, "bayesian_logistic")
+        word = self.word(node, path, grammar.LEARNERS, "hedged_logistic")
         return cast("LearnerName", word)
 
     def _features(self, node: Located, key: str) -> Features:

@@ -21,11 +21,12 @@ ModelStatus = Literal["warming", "ready", "unreliable", "paused"]
 Predict = Literal["conversion", "value"]
 
 
-class ExpertWeights(msgspec.Struct):
-    """One expert's own weights, aligned with the record's columns."""
+class ExpertWeights(msgspec.Struct, omit_defaults=True):
+    """One expert's own weights, aligned with the record's columns, and its share of the mixture."""
 
     bias: float
     weights: list[float]
+    share: float = 1.0
 
 
 class ModelRecord(msgspec.Struct, kw_only=True):
@@ -79,6 +80,10 @@ class WeightsOfExpert(_Contract):
 
     bias: float
     weights: list[float]
+    share: Annotated[
+        float,
+        Field(ge=0, le=1, description="The record's weights are the experts', mixed by shares."),
+    ] = 1.0
 
 
 class Model(_Contract):

@@ -35,10 +35,11 @@ class Reason(msgspec.Struct, gc=False):
     contribution: float
 
 
-class ScoreEntry(msgspec.Struct, gc=False):
+class ScoreEntry(msgspec.Struct, gc=False, omit_defaults=True):
     """One campaign's score; `baseline + Σ contribution + other_reasons` is its logit.
 
-    For `predict: value` the sum is `expected_value` and `probability` is null.
+    For `predict: value` the sum is `expected_value` and `probability` is null. `experts` is what
+    each expert of a mixture said, where the score opened an example.
     """
 
     campaign: str
@@ -52,6 +53,7 @@ class ScoreEntry(msgspec.Struct, gc=False):
     other_reasons: float
     baseline: float
     model: ModelRef
+    experts: dict[str, float] = {}
 
 
 class Source(msgspec.Struct, gc=False):
@@ -121,6 +123,12 @@ class CampaignScore(_Contract):
         Field(description="With all contributions and other_reasons: the logit of probability."),
     ]
     model: ModelOfScore
+    experts: Annotated[
+        dict[str, Annotated[float, Field(ge=0, le=1)]],
+        Field(
+            description="What each expert of a mixture said; left out unless it opens an example."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class SourceOfScore(_Contract):

@@ -18,14 +18,23 @@ from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
 from models.plan import Limits, Plan
 from models.scorer import Folded, Scorer
-from schemas.campaign import Campaign, CampaignFile, CountBy, Events, Features, Predict
+from schemas.campaign import (
+    Campaign,
+    CampaignFile,
+    CountBy,
+    Events,
+    Features,
+    LearnerName,
+    Predict,
+)
 from schemas.clauses import Clause, Condition, Goal
 from schemas.example import TrainingExample, decode_example
-from schemas.model_record import ModelRecord
+from schemas.model_record import ExpertWeights, ModelRecord
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 
 START_MS = 1_764_000_000_000
 TOPIC = "customer-events"
+MIXED_OR_NOT: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic")
 UNHURRIED = Limits(closes_per_event_max=1_000_000)
 STEPS_MS = (
     *(MINUTE_MS, 0, 1, MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS, 20 * MINUTE_MS, 20 * MINUTE_MS),
@@ -87,6 +96,8 @@ def fold_records(
     records: Records,
     cuts: Iterable[int] = (),
     installs: Mapping[int, Sequence[ModelRecord]] | None = None,
+    *,
+    catching_up: bool = False,
 ) -> tuple[Scorer, Bytes]:
     """Fold a log, cut before these positions, with models installed before those of `installs`."""
     scorer, out = Scorer(plan), Bytes()
@@ -97,7 +108,9 @@ def fold_records(
         for model in installs.get(first, ()):
             assert scorer.install(model)
         piece = records.cut(first, stop)
-        folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
+        folded = scorer.fold(
+            piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=catching_up
+        )
         keys, values = encoder.encode(folded)
         out.scores += [key + b" " + value for key, value in zip(keys, values, strict=True)]
         out.rows += folded.rows.values
@@ -242,7 +255,7 @@ def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaig
         predict=predict,
         learn_on=draw(st.sampled_from((None, None, (VIEW,)))),
         features=draw(feature_sets()),
-        learner="bayesian_linear" if predict == "value" else "bayesian_logistic",
+        learner="bayesian_linear" if predict == "value" else draw(st.sampled_from(MIXED_OR_NOT)),
     )
 
 
@@ -280,6 +293,10 @@ def random_model(plan: Plan, campaign: str, seed: int) -> ModelRecord:
     value = definition.predict == "value"
     quantiles = sorted(generator.uniform(0, 1 + 20 * value) for _ in range(101))
     weights = [generator.gauss(0, 0.3) for _ in names]
+    experts = {
+        name: ExpertWeights(generator.gauss(-2, 1), [generator.gauss(0, 0.3) for _ in names])
+        for name in definition.experts
+    }
     return ModelRecord(
         campaign=campaign,
         lineage=plan.lineages[index],
@@ -294,5 +311,6 @@ def random_model(plan: Plan, campaign: str, seed: int) -> ModelRecord:
         weights=weights,
         means=[generator.uniform(-0.5, 1.0) for _ in names],
         quantiles=quantiles,
+        experts=experts,
         covered=0,
     )

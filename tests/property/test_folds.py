@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,12 +228,53 @@ def test_a_score_is_the_sum_that_its_model_says(
         hinges = plan.layout.campaigns[plan.campaigns.index(row.campaign)].hinges
         wanted = linear_sum(model, row.features, [hinge.name for hinge in hinges])
         if file.campaigns[row.campaign].predict == "value":
-            assert math.isclose(row.experts["slow"], wanted, rel_tol=1e-9, abs_tol=1e-9)
+            predicted = wanted
         else:
-            wanted = max(-35.0, min(35.0, wanted))
-            assert abs(row.experts["slow"] - 1.0 / (1.0 + math.exp(-wanted))) < 1e-9
+            predicted = probability(wanted)
         served = row.expected_value if row.probability is None else row.probability
-        assert served == (model.rate if model.status == "warming" else row.experts["slow"])
+        assert served is not None
+        if model.status == "warming":
+            assert served == model.rate
+        else:
+            assert math.isclose(served, predicted, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@given(st.data(), campaign_files(), records())
+def test_each_expert_says_its_own_sum(
+    data: st.DataObject, file: CampaignFile, log: Records
+) -> None:
+    """Rows of a mixture hold what each expert's own weights say, and its scores say the same.
+
+    Nothing where the rate was served, or where nobody was served anything.
+    """
+    plan = compile_plan(file)
+    found, catching_up = data.draw(models(plan, 1)), data.draw(st.booleans())
+    _, out = fold_records(plan, log, (), found, catching_up=catching_up)
+    by_name = {model.campaign: model for model in found[0]}
+    scores = (json.loads(score.partition(b" ")[2]) for score in out.scores)
+    said = {
+        (entry["campaign"], score["source"]["offset"]): entry.get("experts", {})
+        for score in scores
+        for entry in score["scores"]
+    }
+    for row in map(decode_example, out.rows):
+        model = by_name[row.campaign]
+        assert row.experts == said[row.campaign, row.source.offset]
+        if row.status in {"warming", "catching_up"}:
+            assert row.experts == {}
+            continue
+        assert tuple(row.experts) == file.campaigns[row.campaign].experts
+        hinges = plan.layout.campaigns[plan.campaigns.index(row.campaign)].hinges
+        for name, found_probability in row.experts.items():
+            own = model.experts[name]
+            alone = msgspec.structs.replace(model, bias=own.bias, weights=own.weights)
+            wanted = linear_sum(alone, row.features, [hinge.name for hinge in hinges])
+            assert abs(found_probability - probability(wanted)) < 1e-9
+
+
+def probability(logit: float) -> float:
+    """The logistic function."""
+    return 1.0 / (1.0 + math.exp(-max(-35.0, min(35.0, logit))))
 
 
 def linear_sum(model: ModelRecord, features: dict[str, float], hinges: Sequence[str]) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from consumer.encoding import ScoreEncoder
 from consumer.snapshots.state_copy import as_bytes
@@ -20,7 +19,6 @@ from models.plan import Limits, Plan, compile_plan
 from models.scorer import Scorer
 from models.served_again import ServedAgain
 from schemas.campaign import CampaignFile
-from schemas.example import decode_example, encode_example
 from schemas.score import decode_score
 from tests.event_logs import TOPIC, campaign_files, fold_records, random_model
 from tests.property.test_folds import LIMITS, models, records
@@ -50,13 +48,7 @@ def placed(scorer: Scorer, lifted: Lifted) -> Lifted:
 def fold_piece(scorer: Scorer, encoder: ScoreEncoder, piece: Records) -> tuple[list[bytes], ...]:
     """Scores and rows of some records."""
     folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
-    return encoder.encode(folded)[1], [as_published(row) for row in folded.rows.values]
-
-
-def as_published(value: bytes) -> bytes:
-    """A row without what was never published: the expert's own prediction while warming."""
-    row = decode_example(value)
-    return value if row.status != "warming" else encode_example(replace(row, experts={}))
+    return encoder.encode(folded)[1], folded.rows.values
 
 
 def silently(scorer: Scorer, piece: Records, served: ServedAgain) -> int:

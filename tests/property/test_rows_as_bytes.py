@@ -7,10 +7,12 @@ Source: ARCHITECTURE.md, "Two folds".
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from models.lineages import Waiting
 from models.plan import Plan
 from models.row_reader import RowReader
 from models.trainer import Trainer, refuse_unlearnable
-from schemas.campaign import LearnerName
+from schemas.campaign import EXPERTS, LearnerName
 from schemas.example import (
     ClosedBy,
     ExampleSource,
@@ -39,12 +41,16 @@ ODD_CUSTOMERS = ("f", "-5", "1_2", "F" * 16, "0" * 17)
 ODD_CLOSINGS = (ClosedBy(0, 0), ClosedBy(2**53, 0), ClosedBy(10**17, 0), ClosedBy(10**30, 0),
                 ClosedBy(500, 2**31), ClosedBy(500, -1))  # fmt: skip
 ODD_SOURCES = (ExampleSource(-1, 0), ExampleSource(2**31, 0), ExampleSource(2, 10**17))
+ODD_EXPERTS: tuple[dict[str, float], ...] = (
+    {}, {"slow": 0.1}, {"fast": 0.2, "slow": 0.3}, {"slow": 0.2, "fast": 1 / 3},
+    {"slow": 1e300, "fast": -2.0}, {"slow": 0.0, "fast": 1.0}, {"slow": 0.1, "fast": 0.2, "x": 0.3},
+)  # fmt: skip
 ODD_TEXTS = (None, "é", 'q"uote', "back\\slash", "plain", "\n")
 
 
 def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes:
     """A row's bytes, with something in them that few rows have."""
-    kind = generator.randrange(18)
+    kind = generator.randrange(19)
     if kind == 0:
         row.event_id = generator.choice(ODD_TEXTS)
     elif kind == 1:
@@ -72,6 +78,8 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
         row.closed_by = generator.choice(ODD_CLOSINGS)
     elif kind == 16:
         row.source = generator.choice(ODD_SOURCES)
+    elif kind == 18:
+        row.experts = generator.choice(ODD_EXPERTS)
     value = encode_example(row)
     if kind == 10:
         value = msgspec.json.format(value)
@@ -205,10 +213,12 @@ def test_bytes_are_learned_as_objects_are_without_room(learner: LearnerName) -> 
     assert one.learners["buy"].learner.columns_refused > 0
 
 
-def test_rows_as_they_are_written_are_read_at_once() -> None:
+@pytest.mark.parametrize("learner", ["bayesian_logistic", "hedged_logistic"])
+def test_rows_as_they_are_written_are_read_at_once(learner: LearnerName) -> None:
     """The compiled loop reads every row whose names are known: no general decoder is needed."""
-    plan = plan_of()
+    plan = plan_of(learner)
     rows = [row for row in random_rows(plan, 60) if row.campaign == "buy"]
+    rows[3].experts = rows[7].experts = {}
     reader = RowReader(plan, 0)
     for place, name in enumerate(dict.fromkeys(name for row in rows for name in row.features)):
         reader.know(name, place)
@@ -216,4 +226,8 @@ def test_rows_as_they_are_written_are_read_at_once() -> None:
     assert reader.read(0) == len(rows)
     assert reader.rows.numbers[: len(rows), 0].tolist() == [row.label for row in rows]
     assert reader.rows.numbers[: len(rows), 2].tolist() == [row.probability for row in rows]
+    said = [[row.experts.get(name, math.nan) for name in EXPERTS] for row in rows]
+    read = reader.rows.numbers[: len(rows), 3:]
+    assert read.tobytes() == np.array(said)[:, : read.shape[1]].tobytes()
+    assert read.shape[1] == len(plan.file.campaigns["buy"].experts)
     assert reader.rows.closed_ms[: len(rows)].tolist() == [row.closed_at_ms for row in rows]

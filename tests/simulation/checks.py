@@ -142,7 +142,7 @@ class Checks:
         model = said.model
         if self._life.file.is_planned:
             model = replace(model, features="")
-        return said.probability, said.expected_value, said.status, model
+        return said.probability, said.expected_value, said.experts, said.status, model
 
     def _check_states(self) -> None:
         """Every state that was ever published is the fold of the log up to where it says."""

@@ -130,7 +130,7 @@ def test_everything_has_a_default() -> None:
     """Goal, horizon and score_on are enough."""
     campaign = only_campaign(SHORT)
     assert campaign.example_interval_ms == campaign.horizon_ms == 7 * DAY_MS
-    assert (campaign.predict, campaign.learner) == ("conversion", "bayesian_logistic")
+    assert (campaign.predict, campaign.learner) == ("conversion", "hedged_logistic")
     assert campaign.features.half_lives_ms == (
         *(HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS, None),
     )

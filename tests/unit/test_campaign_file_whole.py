@@ -116,7 +116,9 @@ def test_digests_are_stable() -> None:
     file = parse_campaigns(FULL)
     again = parse_campaigns(FULL.replace("rate: 3%", "rate: 0.03  # as expected"))
     assert file.digest == again.digest
-    assert only_campaign(SHORT).lineage == "a6475fc398c71e97"
+    assert only_campaign(SHORT).lineage == "26e41483a0115506"
+    plain = only_campaign(with_keys("learner: bayesian_logistic"))
+    assert plain.lineage == "a6475fc398c71e97"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_what_keeps_the_lineage() -> None:
 
 def test_a_defaulted_file_equals_a_spelled_one() -> None:
     """Spelling out a default changes neither lineage nor digest."""
-    spelled = with_keys("rate: 2%", "learner: bayesian_logistic", "example_interval: 7d")
+    spelled = with_keys("rate: 2%", "learner: hedged_logistic", "example_interval: 7d")
     file: CampaignFile = parse_campaigns(spelled)
     assert file == parse_campaigns(SHORT)
     assert file.digest == parse_campaigns(SHORT).digest

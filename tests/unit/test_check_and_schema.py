@@ -34,7 +34,7 @@ def test_a_valid_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", str(file)]) == 0
     out = capsys.readouterr().out
     assert "valid: 1 campaign\n" in out
-    assert "  a: bayesian_logistic, lineage " in out
+    assert "  a: hedged_logistic, lineage " in out
 
 
 def test_the_file_of_the_settings(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ from models.learner import (
 from tests.taught_learners import fresh, make, named, rows_of, state_bytes, taught
 
 WITH_OPTIMUM = [kind for kind in CHALLENGERS if isinstance(REGISTRY[kind].optimum, Penalty)]
-WITH_COVARIANCE = [kind for kind in CHALLENGERS if hasattr(make(kind), "covariance")]
+WITH_COVARIANCE = [kind for kind in CHALLENGERS if hasattr(make(kind), "covariances")]
 COST_GROWTH_MAX = 2.0
 
 
@@ -343,10 +343,11 @@ def test_covariance_lives_through_a_million_rows(kind: str) -> None:
         if turn % 5 == 0:
             learner.advance(1)
     assert learner.rows_learned == 1_000_000
-    covariance: Floats = getattr(learner, "covariance")  # noqa: B009 - only some kinds have one
-    assert covariance.shape == (13, 13)
-    assert np.array_equal(covariance, covariance.T)
-    assert np.linalg.eigvalsh(covariance).min() > 0.0
+    covariances: Floats = getattr(learner, "covariances")  # noqa: B009 - only some kinds have them
+    assert covariances.shape[1:] == (13, 13)
+    for covariance in covariances:
+        assert np.array_equal(covariance, covariance.T)
+        assert np.linalg.eigvalsh(covariance).min() > 0.0
     assert learner.counts["covariance_repairs"] == 0
 
 

@@ -71,14 +71,14 @@ def test_logistic_update_is_the_laplace_approximation(rows: int, weight: float) 
     learner, _, _ = dense_taught("bayesian_logistic", rows, 6)
     row = rows_of("bayesian_logistic", 1, 6, seed=9)[0][0]
     before = np.concatenate([[learner.bias], learner.weights])
-    precision = np.linalg.inv(learner.covariance)
+    precision = np.linalg.inv(learner.covariances[0])
     learner.learn_row(row, 1.0, weight)
     after = np.concatenate([[learner.bias], learner.weights])
     probability = 1 / (1 + np.exp(-row @ after))
     gradient = precision @ (after - before) - weight * (1 - probability) * row
     assert np.abs(gradient).max() < 1e-8
     information = weight * probability * (1 - probability) * np.outer(row, row)
-    assert np.allclose(learner.covariance, np.linalg.inv(precision + information), atol=1e-12)
+    assert np.allclose(learner.covariances[0], np.linalg.inv(precision + information), atol=1e-12)
 
 
 def test_first_heavy_positive_does_not_overshoot() -> None:
@@ -95,11 +95,11 @@ def test_forgetting_mixes_the_precision_with_the_prior(days: int) -> None:
     learner, _, _ = dense_taught("bayesian_logistic", 500, 15)
     prior = np.diag([4.0] + [0.03] * 15)
     keep = 2.0 ** (-days / 365)
-    mixed = keep * np.linalg.inv(learner.covariance) + (1 - keep) * np.linalg.inv(prior)
+    mixed = keep * np.linalg.inv(learner.covariances[0]) + (1 - keep) * np.linalg.inv(prior)
     expected = np.linalg.inv(mixed)
     expected[0, 0] = min(expected[0, 0] + 1e-4 * days, 4.0)
     learner.advance(days)
-    assert np.allclose(learner.covariance, expected, rtol=1e-10, atol=1e-14)
+    assert np.allclose(learner.covariances[0], expected, rtol=1e-10, atol=1e-14)
 
 
 def test_forgetting_nothing_learned_changes_nothing() -> None:
@@ -119,4 +119,4 @@ def test_prior_variances_go_by_name_then_family() -> None:
     )
     for name in ("hits", "channel=web", "channel=app", "tenure"):
         learner.index(name)
-    assert learner.covariance.diagonal().tolist() == [4.0, 0.5, 0.002, 0.004, 0.03]
+    assert learner.covariances[0].diagonal().tolist() == [4.0, 0.5, 0.002, 0.004, 0.03]

@@ -8,6 +8,7 @@ Source: schemas.example.TrainingExample.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +68,7 @@ def closed_examples(plan: Plan, count: int, seed: int, codes: int) -> Examples:
     examples.category_b[:] = draw.integers(0, codes, examples.category_b.shape)
     examples.served[:] = draw.random(room)
     examples.experts[:] = np.round(draw.random(examples.experts.shape), 12)
+    examples.experts[draw.random(room) < 0.3] = np.nan  # Served while warming, say.
     examples.version[:] = draw.integers(0, 2**40, room)
     examples.status[:] = draw.integers(0, len(STATUSES), room)
     examples.at_ms[:] = AT_MS - draw.integers(0, 2**38, room)
@@ -159,7 +161,8 @@ def assert_numbers(row: TrainingExample, examples: Examples, place: int, *, valu
     answer = float(examples.answer[place])
     assert row.label == (answer if value else float(answer > 0.0))
     assert row.weight == min(int(examples.candidates[place]), 10) * float(examples.weight[place])
-    assert row.experts == {"slow": float(examples.experts[place, 0])}
+    said = dict(zip(("slow", "fast"), examples.experts[place].tolist(), strict=True))
+    assert row.experts == ({} if value or math.isnan(said["slow"]) else said)
 
 
 def test_a_row_may_have_no_feature() -> None:

@@ -81,7 +81,10 @@ def random_rows(
                 features=features,
                 probability=None if value else 0.05 + 0.9 * generator.random(),
                 expected_value=generator.random() if value else None,
-                experts={"slow": 0.1},
+                experts={
+                    name: generator.random()
+                    for name in plan.file.campaigns[plan.campaigns[place]].experts
+                },
                 model=ref,
                 status=generator.choice(("ready", "ready", "warming", "catching_up")),
             )

@@ -100,7 +100,7 @@ def test_the_diagonal_learns_as_a_block_of_the_covariance(kind: str) -> None:
     size = len(row)
     assert size > 5
     full = np.zeros((size, size))
-    full[:5, :5] = learner.covariance
+    full[:5, :5] = learner.covariances[0]
     full[range(5, size), range(5, size)] = variances(learner)
     before = np.concatenate([[learner.bias], learner.weights])
     learner.learn_row(row, labels[-1], 2.0)
@@ -114,7 +114,7 @@ def test_the_diagonal_learns_as_a_block_of_the_covariance(kind: str) -> None:
         step = 2.0 * (labels[-1] - probability)
     expected = np.linalg.inv(np.linalg.inv(full) + information * np.outer(row, row))
     assert np.allclose(after, before + full @ row * step, atol=1e-10)
-    assert np.allclose(learner.covariance, expected[:5, :5], atol=1e-12)
+    assert np.allclose(learner.covariances[0], expected[:5, :5], atol=1e-12)
     assert np.allclose(variances(learner), expected.diagonal()[5:], atol=1e-12)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from consumer.errors import WorldError
 from consumer.memory_log import PartitionLog
+from consumer.metrics import EXPERT_SHARE
 from consumer.ownership import transactional_id, unsigned
 from consumer.partitioner import partition_of
 from consumer.snapshots.memory_store import MemoryStore
@@ -58,6 +59,7 @@ def check_served(world: World) -> None:
     for row in world.rows():
         entry = said[row.campaign, row.source.partition, row.source.offset]
         assert (row.probability, row.status) == (entry.probability, entry.status)
+        assert row.experts == entry.experts
         assert row.model == entry.model
 
 
@@ -116,6 +118,36 @@ def test_after_crashes_everything_is_there_once() -> None:
     check_served(world)
     for name, state in world.states().items():
         assert state.version == sum(row.campaign == name for row in world.rows())
+
+
+def test_a_rebuilt_tail_holds_what_each_expert_said() -> None:
+    """Examples of ready models get back, to the bit, what the scores had said of each expert.
+
+    one ────────────── ready ──── dies, no snapshot │ two: all again, silently ── new events
+    """
+    events = shopping(8_000, seed=11, customers=400)
+    world = died_without_snapshots(events[:6_000])
+    closed = {(row.campaign, row.source) for row in world.rows()}
+    ends = [len(log.values) for log in world.log.topics["customer-events"]]
+    worker = world.start("two")
+    world.send(events[6_000:])
+    world.settle(worker)
+    check_served(world)
+    given_back = [
+        row
+        for row in world.rows()
+        if row.experts
+        and (row.campaign, row.source) not in closed
+        and row.source.offset < ends[row.source.partition]
+    ]
+    assert len(given_back) > 100
+    assert {tuple(row.experts) for row in given_back} == {("slow", "fast")}
+    experts = world.models()["click-6h"].experts
+    meters = world.telemetry[id(worker)]
+    for name, expert in experts.items():
+        assert expert.share != 0.5
+        gauge = meters.gauge(EXPERT_SHARE, "click-6h", "champion", name)
+        assert gauge.value == expert.share
 
 
 @pytest.mark.parametrize("harm", ["torn", "lost", "unwritable", "unreadable", "full"])

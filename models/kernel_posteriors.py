@@ -1,0 +1,130 @@
+"""Compiled arithmetic of several Gaussian posteriors over the same columns: predict, judge, learn.
+
+Owns: the order of a row's steps in all of them, and the shares that they have in what is served.
+Never: lets one posterior see another; a learner of one posterior is the case of one.
+Source: West (1985) "Dynamic generalized linear models"; Spiegelhalter & Lauritzen (1990);
+    Herbster & Warmuth (1998) "Tracking the best expert" (the fixed share).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from models.compiled import compiled
+from models.kernels_learner import (
+    CURVATURE_MIN,
+    NOISE_SUM,
+    NOISE_WEIGHT,
+    ROWS_LEARNED,
+    Floats,
+    condition,
+    linear_sum,
+    posterior_mode,
+    project,
+    sigmoid,
+    take_in,
+    update_means,
+)
+
+FIXED_SHARE = 1e-4
+"""So much of all shares is spread evenly with each judgement, so that none is lost for good."""
+LIKELIHOOD_MIN = 1e-12
+"""No expert is held to have been surer than this."""
+
+
+class Posteriors(NamedTuple):
+    """E Gaussian posteriors over the same columns, bias first; the first `size` columns hold."""
+
+    covariance: Floats  # [E, dense, dense]
+    variances: Floats  # [E, columns] of the columns beyond the dense ones
+    weights: Floats  # [E, columns]
+    shares: Floats  # [E] of each posterior in what is served; they sum to 1
+    said: Floats  # [E] what each said of the row when it was scored; NaN where that is unknown
+    prior: Floats  # [columns] the prior variances
+    means: Floats  # [columns]
+    gain: Floats  # [columns] scratch
+    x: Floats  # [columns] scratch
+    tallies: Floats
+
+
+@compiled
+def mixed_sum(weights: Floats, shares: Floats, values: Floats) -> float:
+    """Return Σ share · (the linear sum of a posterior's weights), in the order of posteriors."""
+    total = shares[0] * linear_sum(weights[0], values)
+    for expert in range(1, shares.shape[0]):
+        total += shares[expert] * linear_sum(weights[expert], values)
+    return float(total)
+
+
+@compiled
+def judge_experts(shares: Floats, said: Floats, label: float, weight: float) -> None:
+    """Move each share by how likely its expert had held the outcome: W ← W · Lʷ, normalised.
+
+    Then `FIXED_SHARE` of all is spread evenly. Where it is unknown what an expert said, nothing
+    moves. `said` is used up.
+    """
+    count = shares.shape[0]
+    best = -math.inf
+    for expert in range(count):
+        if not math.isfinite(said[expert]):
+            return
+        probability = min(max(said[expert], LIKELIHOOD_MIN), 1.0 - LIKELIHOOD_MIN)
+        likelihood = probability if label > 0.0 else 1.0 - probability
+        said[expert] = weight * math.log(likelihood)
+        best = max(best, said[expert])
+    total = 0.0
+    for expert in range(count):
+        shares[expert] *= math.exp(said[expert] - best)
+        total += shares[expert]
+    for expert in range(count):
+        shares[expert] = (1.0 - FIXED_SHARE) * shares[expert] / total + FIXED_SHARE / count
+
+
+@compiled
+def learn_logistic(
+    learner: Posteriors, values: Floats, label: float, weight: float, size: int
+) -> None:
+    """Learn one row with a Bernoulli likelihood: online Laplace, expanded at the new mode.
+
+    The extended Kalman step is the first Newton step of this. It overshoots while the covariance
+    is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
+    """
+    held, beyond, all_weights, shares, said, prior, means, gain, x, tallies = learner
+    take_in(x, values, tallies, size)
+    if shares.shape[0] > 1:
+        judge_experts(shares, said, label, weight)
+    for expert in range(shares.shape[0]):
+        covariance, variances, weights = held[expert], beyond[expert], all_weights[expert]
+        logit = linear_sum(weights, x[:size])
+        variance = project(covariance, variances, gain, x, size)
+        probability = sigmoid(posterior_mode(logit, variance, label, weight))
+        curvature = max(weight * probability * (1.0 - probability), CURVATURE_MIN)
+        step = weight * (label - probability)
+        shrink = curvature / (1.0 + curvature * variance)
+        condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
+    update_means(means, x, tallies, weight, size)
+    tallies[ROWS_LEARNED] += 1.0
+
+
+@compiled
+def learn_gaussian(
+    learner: Posteriors, values: Floats, label: float, weight: float, size: int
+) -> None:
+    """Learn one row with a Gaussian likelihood of unknown noise, in a single posterior.
+
+    The covariance is kept in units of the noise variance (the normal-inverse-gamma family), so the
+    weights do not depend on the noise, and scaling every label scales every weight.
+    """
+    held, beyond, all_weights, _, _, prior, means, gain, x, tallies = learner
+    covariance, variances, weights = held[0], beyond[0], all_weights[0]
+    take_in(x, values, tallies, size)
+    error = label - linear_sum(weights, x[:size])
+    variance = project(covariance, variances, gain, x, size)
+    shrink = weight / (1.0 + weight * variance)
+    step = shrink * error
+    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
+    tallies[NOISE_SUM] += shrink * error * error
+    tallies[NOISE_WEIGHT] += weight
+    update_means(means, x, tallies, weight, size)
+    tallies[ROWS_LEARNED] += 1.0
