@@ -14,8 +14,9 @@ import numpy as np
 
 from models.compiled import compiled
 from models.kernel_adwin import Adwin, new_adwin, take_number
+from models.kernel_posteriors import Posteriors, learn_logistic
 from models.kernel_stability import Stability, new_stability, take_row
-from models.kernels_learner import Floats, learn_logistic, linear_sum, sigmoid
+from models.kernels_learner import Floats, linear_sum, sigmoid
 from models.kernels_quality import bin_of, bin_of_value, bounded, log_loss
 from models.layout import DAY_MS
 from models.state import F8, I4, U1, U8
@@ -35,16 +36,9 @@ NUMBERS: Final = ("heard_since_ms", "heard", "log_silence", "pauses", "rows_sile
 
 
 class Calibrator(NamedTuple):
-    """The arrays of a Platt calibrator: offset and slope."""
+    """A Platt calibrator: offset and slope, and room for a row."""
 
-    covariance: Floats
-    none: Floats
-    weights: Floats
-    prior: Floats
-    means: Floats
-    gain: Floats
-    x: Floats
-    tallies: Floats
+    posterior: Posteriors
     values: Floats
 
 
@@ -114,7 +108,8 @@ def _calibrate(
     watch: Watch, sums: Floats, day: int, label: float, inside: float, weight: float
 ) -> None:
     """Count what a calibrator would have said of the row, then let it learn the row."""
-    covariance, none, weights, prior, means, gain, x, tallies, values = watch.calibrator
+    posterior, values = watch.calibrator
+    covariance, prior = posterior.covariance[0], posterior.prior
     last = watch.numbers[CALIBRATED_DAY]
     if last >= 0.0 and day > last:
         for _ in range(min(day - int(last), 60)):
@@ -127,14 +122,11 @@ def _calibrate(
                         covariance[row, column] *= _GROWTH_PER_DAY
     watch.numbers[CALIBRATED_DAY] = max(last, float(day))
     values[0], values[1] = 1.0, math.log(inside) - math.log1p(-inside)
-    calibrated = bounded(sigmoid(linear_sum(weights, values)))
+    calibrated = bounded(sigmoid(linear_sum(posterior.weights[0], values)))
     sums[0] += weight
     sums[1] += weight * log_loss(inside, label > 0.0)
     sums[2] += weight * log_loss(calibrated, label > 0.0)
-    learn_logistic(
-        covariance, none, weights, prior, means, gain, x, tallies, values,
-        1.0 if label > 0.0 else 0.0, weight, 2
-    )  # fmt: skip
+    learn_logistic(posterior, values, 1.0 if label > 0.0 else 0.0, weight, 2)
 
 
 @compiled

@@ -63,10 +63,9 @@ class PlattCalibrator:
         self._values = np.ones(_BOTH)
 
     @property
-    def arrays(self) -> tuple[Floats, ...]:
+    def arrays(self) -> tuple[Posteriors, Floats]:
         """What a compiled loop learns with, as `learn_logistic` takes it, and a row (no copies)."""
-        state = (self._covariance, self._none, self._weights, self._prior)
-        return (*state, self._means, self._gain, self._x, self._tallies, self._values)
+        return self._posterior, self._values
 
     def probability(self, margin: float) -> float:
         """Return the probability of a positive."""

@@ -93,8 +93,8 @@ def _calibrator(judgement: Judgement) -> Report:
 def evidence_of(learner: CampaignLearner) -> dict[str, float] | None:
     """Return, by column, the logarithm of how much likelier the rows are with its weight.
 
-    That is w²/(2v) - ½ ln(v₀/v) of the posterior N(w, v) and the prior N(0, v₀). None for a
-    learner that holds no covariance.
+    That is w²/(2v) - ½ ln(v₀/v) of the posterior N(w, v) and the prior N(0, v₀); of a mixture, in
+    its first expert. None for a learner that holds no covariance.
     """
     columns, numbers, arrays = learner.learner.to_state()
     if not {"weights", "prior", "covariance"} <= arrays.keys():
@@ -105,13 +105,13 @@ def evidence_of(learner: CampaignLearner) -> dict[str, float] | None:
     noise = 1.0
     if learner.campaign.predict == "value" and numbers["noise_weight"] > 0.0:
         noise = max(numbers["noise_sum"] / numbers["noise_weight"], 1e-300)
+    weights, prior = arrays["weights"][:size], arrays["prior"]
     return {
-        name: _log_odds(weight, held, prior, noise)
-        for name, weight, held, prior in zip(
-            columns, *(_rest(each) for each in (arrays["weights"], variance, arrays["prior"])),
-            strict=True,
+        name: _log_odds(weight, held, before, noise)
+        for name, weight, held, before in zip(
+            columns, _rest(weights), _rest(variance), _rest(prior), strict=True
         )
-    }  # fmt: skip
+    }
 
 
 def _rest(array: NDArray[np.float64]) -> list[float]:

@@ -25,7 +25,7 @@ from schemas.example import TrainingExample
 from tests.unit.test_trainer import LEARNERS, plan_of, random_rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs/quality.md"
-BAYESIAN: tuple[LearnerName, ...] = ("bayesian_logistic", "bayesian_linear")
+BAYESIAN: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic", "bayesian_linear")
 
 
 def telling_rows(plan: Plan, count: int) -> list[TrainingExample]:
@@ -88,18 +88,21 @@ def test_curves_are_of_the_rows_of_the_figures() -> None:
     assert set(make_quality("conversion").summary()) <= set(report)
 
 
-def test_what_tells_the_outcome_carries_weight_and_noise_does_not() -> None:
+@pytest.mark.parametrize("kind", ["bayesian_logistic", "hedged_logistic"])
+def test_what_tells_the_outcome_carries_weight_and_noise_does_not(kind: LearnerName) -> None:
     """A category that decides has strong evidence, an input of pure noise none."""
-    report, trainer, plan = reported("bayesian_logistic", lambda plan: telling_rows(plan, 1500))
+    report, trainer, plan = reported(kind, lambda plan: telling_rows(plan, 1500))
     selection = report["selection"]
     assert next(iter(selection["sources"])) == "channel"
     assert selection["sources"]["channel"]["evidence"] > 10.0
     assert selection["never_helped"] == [source_of("tenure", plan.layout)]
-    assert "Without weight in 1,499 rows: `tenure`." in " ".join(report["suggestions"])
+    assert f"Without weight in {selection['rows']:,} rows: `tenure`." in " ".join(
+        report["suggestions"]
+    )
     learner = trainer.learners["buy"].learner
     assert isinstance(learner, DenseLearner)
     place = learner.columns.index("channel=app")
-    variance = learner.covariance[place + 1, place + 1]
+    variance = learner.covariances[0, place + 1, place + 1]
     odds = learner.weights[place] ** 2 / (2 * variance)
     prior = learner.to_state().arrays["prior"][place + 1]
     expected = odds - 0.5 * math.log(prior / variance)
