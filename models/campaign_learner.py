@@ -13,18 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import COLUMNS_MAX
 from models.dense_learner import DenseLearner
 from models.distinct_counts import DistinctCounts
 from models.hedged_logistic import HedgedLogisticRegression
 from models.judgement import MONTH_DAYS, Judgement, Settled
-from models.kernel_learn_rows import Places, learn_rows
+from models.kernel_learn_rows import learn_rows
 from models.kernel_row_reader import READ_LABEL
-from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
-from models.layout import HINGE_KNOTS
 from models.learner import Learner, make_learner
 from models.plan import Plan
 from models.recent_predictions import RecentPredictions, quantiles_of
+from models.row_columns import RowColumns
 from models.row_reader import ROWS_AT_ONCE, RowReader
 from models.serving import CHAMPION
 from schemas.campaign import Campaign
@@ -63,27 +61,22 @@ class CampaignLearner:
         self._summary: dict[str, float | None] = {}
         self._label_sum = 0.0
         self._weight_sum = 0.0
-        self._hinges = _hinges(plan, index)
-        self._knots = np.array(HINGE_KNOTS)
         self._reader = RowReader(plan, index)
+        self._columns = RowColumns(
+            plan, index, self.learner, known=self._know, refused=self._reader.refuse
+        )
         self._predictions = np.zeros(ROWS_AT_ONCE)
         self._skipped = np.zeros(ROWS_AT_ONCE, np.bool_)
-        self._feature_values = np.zeros(COLUMNS_MAX)
-        self._row_values = np.zeros(COLUMNS_MAX + 1)
         self._predicts_value = self.campaign.predict == "value"
-        self._forget_places()
 
-    def _forget_places(self) -> None:
-        self._names: list[str] = []  # of the features that have a column, in their order
-        self._places: dict[str, int] = {}
-        self._column = np.zeros(0, np.int64)
-        self._hinge_column = np.zeros((0, len(HINGE_KNOTS)), np.int64)
-        self._reader.forget()
+    def _know(self, name: str, place: int) -> None:
+        self._reader.know(name, place)
+        self.judgement.know(place, name)
 
     @property
     def names(self) -> list[str]:
         """The features that have a column, in the order in which they got it; not to be changed."""
-        return self._names
+        return self._columns.names
 
     @property
     def names_refused(self) -> list[str]:
@@ -132,9 +125,6 @@ class CampaignLearner:
         """Take rows up to one that asks for more, or until quality is to be looked at."""
         assert isinstance(self.learner, DenseLearner)
         totals = np.array([self._label_sum, self._weight_sum, 0.0, 0.0])
-        places = Places(
-            self._column, self._knots, self._hinge_column, self._feature_values, self._row_values
-        )
         was_silent = self.judgement.is_silent
         reached = int(
             learn_rows(
@@ -145,7 +135,7 @@ class CampaignLearner:
                 self._judge_at - self._rows_taken,
                 self.learner.posteriors,
                 len(self.learner.columns) + 1,
-                places,
+                self._columns.places,
                 self.judgement.judging,
                 self._day,
                 self._predicts_value,
@@ -197,7 +187,7 @@ class CampaignLearner:
             served if row.status not in UNJUDGED else None,
             row.weight,
             int(row.customer, 16),
-            np.array([self._places.get(name, -1) for name in features], np.int32),
+            self._columns.places_of(features),
             np.array(list(features.values()), np.float64),
             row.delay_ms,
             row.status == "ready",
@@ -206,7 +196,7 @@ class CampaignLearner:
     def _learn_settled(self, row: TrainingExample) -> None:
         self._label_sum += row.label * row.weight
         self._weight_sum += row.weight
-        values = self._values(row.features)
+        values = self._columns.values(row.features)
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
         if isinstance(self.learner, HedgedLogisticRegression):
             self.learner.learn_row(values, row.label, row.weight, self._said(row))
@@ -224,49 +214,6 @@ class CampaignLearner:
         if row.status in UNJUDGED or not row.experts.keys() >= set(names):
             return np.full(len(names), np.nan)
         return np.array([row.experts[name] for name in names])
-
-    def _values(self, features: Mapping[str, float]) -> NDArray[np.float64]:
-        """The row as an array in the learner's columns, bias first, hinges added."""
-        try:
-            places = [self._places[name] for name in features]
-        except KeyError:
-            places = [self._admit(name) for name in features]
-        base = np.zeros(len(self._places) + 1)  # The last takes what has no column.
-        base[places] = list(features.values())
-        while True:
-            values = np.zeros(len(self.learner.columns) + 1)
-            values[0] = 1.0
-            missing = expand_row(base, self._column, self._knots, self._hinge_column, values)
-            if missing < 0:
-                return values
-            place, knot = divmod(missing, len(HINGE_KNOTS))
-            name = self._hinges[self._names[place], knot]
-            has_room = len(self.learner.columns) < COLUMNS_MAX or name in self.learner.columns
-            self._hinge_column[place, knot] = self.learner.index(name) if has_room else NO_COLUMN
-
-    def _admit(self, name: str) -> int:
-        """The place of a row's feature among those that have a column, or -1.
-
-        A feature without a column is not remembered: nothing grows with what rows may name, and
-        a restored learner knows the same places, in the order of its columns.
-        """
-        place = self._places.get(name, -1)
-        if place >= 0:
-            return place
-        column = self.learner.index(name)
-        if column < 0:
-            self._reader.refuse(name)
-        else:
-            place = len(self._names)
-            self._reader.know(name, place)
-            self.judgement.know(place, name)
-            self._names.append(name)
-            self._places[name] = place
-            self._column = np.append(self._column, column)
-            hinged = [(name, knot) in self._hinges for knot in range(len(HINGE_KNOTS))]
-            wanted = np.where(hinged, NOT_ADMITTED, NO_COLUMN).reshape(1, -1)
-            self._hinge_column = np.append(self._hinge_column, wanted, axis=0)
-        return place
 
     def _judge_in_time(self, *, was_silent: bool) -> None:
         """Look at quality again: after every row at first, then whenever rows grew by 1 %.
@@ -367,11 +314,9 @@ class CampaignLearner:
         self.learner.from_state(
             state.columns, _part(state.numbers, "learner"), _part(arrays, "learner")
         )
-        self._forget_places()
-        hinges = set(self._hinges.values())
-        for name in state.columns:
-            if name not in hinges:
-                self._admit(name)
+        self._reader.forget()
+        self._columns.forget()
+        self._columns.admit_all(state.columns)
         for prefix, holder in self._holders().items():
             holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
         self._judge_at = int(state.numbers["judge_at"])
@@ -392,15 +337,6 @@ class CampaignLearner:
             "recent": self.recent,
             "customers": self.customers,
         }
-
-
-def _hinges(plan: Plan, index: int) -> dict[tuple[str, int], str]:
-    """The name of each hinge by the column that it bends and the number of its knot."""
-    columns = plan.layout.campaigns[index]
-    return {
-        (columns.names[hinge.column], HINGE_KNOTS.index(hinge.knot)): hinge.name
-        for hinge in columns.hinges
-    }
 
 
 Part = dict[str, Any]

@@ -114,11 +114,13 @@ class HarmedStore(MemoryStore):
 
     @contextmanager
     def _noting(self, name: str) -> Iterator[None]:
+        done = False
         try:
             yield
-        except Exception:
-            self.refused.add(name.split("/")[1])
-            raise
+            done = True
+        finally:
+            if not done:
+                self.refused.add(name.split("/")[1])
 
     def delete(self, name: str) -> None:
         self._strike("store_delete")

@@ -103,7 +103,7 @@ def test_what_tells_the_outcome_carries_weight_and_noise_does_not(kind: LearnerN
     assert isinstance(learner, DenseLearner)
     place = learner.columns.index("channel=app")
     variance = learner.covariances[0, place + 1, place + 1]
-    odds = learner.weights[place] ** 2 / (2 * variance)
+    odds = learner.posteriors.weights[0, place + 1] ** 2 / (2 * variance)
     prior = learner.to_state().arrays["prior"][place + 1]
     expected = odds - 0.5 * math.log(prior / variance)
     assert selection["sources"]["channel"]["columns"]["channel=app"] == pytest.approx(expected)

@@ -313,4 +313,4 @@ def test_a_trainer_remembers_no_more_names_than_columns() -> None:
     trainer.fold(range(1500), random_rows(plan, 1500, texts=100_000))
     for learner in trainer.learners.values():
         assert learner.learner.columns_refused > 0
-        assert len(learner._names) <= len(learner.learner.columns) == 256
+        assert len(learner.names) <= len(learner.learner.columns) == 256
