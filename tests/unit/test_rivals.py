@@ -124,17 +124,15 @@ def test_river_sees_no_label_before_it_is_known() -> None:
 
 
 def test_river_learns_a_value_at_the_deadline() -> None:
-    """A sum that is still growing is not known when its first part has come."""
+    """A sum that is still growing is not known when its first part has come, after three hours."""
     rows, x, answered = timeline()
     worth = rows.assign(label=[0.0, 50.0, 0.0])
+    asked = [worth.assign(as_of_ms=worth["as_of_ms"] + hours * HOUR_MS) for hours in (0, 10, 27)]
     said = as_it_comes(
-        pd.concat([worth, worth.assign(as_of_ms=worth["as_of_ms"] + 26 * HOUR_MS)]),
-        pd.concat([x, x]),
-        np.concatenate([answered, answered]),
-        predicts_value=True,
+        pd.concat(asked), pd.concat([x] * 3), np.concatenate([answered] * 3), predicts_value=True
     )
-    assert said[:3].tolist() == [0.0, 0.0, 0.0]
-    assert all(said[3:] != 0.0)
+    assert said[:6].tolist() == [0.0] * 6
+    assert all(said[6:] != 0.0)
 
 
 def test_the_measures() -> None:
