@@ -99,12 +99,23 @@ def table(found: Sequence[Verdict], asks: dict[str, str]) -> str:
         cells = [
             "" if v.campaign in named else task,
             v.model,
-            f"{v.loss:.4f}" if v.auc is not None else f"{v.loss:.3f}",
-            f"{v.loss / best[v.campaign]:.3f}",
-            "–" if v.auc is None else f"{v.auc:.3f}",
-            "–" if v.calibration_error is None else f"{v.calibration_error:.3f}",
-            f"{v.predicted_per_actual:.3f}",
+            _number(v.loss, 3 if v.auc is None else 4),
+            _number(v.loss / best[v.campaign]),
+            _number(v.auc),
+            _number(v.calibration_error),
+            _number(v.predicted_per_actual),
         ]
         named.add(v.campaign)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _number(value: float | None, decimals: int = 3) -> str:
+    """Return a number for the table; what has diverged is not written out.
+
+    >>> _number(0.5), _number(None), _number(8.937e9)
+    ('0.500', '–', '8.9e+09')
+    """
+    if value is None:
+        return "–"
+    return f"{value:.{decimals}f}" if abs(value) < 1e4 else f"{value:.1e}"

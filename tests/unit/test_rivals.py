@@ -163,6 +163,8 @@ def test_the_table_compares_with_the_better_batch_model() -> None:
     )
     assert lines[4] == "|  | batch, same features | 0.1054 | 1.000 | 1.000 | 0.093 | 1.000 |"
     assert len(lines) == 5
+    spent = judge_value("v", "batch", np.array([0.0, 60.0]), np.array([1e9, 1e9]))
+    assert table([spent], {"v": "spent"}).endswith("| batch | 1.0e+09 | 1.000 | – | – | 3.3e+07 |")
 
 
 def test_every_task_asks_once() -> None:
