@@ -5,7 +5,7 @@
 #   make chaos     a hundred kills of workers and a harmed broker, and nothing may be seen of it
 #   make lint      formatter, linter, types, import contracts
 #   make bench     speed and latency beside the obvious loop and Quix Streams, on a real Kafka
-#   make backtest  quality on public data, beside the base rate and a batch model
+#   make backtest  quality: public data beside batch models and River, synthetic streams
 #   make setup     .venv with everything
 #   make lock      the lock files again, from pyproject.toml
 

@@ -51,6 +51,40 @@ def naive_labels(
 
     `closed` is false where the log ends before the example can close: it is censored then.
     """
+    scored, hits = _scored_and_hits(events, campaign)
+    label = _first_answers(scored, events, hits, campaign)
+    end_ms = events["at_ms"].max()
+    return pd.DataFrame(
+        {
+            "event_id": scored["event_id"].to_numpy(),
+            "label": label.to_numpy(),
+            "closed": (scored["deadline_ms"] + lateness_ms < end_ms).to_numpy(),
+        }
+    )
+
+
+def answer_times(
+    events: pd.DataFrame, campaign: Campaign, customers_at_once: int = 200
+) -> pd.Series[float]:
+    """Return when each scored event's goal was first reached, NaN where it was not, by event id.
+
+    A few customers at a time, so that a year of a whole data set fits into memory.
+    """
+    assert campaign.goal.lost is None, "a goal that can be lost has two answers"
+    parts = [
+        _first_hits(*_scored_and_hits(part, campaign))
+        for _, part in events.groupby(pd.factorize(events["customer_id"])[0] // customers_at_once)
+    ]
+    return pd.concat(parts)
+
+
+def _first_hits(scored: pd.DataFrame, hits: pd.DataFrame) -> pd.Series[float]:
+    first = hits.sort_values("position_answer").groupby("position")["at_ms_answer"].first()
+    return scored.set_index("event_id")["position"].map(first).astype(float)
+
+
+def _scored_and_hits(events: pd.DataFrame, campaign: Campaign) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return scored events with their deadlines, and all pairs of one and a goal reached."""
     assert campaign.example_interval_ms == 0, "every score has to be an example"
     goal = campaign.goal
     scored = events[any_of(events, campaign.learn_on or campaign.score_on)].copy()
@@ -64,15 +98,7 @@ def naive_labels(
     for name in goal.not_same:
         theirs, ours = _column(hits, name, "_answer"), _column(hits, name)
         hits = hits[~(theirs.notna() & (theirs == ours))]
-    label = _first_answers(scored, events, hits, campaign)
-    end_ms = events["at_ms"].max()
-    return pd.DataFrame(
-        {
-            "event_id": scored["event_id"].to_numpy(),
-            "label": label.to_numpy(),
-            "closed": (scored["deadline_ms"] + lateness_ms < end_ms).to_numpy(),
-        }
-    )
+    return scored, hits
 
 
 def _first_answers(
@@ -96,7 +122,16 @@ def _answers(scored: pd.DataFrame, found: pd.DataFrame, campaign: Campaign) -> p
     by = ["customer_id", *(PROPERTY + name for name in campaign.goal.match)]
     by = [name for name in by if name in scored.columns]
     assert len(by) == 1 + len(campaign.goal.match), "a property of `match` is nowhere in the log"
-    pairs = scored.dropna(subset=by).merge(found.dropna(subset=by), on=by, suffixes=("", "_answer"))
+    kept = {
+        "position",
+        "at_ms",
+        "value",
+        *by,
+        *(PROPERTY + name for name in campaign.goal.not_same),
+    }
+    ours = scored[[name for name in scored if name in kept | {"deadline_ms"}]].dropna(subset=by)
+    theirs = found[[name for name in found if name in kept]].dropna(subset=by)
+    pairs = ours.merge(theirs, on=by, suffixes=("", "_answer"))
     inside = (
         (pairs["position_answer"] > pairs["position"])
         & (pairs["at_ms_answer"] >= pairs["at_ms"])

@@ -1,6 +1,6 @@
 """The second opinion on labels is itself right on timelines that one can check by eye.
 
-Owns: examples of `bench.naive_labels` and of the backtest's measures.
+Owns: examples of `bench.naive_labels` and of the hand-made features.
 Never: needs a data set.
 Source: the rules of goals and horizons.
 """
@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 import pandas as pd
-import pytest
 
-from bench.backtest import Split, calibration_error, in_split, judge, refitted, table
 from bench.hand_made import hand_made_features
-from bench.naive_labels import compare, event_table, naive_labels, rates
+from bench.naive_labels import answer_times, compare, event_table, naive_labels, rates
 from schemas.campaign import Campaign
 from schemas.campaign_file import parse_campaigns
 from schemas.times import HOUR_MS, parse_time
@@ -158,31 +156,52 @@ def test_hand_made_features_know_only_the_past() -> None:
     assert seen(changed) != whole
 
 
-def test_a_rival_learns_only_what_has_matured() -> None:
-    """Labels that close after the refit turn around without changing what was predicted."""
-    days = np.arange(100)
-    as_of = START_MS + days * 24 * HOUR_MS
-    x = np.sin(days).reshape(-1, 1)
-    rows = pd.DataFrame(
-        {"as_of_ms": as_of, "closed_at_ms": as_of + 48 * HOUR_MS, "label": (x[:, 0] > 0) * 1.0}
+def test_the_first_answer_within_the_horizon_is_found_for_every_customer() -> None:
+    """It is the time of the first goal that counts, whatever other customers do meanwhile.
+
+    hour   0     1      2     3     4     12
+    a      ask0         buy2        buy4
+    b            ask1         buy3
+    c                                     ask6, without an answer
+    """
+    plain = campaign("{event: buy}")
+    found = answer_times(
+        log(
+            (0, "ask", {}),
+            (1, "ask", {"customer": "b"}),
+            (2, "buy", {}),
+            (3, "buy", {"customer": "b"}),
+            (4, "buy", {}),
+            (12, "ask", {"customer": "c"}),
+            END,
+        ),
+        plain,
     )
-    split = Split("s", "c", int(as_of[70]), int(as_of[99]))
-    first, base = refitted(rows, x, split)
-    turned = rows.assign(label=rows["label"].where(rows["closed_at_ms"] <= split.start_ms, 0.0))
-    second, _ = refitted(turned, x, split)
-    assert np.array_equal(first, second)
-    assert len(first) == in_split(rows, split).sum() == 29
-    assert base[0] == rows["label"][:69].mean()
+    hours = (found - START_MS) / HOUR_MS
+    assert hours[["ask0", "ask1"]].tolist() == [2.0, 3.0]
+    assert np.isnan(hours["ask5"])
+    assert list(found.index) == ["ask0", "ask1", "ask5"]
 
 
-def test_the_measures() -> None:
-    """A calibrated guess has no calibration error; the table shows each verdict once."""
-    label = np.tile([0.0, 0.0, 0.0, 1.0], 15)
-    quarter = np.full(60, 0.25)
-    assert calibration_error(label, quarter) == pytest.approx(0.0)
-    even = judge("c", "batch, hand-made features", label, quarter)
-    assert even.auc == 0.5
-    assert even.log_loss == pytest.approx(-(0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
-    sharp = judge("c", "as served", label, np.where(label == 1, 0.9, 0.1))
-    assert sharp.auc == 1.0
-    assert len(table([even, sharp]).splitlines()) == 3
+def test_answers_are_the_same_a_few_customers_at_a_time() -> None:
+    """Cutting a log by customers changes no answer: labels and answers agree."""
+    of = campaign("{event: buy, match: [k], not_same: [basket]}")
+    draw = np.random.default_rng(3)
+    events = [
+        (
+            float(hour),
+            str(draw.choice(["ask", "buy"])),
+            {
+                "customer": f"c{draw.integers(9)}",
+                "k": str(draw.integers(2)),
+                "basket": str(hour % 3),
+            },
+        )
+        for hour in range(300)
+    ]
+    table = log(*events)
+    whole = answer_times(table, of)
+    assert answer_times(table, of, customers_at_once=2).sort_index().equals(whole.sort_index())
+    expected = naive_labels(table, of).set_index("event_id")["label"]
+    assert (whole.notna() == (expected > 0.0)[whole.index]).all()
+    assert 0 < whole.notna().sum() < len(whole)
