@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -20,6 +21,9 @@ from consumer.configuration import read_campaigns, read_settings
 from consumer.errors import WorldError
 from consumer.kafka import KafkaTransport
 from consumer.letter_words import safe, time_text
+from consumer.warm_start import held_state, learn, publish
+from consumer.warm_start import rows_of as warm_start_rows
+from consumer.warm_up import plan_of
 from schemas.campaign_file import CampaignFile
 from schemas.settings import Settings
 
@@ -99,6 +103,40 @@ def remove_campaign(
         remove(transport, settings.topics, records, whole=learner is None)
     for held in records:
         click.echo(f"removed {safe(held.key.decode('utf-8', 'replace'))} from {held.partition}")
+    return EXIT_DONE
+
+
+@command.command("warm-start")
+@click.argument("name", metavar="CAMPAIGN")
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The examples.parquet of a replay.",
+)
+@click.option("--rows-of", metavar="CAMPAIGN", help="Learn the rows of another campaign in it.")
+@click.pass_obj
+def warm_start(options: GlobalOptions, /, name: str, *, examples: Path, rows_of: str | None) -> int:
+    """Let a new CAMPAIGN begin with what a replay has learned, before workers have it.
+
+    Publishes a learner state and a model, from which workers go on.
+    """
+    settings = read_settings(options)
+    file = read_campaigns(settings)
+    if name not in file.campaigns:
+        names = ", ".join(file.campaigns)
+        click.echo(f"{safe(name)} is not in {settings.campaigns}; it has {names}.", err=True)
+        return EXIT_FOUND
+    plan = plan_of(file, settings)
+    with _transport(settings) as transport:
+        before = held_state(transport, settings.topics, name)
+        rows = warm_start_rows(examples, plan, name, rows_of or name)
+        learned = learn(plan, name, rows, before)
+        publish(transport, settings.topics, learned)
+    click.echo(
+        f"{name} begins with {learned.rows} rows, of which {learned.converted} converted; "
+        f"it is {learned.record.status}. Workers that start from now on go on from there."
+    )
     return EXIT_DONE
 
 
