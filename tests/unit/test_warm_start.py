@@ -22,7 +22,7 @@ from models.campaign_learner import CampaignLearner
 from tests.unit.test_worker_removal import learned
 from tests.world import CAMPAIGNS, World, plan, shopping
 
-LATER = shopping(4_000, seed=5)
+LATER = shopping(7_000, seed=5)
 
 
 @pytest.fixture
