@@ -83,6 +83,13 @@ def test_the_truth_has_the_least_loss_and_a_blind_model_is_seen() -> None:
     assert (fine.worse, fine.worse_before_drift, fine.days_behind) == (0.0, 0.0, 0)
     worse = late_verdict(stream, {"at-once": truth, "late-3d": blind}, "late-3d")
     assert worse.worse > 0.02 < worse.worse_before_drift
+    blind_days = truth.assign(
+        probability=np.where(truth["day"].between(30, 32), 0.03, truth["probability"])
+    )
+    stale = late_verdict(stream, {"at-once": truth, "late-3d": blind_days}, "late-3d")
+    assert (stale.worse_before_drift, stale.worse_when_known) == (0.0, 0.0) < (stale.worse,)
+    assert stale.drift_cost > 0.02
+    assert fine.drift_cost == 0.0
     assert worse.days_behind > 3
     assert worse.worst_day > 0.02
 
@@ -105,9 +112,9 @@ def test_a_refit_learns_only_what_had_matured_by_midnight() -> None:
     day, x = 20, stream.numbers[:, :1]
     later = (rows["closed_at_ms"] > START_MS + day * DAY_MS).to_numpy()
     turned = rows.assign(label=np.where(later, 1.0 - rows["label"], rows["label"]))
-    for span in (None, 7):
+    for span in (7, 30):
         assert np.array_equal(refit(rows, x, day, span)(x), refit(turned, x, day, span)(x))
-    assert not np.array_equal(refit(rows, x, day, None)(x), refit(rows, x, day, 7)(x))
+    assert not np.array_equal(refit(rows, x, day, 30)(x), refit(rows, x, day, 7)(x))
 
 
 def test_a_model_is_behind_until_it_stays_within_one_percent() -> None:
