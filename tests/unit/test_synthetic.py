@@ -7,6 +7,9 @@ Source: bench/README.md, "Synthetic streams".
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +20,7 @@ from bench.delayed_stream import CAMPAIGNS, START_MS, Stream, facts, make_stream
 from bench.stream_measures import days_behind, expected_loss, late_verdict, refit, weekly
 from bench.synthetic import SIZE, Line, table
 from bench.verdicts import Floats
+from consumer import shoppers
 from schemas.campaign_file import parse_campaigns
 from schemas.times import DAY_MS
 
@@ -138,6 +142,49 @@ def test_the_expected_loss_is_least_at_the_truth() -> None:
     losses = expected_loss(np.full(200, 0.05), said)
     assert said[losses.argmin()] == pytest.approx(0.05, abs=1e-3)
     assert losses.min() == pytest.approx(-0.05 * np.log(0.05) - 0.95 * np.log(0.95), abs=1e-4)
+
+
+def test_a_sample_is_judged_on_every_row_that_was_served(tmp_path: Path) -> None:
+    """The rows are those of the campaign that learns all, the probabilities those of the other.
+
+    day    0 (not yet)   1      2
+    every  0.5           0.5    0.5
+    one    0.5           0.9    0.1
+    label  1             1      0
+    """
+    said = {"e0": 0.5, "e1": 0.9, "e2": 0.1}
+    rows = pd.DataFrame(
+        {
+            "campaign": clickstream.EVERY,
+            "customer_id": "a",
+            "event_id": list(said),
+            "as_of_ms": [shoppers.START_MS + day * DAY_MS for day in range(3)],
+            "label": [1.0, 1.0, 0.0],
+            "probability": 0.5,
+        }
+    )
+    rows.to_parquet(tmp_path / "examples.parquet")
+    records = [
+        {
+            "score_id": event, "customer_id": "a", "event_id": event, "cause": "event",
+            "as_of": "", "source": {"topic": "t", "partition": 0, "offset": 0},
+            "scores": [
+                {
+                    "campaign": campaign, "horizon_ms": 1, "probability": probability,
+                    "percentile": None, "band": None, "expected_value": None, "status": "ready",
+                    "reasons": [], "other_reasons": 0.0, "baseline": 0.0,
+                    "model": {"lineage": "l", "learner": "c", "version": 1, "features": "f"},
+                }
+                for campaign, probability in [(clickstream.EVERY, 0.5), (clickstream.SAMPLE, one)]
+            ],
+        }
+        for event, one in said.items()
+    ]  # fmt: skip
+    lines = [json.dumps(record) for record in records]
+    (tmp_path / "scores.ndjson").write_text("\n".join(lines), encoding="utf-8")
+    found = clickstream.judged(tmp_path, days=4)
+    assert found.worse == pytest.approx(np.log(0.9) / np.log(0.5) - 1.0)
+    assert found.predicted_per_actual == pytest.approx(1.0)
 
 
 def test_a_missed_bar_says_so() -> None:
