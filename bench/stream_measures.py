@@ -25,17 +25,24 @@ POSITIVES_MIN: Final = 500
 FIRST_DAY: Final = max(LATE_DAYS.values()) + WINDOW_DAYS + 1  # All have learned for a week.
 WATCHED_DAYS: Final = 21  # So long is it watched whether a drift has been caught up with.
 WITHIN: Final = 0.01
-REFITTED_ON_DAYS: Final = (None, 28)  # All matured rows, or those scored in the last four weeks.
+REFITTED_ON_DAYS: Final = 28  # What matured in four weeks: on all rows, it would learn no drift.
 
 
 @dataclass(frozen=True)
 class Late:
-    """How a campaign with late answers fared on one seed; each array has a number per week."""
+    """How a campaign with late answers fared on one seed; each array has a number per week.
+
+    `worse_when_known` leaves out the days after the drift on which no late label could tell of it,
+    and `drift_cost` is what it cost on those, above the truth itself.
+    """
 
     worse: float
     worse_before_drift: float
+    worse_when_known: float
+    drift_cost: float
     days_behind: int
     worst_day: float
+    before_drift_per_expected: Floats
     predicted_per_expected: Floats
     predicted_per_actual: Floats
     truth_per_actual: Floats
@@ -69,12 +76,17 @@ def late_verdict(stream: Stream, answers: dict[str, pd.DataFrame], name: str) ->
     ours, oracle = rows.loc[both], answers[ORACLE].loc[both]
     asked = (ours["day"] >= FIRST_DAY).to_numpy()
     calm = asked & (ours["day"] < stream.drift_day).to_numpy()
+    due = stream.drift_day + LATE_DAYS[name]
+    unknown = ours["day"].between(stream.drift_day, due - 1).to_numpy()
     above = above_by_day(stream, rows, LATE_DAYS[name])
     return Late(
         worse=_worse(ours[asked], oracle[asked]),
         worse_before_drift=_worse(ours[calm], oracle[calm]),
+        worse_when_known=_worse(ours[asked & ~unknown], oracle[asked & ~unknown]),
+        drift_cost=_worse(ours[unknown], ours[unknown].assign(probability=ours["truth"])),
         days_behind=days_behind(above),
         worst_day=float(above.max()),
+        before_drift_per_expected=weekly(ours[calm])["predicted_per_expected"],
         **weekly(ours[asked]),
     )
 
@@ -91,32 +103,26 @@ def _worse(ours: pd.DataFrame, oracle: pd.DataFrame) -> float:
 def above_by_day(stream: Stream, rows: pd.DataFrame, late_days: int) -> Floats:
     """Return by which share our log-loss is above a daily refit's, for each day of late labels.
 
-    Day 0 begins when the first label of a visit after the drift is due. Refits are on all rows
-    matured by midnight, and on those of the last four weeks: the better one is the rival.
+    Day 0 begins when the first label of a visit after the drift is due.
     """
     due = stream.drift_day + late_days
     days = range(due, min(due + WATCHED_DAYS, int(rows["day"].max()) + 1))
     features = rows[feature_names(rows.drop(columns=["day", "truth"]))].to_numpy(np.float64)
     features = features[:, features.min(axis=0) < features.max(axis=0)]
-    losses: list[list[float]] = []
+    above = []
     for day in days:
         asked = (rows["day"] == day).to_numpy()
-        truth = rows["truth"].to_numpy()[asked]
-        said = [rows["probability"].to_numpy()[asked]]
-        said += [refit(rows, features, day, span)(features[asked]) for span in REFITTED_ON_DAYS]
-        losses.append([float(expected_loss(truth, found).mean()) for found in said])
-    by_day = np.array(losses)
-    best = 1 + int(by_day[:, 1:].mean(axis=0).argmin())
-    above: Floats = by_day[:, 0] / by_day[:, best] - 1.0
-    return above
+        truth, ours = (rows[name].to_numpy()[asked] for name in ("truth", "probability"))
+        theirs = refit(rows, features, day, REFITTED_ON_DAYS)(features[asked])
+        above.append(expected_loss(truth, ours).mean() / expected_loss(truth, theirs).mean() - 1.0)
+    return np.array(above)
 
 
-def refit(rows: pd.DataFrame, features: Floats, day: int, span_days: int | None) -> Any:
-    """Return what predicts after learning the rows that matured by the midnight before `day`."""
+def refit(rows: pd.DataFrame, features: Floats, day: int, span_days: int) -> Any:
+    """Return what predicts after learning the rows that matured in the days before `day`."""
     midnight_ms = START_MS + day * DAY_MS
-    known = (rows["closed_at_ms"] <= midnight_ms).to_numpy()
-    if span_days is not None:
-        known = known & (rows["closed_at_ms"] > midnight_ms - span_days * DAY_MS).to_numpy()
+    ago_ms = midnight_ms - rows["closed_at_ms"].to_numpy()
+    known = (ago_ms >= 0) & (ago_ms < span_days * DAY_MS)
     model = LogisticRegression(solver="newton-cholesky", max_iter=200)
     model.fit(features[known], rows["label"].to_numpy()[known])
     return lambda asked: np.asarray(model.predict_proba(asked)[:, 1], np.float64)

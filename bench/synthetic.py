@@ -104,6 +104,18 @@ def late_lines(name: str, found: Sequence[Late]) -> Iterator[Line]:
         _spread([verdict.worse_before_drift for verdict in found], "{:+.2%}"),
         None,
     )
+    yield Line(
+        "the same without the days on which no late label could tell of the drift",
+        "–",
+        _spread([verdict.worse_when_known for verdict in found], "{:+.2%}"),
+        None,
+    )
+    yield Line(
+        "on those days: log-loss above that of the truth itself",
+        "–",
+        _spread([verdict.drift_cost for verdict in found], "{:+.1%}"),
+        None,
+    )
     behind = [float(verdict.days_behind) for verdict in found]
     yield Line(
         f"answers {days} days late: days after the drift's labels until within 1 % "
@@ -127,6 +139,8 @@ def late_lines(name: str, found: Sequence[Late]) -> Iterator[Line]:
         _range(ratios),
         _within(ratios),
     )
+    calm = np.concatenate([verdict.before_drift_per_expected for verdict in found])
+    yield Line("the same without a drift: weeks before it", "–", _range(calm), None)
     yield Line(
         f"the same, predicted/actual (the truth itself: {_range(lucky)})",
         "–",

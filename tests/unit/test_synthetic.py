@@ -7,6 +7,9 @@ Source: bench/README.md, "Synthetic streams".
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +20,7 @@ from bench.delayed_stream import CAMPAIGNS, START_MS, Stream, facts, make_stream
 from bench.stream_measures import days_behind, expected_loss, late_verdict, refit, weekly
 from bench.synthetic import SIZE, Line, table
 from bench.verdicts import Floats
+from consumer import shoppers
 from schemas.campaign_file import parse_campaigns
 from schemas.times import DAY_MS
 
@@ -83,6 +87,13 @@ def test_the_truth_has_the_least_loss_and_a_blind_model_is_seen() -> None:
     assert (fine.worse, fine.worse_before_drift, fine.days_behind) == (0.0, 0.0, 0)
     worse = late_verdict(stream, {"at-once": truth, "late-3d": blind}, "late-3d")
     assert worse.worse > 0.02 < worse.worse_before_drift
+    blind_days = truth.assign(
+        probability=np.where(truth["day"].between(30, 32), 0.03, truth["probability"])
+    )
+    stale = late_verdict(stream, {"at-once": truth, "late-3d": blind_days}, "late-3d")
+    assert (stale.worse_before_drift, stale.worse_when_known) == (0.0, 0.0) < (stale.worse,)
+    assert stale.drift_cost > 0.02
+    assert fine.drift_cost == 0.0
     assert worse.days_behind > 3
     assert worse.worst_day > 0.02
 
@@ -105,9 +116,9 @@ def test_a_refit_learns_only_what_had_matured_by_midnight() -> None:
     day, x = 20, stream.numbers[:, :1]
     later = (rows["closed_at_ms"] > START_MS + day * DAY_MS).to_numpy()
     turned = rows.assign(label=np.where(later, 1.0 - rows["label"], rows["label"]))
-    for span in (None, 7):
+    for span in (7, 30):
         assert np.array_equal(refit(rows, x, day, span)(x), refit(turned, x, day, span)(x))
-    assert not np.array_equal(refit(rows, x, day, None)(x), refit(rows, x, day, 7)(x))
+    assert not np.array_equal(refit(rows, x, day, 30)(x), refit(rows, x, day, 7)(x))
 
 
 def test_a_model_is_behind_until_it_stays_within_one_percent() -> None:
@@ -131,6 +142,49 @@ def test_the_expected_loss_is_least_at_the_truth() -> None:
     losses = expected_loss(np.full(200, 0.05), said)
     assert said[losses.argmin()] == pytest.approx(0.05, abs=1e-3)
     assert losses.min() == pytest.approx(-0.05 * np.log(0.05) - 0.95 * np.log(0.95), abs=1e-4)
+
+
+def test_a_sample_is_judged_on_every_row_that_was_served(tmp_path: Path) -> None:
+    """The rows are those of the campaign that learns all, the probabilities those of the other.
+
+    day    0 (not yet)   1      2
+    every  0.5           0.5    0.5
+    one    0.5           0.9    0.1
+    label  1             1      0
+    """
+    said = {"e0": 0.5, "e1": 0.9, "e2": 0.1}
+    rows = pd.DataFrame(
+        {
+            "campaign": clickstream.EVERY,
+            "customer_id": "a",
+            "event_id": list(said),
+            "as_of_ms": [shoppers.START_MS + day * DAY_MS for day in range(3)],
+            "label": [1.0, 1.0, 0.0],
+            "probability": 0.5,
+        }
+    )
+    rows.to_parquet(tmp_path / "examples.parquet")
+    records = [
+        {
+            "score_id": event, "customer_id": "a", "event_id": event, "cause": "event",
+            "as_of": "", "source": {"topic": "t", "partition": 0, "offset": 0},
+            "scores": [
+                {
+                    "campaign": campaign, "horizon_ms": 1, "probability": probability,
+                    "percentile": None, "band": None, "expected_value": None, "status": "ready",
+                    "reasons": [], "other_reasons": 0.0, "baseline": 0.0,
+                    "model": {"lineage": "l", "learner": "c", "version": 1, "features": "f"},
+                }
+                for campaign, probability in [(clickstream.EVERY, 0.5), (clickstream.SAMPLE, one)]
+            ],
+        }
+        for event, one in said.items()
+    ]  # fmt: skip
+    lines = [json.dumps(record) for record in records]
+    (tmp_path / "scores.ndjson").write_text("\n".join(lines), encoding="utf-8")
+    found = clickstream.judged(tmp_path, days=4)
+    assert found.worse == pytest.approx(np.log(0.9) / np.log(0.5) - 1.0)
+    assert found.predicted_per_actual == pytest.approx(1.0)
 
 
 def test_a_missed_bar_says_so() -> None:
