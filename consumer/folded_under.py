@@ -7,7 +7,6 @@ Source: ARCHITECTURE.md, "One campaign, two files".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -18,7 +17,7 @@ from consumer.logs import log
 from consumer.snapshots.names import campaign_file_name
 from consumer.snapshots.snapshots import Snapshots
 from consumer.snapshots.store import in_words
-from models.plan import Plan
+from models.plan import Limits, Plan, compile_plan
 from models.served_again import ServedAgain
 from schemas.campaign import CampaignFile
 
@@ -51,6 +50,13 @@ class TailPiece:
     served: ServedAgain
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """A campaign file, and the limits under which it was folded."""
+
+    file: CampaignFile
+    limits: Limits
+
+
 class KeptFiles:
     """The campaign files of a group, in the store of its snapshots.
 
@@ -58,19 +64,21 @@ class KeptFiles:
     ----------
     snapshots: where they are kept; without, only the present one is known.
     plan: the present one.
-    compiled: a file under the present settings.
     """
 
     def __init__(
         self,
         snapshots: Snapshots | None,
         plan: Plan,
-        compiled: Callable[[CampaignFile], Plan],
     ) -> None:
         self._snapshots = snapshots
         self._plan = plan
-        self._compiled = compiled
-        self._is_kept = False
+        self._is_kept = snapshots is None
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether the present file is in the store, or there is none."""
+        return self._is_kept
 
     def keep(self) -> None:
         """Keep the present file, once, before anything is committed under it."""
@@ -78,14 +86,22 @@ class KeptFiles:
             return
         name = campaign_file_name(self._snapshots.group, self._plan.digest)
         try:
-            self._snapshots.store.write(name, [msgspec.json.encode(self._plan.file)])
+            kept = _Kept(self._plan.file, self._plan.limits)
+            self._snapshots.store.write(name, [msgspec.json.encode(kept)])
             self._is_kept = True
         except OSError as error:
             log().warning("the campaign file could not be kept beside the snapshots",
                           problem=in_words(error))  # fmt: skip
 
-    def pieces(self, files: Files, first: int, stop: int) -> list[TailPiece]:
-        """The records [first, stop) in pieces of one file each."""
+    def pieces(
+        self, files: Files, first: int, stop: int, *, patient: bool = True
+    ) -> list[TailPiece]:
+        """The records [first, stop) in pieces of one file each.
+
+        Raises
+        ------
+        OSError: the store does not give a file that it may still have; not unless `patient`.
+        """
         if first >= stop:
             return []
         edges = [max(since.offset, first) for since in files[1:] if since.offset < stop]
@@ -93,11 +109,11 @@ class KeptFiles:
         found: list[TailPiece] = []
         for (begin, end), digest in zip(pairwise([first, *edges, stop]), digests, strict=True):
             if begin < end:
-                plan = self._plan_of(digest)
+                plan = self._plan_of(digest, patient=patient)
                 found.append(TailPiece(end, plan, ServedAgain(plan)))
         return found
 
-    def _plan_of(self, digest: str) -> Plan:
+    def _plan_of(self, digest: str, *, patient: bool) -> Plan:
         """The plan of a digest; the present one, with a warning, where it is not known."""
         if digest == self._plan.digest:
             return self._plan
@@ -106,11 +122,16 @@ class KeptFiles:
             try:
                 name = campaign_file_name(self._snapshots.group, digest)
                 data = self._snapshots.store.read(name)
-                plan = self._compiled(msgspec.json.decode(data, type=CampaignFile))
+                kept = msgspec.json.decode(data, type=_Kept)
+                plan = compile_plan(kept.file, kept.limits)
                 if plan.digest == digest:
                     return plan
                 problem = "it is not what it was"
+            except FileNotFoundError as error:
+                problem = in_words(error)
             except OSError as error:
+                if patient:
+                    raise
                 problem = in_words(error)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 problem = str(error)

@@ -18,6 +18,7 @@ from consumer.positions import Start, first_offset, first_start, later_start, pu
 from consumer.score_tail import GONE, Published, ScoreTail
 from consumer.scoring import ScoringPartition
 from consumer.snapshots.manifest import UnusableSnapshotError
+from consumer.snapshots.store import in_words
 from consumer.surroundings import Surroundings
 from consumer.transport import (
     Bounds,
@@ -87,17 +88,28 @@ class Recovery:
         self._refuse_gap(self.position.offset, bounds)
         yield False
         published = start.published
-        start = replace(start, published=published.to(self._scores))
+        start = replace(start, published=self._published_from_now(published))
         snapshotted = yield from self._from_snapshot(start)
         if snapshotted is None:
             self._refuse_lost_history(start, bounds)
-            self._scoring = self._make(start, start.origin)
+            self._scoring = yield from self._made(start, start.origin)
         self._pass_over_lost_tail()
         yield from self._read_back(start, snapshotted or published)
         if self.scoring.next_offset < start.committed:
             log().info("a partition is read again before it goes on; nothing of that leaves",
                        partition=str(self.partition), first=self.scoring.next_offset,
                        goes_on_at=start.committed)  # fmt: skip
+
+    def _published_from_now(self, published: Published) -> Published:
+        """Where scores lie from now on; with `--rebuild` nobody asks for earlier ones again."""
+        now = published.to(self._scores)
+        if now.first != GONE or not self._around.rebuild:
+            return now
+        return now._replace(first=self._transport.bounds(self._scores_of_ours).high)
+
+    @property
+    def _scores_of_ours(self) -> Partition:
+        return Partition(self._scores.name, self.partition.index)
 
     def _read_back(self, start: Start, published: Published) -> Iterator[bool]:
         """Read what was served of the events of the tail, from our own output."""
@@ -120,17 +132,32 @@ class Recovery:
         settings = self._around.settings
         bounds = self._transport.bounds(self.partition)
         origin = first_offset(self._transport, self.partition, settings.start_from)
-        scores_end = self._transport.bounds(Partition(self._scores.name, self.partition.index)).high
-        published = Published(self._scores.id, scores_end)
+        published = Published(self._scores.id, self._transport.bounds(self._scores_of_ours).high)
         start = first_start(origin, bounds, settings.publish_from, self._topic, published)
         log().info("a partition is read for the first time", partition=str(self.partition),
                    first=start.origin, published_from=start.publish)  # fmt: skip
         return self._make(start, start.origin)
 
+    def _made(self, start: Start, first: int) -> Generator[bool, None, ScoringPartition]:
+        """A partition whose fold begins at this offset; waits for a store that does not answer."""
+        said = False
+        while True:
+            try:
+                return self._make(start, first)
+            except OSError as error:
+                if not said:
+                    log().warning("the campaign file of a tail cannot be read yet",
+                                  partition=str(self.partition),
+                                  problem=in_words(error))  # fmt: skip
+                said = True
+                yield False
+
     def _make(self, start: Start, first: int) -> ScoringPartition:
         """A partition whose fold begins at this offset, under the files of its tail."""
         around = self._around
-        self._tail = self._files.pieces(start.files, first, start.committed)
+        self._tail = self._files.pieces(
+            start.files, first, start.committed, patient=not around.rebuild
+        )
         return ScoringPartition(
             self.partition,
             start.under(around.plan.digest),
@@ -152,7 +179,7 @@ class Recovery:
                               partition=str(self.partition),
                               offset=manifest.moment.next_offset)  # fmt: skip
                 continue
-            scoring = self._make(start, manifest.moment.next_offset)
+            scoring = yield from self._made(start, manifest.moment.next_offset)
             loading = self._snapshots.load(manifest, scoring.room)
             try:
                 for done in loading:
@@ -161,7 +188,13 @@ class Recovery:
             except UnusableSnapshotError as error:
                 log().warning("a snapshot cannot be used", problem=error.problem)
                 continue
-            scoring.restore(loading.lifted, manifest.moment.next_offset)
+            try:
+                scoring.restore(loading.lifted, manifest.moment.next_offset)
+            except (ValueError, LookupError) as error:
+                log().warning("a snapshot is of another layout and cannot be used",
+                              partition=str(self.partition), problem=str(error),
+                              offset=manifest.moment.next_offset)  # fmt: skip
+                continue
             self._scoring = scoring
             log().info("a partition was restored from a snapshot", partition=str(self.partition),
                        offset=manifest.moment.next_offset,

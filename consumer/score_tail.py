@@ -112,8 +112,8 @@ class ScoreTail:
             raise WorldError(
                 f"{self._events} has served more than {self._most} predictions since the snapshot "
                 "that it is recovered from: they would take more memory than is allowed",
-                "Raise `limits: {served_again_max: …}` (33 bytes each), and snapshot more often "
-                "(`snapshots: {interval: …}`)",
+                "Raise `limits: {served_again_max: …}` (up to 49 bytes each), and snapshot more "
+                "often (`snapshots: {interval: …}`)",
             )
 
 

@@ -66,7 +66,6 @@ class ScoringPartition:
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
         self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
-        self._settings = settings
         self._plan = plan
         self._tail = deque(tail)
         self.again = tuple((piece.stop, piece.plan.digest) for piece in tail)
@@ -85,11 +84,12 @@ class ScoringPartition:
 
     def _new_scorer(self) -> Scorer:
         """An empty fold under the file of what comes next."""
+        plan = self._tail[0].plan if self._tail else self._plan
         return Scorer(
-            self._tail[0].plan if self._tail else self._plan,
+            plan,
             self.partition.index,
-            record_bytes_max=self._settings.limits.record_bytes_max,
-            keys_strict=self._settings.keys == "strict",
+            record_bytes_max=plan.limits.record_bytes_max,
+            keys_strict=plan.limits.keys_strict,
         )
 
     @property

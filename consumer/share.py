@@ -23,11 +23,11 @@ from consumer.served_models import ServedModels
 from consumer.snapshot_rounds import SnapshotRounds
 from consumer.surroundings import Surroundings
 from consumer.transport import UNKNOWN_TOPIC, Partition, Position, Transport
-from consumer.warm_up import plan_of
 from schemas.model_record import ModelRecord
 
 ENDS_MAX = 16
 STALLED_S = 10.0
+KEEP_AGAIN_S = 10.0  # After the store refused the campaign file.
 
 
 class Share:
@@ -62,9 +62,8 @@ class Share:
         self._removed: set[str] = set()  # Of the campaigns, as the trainers were last told.
         self._learned_from = LearnedFrom()
         self._scores = UNKNOWN_TOPIC
-        self._files = KeptFiles(
-            around.snapshots, around.plan, lambda file: plan_of(file, around.settings)
-        )
+        self._files = KeptFiles(around.snapshots, around.plan)
+        self._keep_again_s = 0.0
         self._rounds: SnapshotRounds | None = None
         if around.snapshots is not None:
             self._rounds = SnapshotRounds(
@@ -178,6 +177,9 @@ class Share:
         self.recovering.step()
         if self._rounds is not None:
             self._rounds.step()
+        if not self._files.are_kept and self._clock.monotonic_s() >= self._keep_again_s:
+            self._keep_again_s = self._clock.monotonic_s() + KEEP_AGAIN_S
+            self._files.keep()
         self.recovering.refuse_endless(self.rebuilding)
 
     def judge(self, scoring: ScoringPartition) -> None:

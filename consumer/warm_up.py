@@ -43,6 +43,8 @@ def limits_of(settings: Settings) -> Limits:
         value_max=settings.limits.value_max,
         lateness_ms=settings.times.lateness_ms,
         future_max_ms=settings.times.future_max_ms,
+        record_bytes_max=settings.limits.record_bytes_max,
+        keys_strict=settings.keys == "strict",
     )
 
 

@@ -8,7 +8,7 @@ Source: docs/campaigns.md says what each rule means.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -90,6 +90,8 @@ class Limits:
     lateness_ms: int = 3_600_000
     future_max_ms: int = 300_000
     seen_ms: int = 86_400_000
+    record_bytes_max: int = 65_536
+    keys_strict: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """What the state of a fold depends on: a digest of the whole campaign file."""
-        return digest([self.file.digest, list(self.lineages)])
+        """What a fold makes of records depends on: a digest of the campaign file and the limits."""
+        return digest([self.file.digest, list(self.lineages), asdict(self.limits)])
 
     @cached_property
     def features(self) -> tuple[str, ...]:

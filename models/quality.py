@@ -250,7 +250,7 @@ class ConversionQuality(Quality):
     --------
     >>> quality = ConversionQuality()
     >>> for label, probability in ((1, 0.8), (0, 0.3), (0, 0.1), (1, 0.6)):
-    ...     quality.add(1_764_000_000_000, label, probability)
+    ...     _ = quality.add(1_764_000_000_000, label, probability)
     >>> quality.window(7).measures["auc"]
     1.0
     """

@@ -43,7 +43,7 @@ class LocalFolder:
     def write(self, name: str, pieces: Sequence[bytes]) -> None:
         path = self._root / name
         _make_folder(path.parent)
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # Of one of two writers.
         try:
             with temporary.open("wb") as file:
                 file.writelines(pieces)

@@ -7,13 +7,16 @@ Source: docs/contract.md, "Changing the campaign file".
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
+import structlog
 
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.snapshots.names import MANIFEST
-from tests.world import CAMPAIGNS, World, plan, shopping
+from consumer.warm_up import plan_of
+from tests.world import CAMPAIGNS, World, plan, settings_with, shopping
 
 EVENTS = shopping(5_000, seed=21)
 CHANGED = (
@@ -146,9 +149,10 @@ def test_a_tail_is_folded_again_under_the_file_that_it_was_committed_under() -> 
 
 
 def test_without_the_file_of_a_tail_the_present_one_is_taken_and_it_is_said(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A store that lost the file does not stop anybody; the log names the file."""
+    structlog.reset_defaults()
     store = MemoryStore()
     world = died_and_changed(store)
     (name,) = [name for name in store.files if "campaign-files" in name]
@@ -157,6 +161,46 @@ def test_without_the_file_of_a_tail_the_present_one_is_taken_and_it_is_said(
     world.send(EVENTS[3_000:])
     world.settle(second)
     assert world.committed("customer-events") == world.high("customer-events")
-    said = capsys.readouterr().out + caplog.text
+    said = capsys.readouterr().out
     assert "under a campaign file that is gone" in said
     assert plan().digest in said
+
+
+def test_a_tail_is_folded_again_under_the_limits_of_then() -> None:
+    """Settings that decide when a row closes are kept with the file."""
+    world = died_and_changed(MemoryStore())
+    late = settings_with(**{**OFTEN, "times": {"learner_interval": "1s", "lateness": "3h"}})
+    second = world.start("two", given=plan_of(plan().file, late))
+    world.send(EVENTS[3_000:])
+    world.settle(second)
+    assert len(set(labels(world))) == len(labels(world))
+
+
+def test_a_store_that_does_not_answer_is_waited_for() -> None:
+    """A file that cannot be read now is not gone: the partition waits, and nothing is guessed."""
+    store = MemoryStore()
+    world = died_and_changed(store)
+    second = world.start("two", given=plan(HARMLESS))
+    store.unreadable = OSError(errno.EIO, "Input/output error", "store")
+    for _ in range(30):
+        world.tick(second)
+    assert second.rebuilding, "it waits"
+    store.unreadable = None
+    world.send(EVENTS[3_000:])
+    world.settle(second)
+    assert len(set(labels(world))) == len(labels(world))
+
+
+def test_a_file_that_could_not_be_kept_is_kept_later() -> None:
+    """A store that was full at the start gets the file as soon as it takes something."""
+    store = MemoryStore()
+    store.unwritable = OSError(errno.ENOSPC, "No space left on device", "store")
+    world = World(partitions=1, store=store, **OFTEN)
+    world.send(EVENTS[:500])
+    worker = world.start("one")
+    world.drain(worker)
+    assert not store.files
+    store.unwritable = None
+    world.clock.advance_ms(20_000)
+    world.drain(worker)
+    assert any("campaign-files" in name for name in store.files)

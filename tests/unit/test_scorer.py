@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ BUY = Campaign(
 )
 
 
-def plan_of(campaign: Campaign = BUY, **limits: int) -> Plan:
+def plan_of(campaign: Campaign = BUY, **limits: Any) -> Plan:
     """A plan of one campaign."""
     file = CampaignFile(1, {campaign.name: campaign})
     return compile_plan(file, replace(Limits(), **limits))

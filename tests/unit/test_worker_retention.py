@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from consumer.errors import WorldError
+from consumer.scoring import ScoringPartition
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.topics import TopicSpec
 from consumer.worker import Worker
+from models.lifted import Lifted
 from tests.world import World, shopping
 
 EVENTS = shopping(2_400, seed=23)
@@ -174,3 +176,55 @@ def test_a_score_topic_may_be_made_anew_where_no_tail_is_left() -> None:
     third = world.start("three")
     world.settle(third)
     assert min(score.source.offset for score in world.scores(0)) > 0
+
+
+def test_a_partition_that_has_expired_as_a_whole_stops_nobody() -> None:
+    """What stands behind the last row is the end of its transaction, which is no row."""
+    world = World(store=MemoryStore(), **OFTEN)
+    world.send(EVENTS[:1_200])
+    first = world.start("one")
+    world.settle(first)
+    first.stop()
+    for log in world.log.topics["training-examples"]:
+        log.delete_before(log.high)
+    second = world.start("two")
+    world.send(EVENTS[1_200:1_800])
+    world.settle(second)
+    assert world.committed("customer-events") == world.high("customer-events")
+
+
+def test_what_was_rebuilt_without_scores_is_not_asked_for_again() -> None:
+    """`--rebuild` is said once, also where nothing is snapshotted."""
+    store = MemoryStore()
+    world = died_with_a_tail(store)
+    store.files.clear()
+    make_anew(world)
+    world.store = None
+    worker = world.start("told", rebuild=True)
+    world.send(EVENTS[2_000:])
+    world.settle(worker)
+    world.crash(worker, "told")
+    last = world.start("last")
+    world.settle(last)
+    assert not last.rebuilding
+
+
+def test_a_snapshot_of_another_layout_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version with other rows reads the log again, rather than not starting at all."""
+    store = MemoryStore()
+    world = World(store=store, **OFTEN)
+    world.send(EVENTS[:1_200])
+    first = world.start("one")
+    world.settle(first)
+    world.crash(first, "one")
+    second = world.worker("two")
+
+    def refuse(_self: ScoringPartition, _lifted: Lifted, _offset: int) -> None:
+        message = "no field of name experts"
+        raise ValueError(message)
+
+    monkeypatch.setattr(ScoringPartition, "restore", refuse)
+    second.start()
+    world.settle(second)
+    assert not second.rebuilding
+    assert [each.restored_at for each in second.scoring] == [None, None]
