@@ -63,6 +63,7 @@ class Checks:
         self._check_letters()
         self._check_rows()
         self._check_served()
+        self._see_statuses()
         # Without transactions, a state that a worker thought dead publishes late hides the newer
         # one, and rows in between are learned by neither.
         if self._life.is_exact or not self._life.has_hung:
@@ -121,6 +122,13 @@ class Checks:
             possible.setdefault(key, []).append(facts)
         for row in self._rows:
             assert row_facts(row) in possible.get(row_key(row), []), f"the row of {row_key(row)}"
+
+    def _see_statuses(self) -> None:
+        """Note which statuses, and whether experts, were published: what was not is not tried."""
+        entries = [entry for said in self._said.values() for entry in said]
+        self._life.seen.update(f"served {entry.status}" for entry in entries)
+        if any(entry.experts for entry in entries):
+            self._life.seen.add("served experts")
 
     def _check_served(self) -> None:
         """A row holds what was published of its event, if anything was."""
