@@ -15,7 +15,7 @@ from consumer.snapshots.memory_store import MemoryStore
 from schemas.dead_letter import explanation, parted
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import decode_learner_state
-from schemas.score import ScoreRecord, decode_score
+from schemas.score import ScoreEntry, ScoreRecord, decode_score
 from tests.chaos.crew import topic
 from tests.chaos.traffic import Stored, read_all
 from tests.folded_states import wrong_states
@@ -98,9 +98,16 @@ def _rows(left: Left, world: World) -> Iterable[str]:
     }
     for row in rows:
         entry = served.get(_identity(row))
-        said = entry and (entry.probability, entry.expected_value, entry.status, entry.model)
-        if said != (row.probability, row.expected_value, row.status, row.model):
+        said = entry and _prediction(entry)
+        if said != _prediction(row):
             yield f"row {_identity(row)} is not what was served: {said}"
+
+
+def _prediction(said: ScoreEntry | TrainingExample) -> Any:
+    return (
+        said.probability, said.expected_value, said.status, said.model,
+        sorted((said.experts or {}).items()),
+    )  # fmt: skip
 
 
 def _identity(row: TrainingExample) -> Identity:

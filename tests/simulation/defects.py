@@ -27,7 +27,8 @@ from consumer.transport import Partition, Position, Records
 from consumer.worker import Worker
 from models.campaign_learner import CampaignLearner
 from models.lifted import Lifted
-from models.scorer import Scorer
+from models.scorer import Folded, Scorer
+from models.served_again import ServedAgain
 from schemas.learner_state import LearnerState
 from tests.simulation.defect import Defect
 from tests.simulation.defects_of_changes import CHANGES
@@ -85,6 +86,16 @@ def _snapshot_whenever(self: Share) -> None:
 
 
 _STEP = Share.step
+
+
+def _serve_again_without_experts(self: Scorer, folded: Folded, served: ServedAgain) -> int:
+    held = self._examples.view.experts.copy()
+    unknown = _SERVE_AGAIN(self, folded, served)
+    self._examples.view.experts[:] = held
+    return unknown
+
+
+_SERVE_AGAIN = Scorer.serve_again
 
 
 def _restore_without_reservoir(self: Scorer, lifted: Lifted) -> dict[str, int]:
@@ -215,6 +226,10 @@ DEFECTS: dict[str, Defect] = {
     "states": Defect(
         "rows are committed although no published state covers them",
         ((LearningPartition, "position", property(_learned_position)),),
+    ),
+    "experts": Defect(
+        "what each expert said of the tail is made anew, not read back",
+        ((Scorer, "serve_again", _serve_again_without_experts),),
     ),
     "seen": Defect(
         "a restored fold has forgotten which events it has seen",
