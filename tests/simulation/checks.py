@@ -53,8 +53,17 @@ class Checks:
         for index in range(len(self._logs[topics.examples])):
             for offset, value in life.log.everything(topics.examples, index):
                 self._rows.append(decode_example(value or b""))
-                if not life.retention.is_unlearned(Partition(topics.examples, index), offset):
+                if not self._is_unlearned(index, offset):
                     self._learnable.append(self._rows[-1])
+
+    def _is_unlearned(self, index: int, offset: int) -> bool:
+        """Whether a row was gone before anybody learned it, and somebody was told or will be."""
+        partition = Partition(self._topics.examples, index)
+        if self._life.retention.is_unlearned(partition, offset):
+            return True
+        position = self._life.group.committed.get(partition)
+        low = self._logs[self._topics.examples][index].low
+        return position is not None and position.offset <= offset < low
 
     def hold(self) -> None:
         """Assert all of it."""
@@ -161,9 +170,7 @@ class Checks:
             rows = [
                 (offset, value)
                 for offset, value in self._life.log.everything(self._topics.examples, index)
-                if not self._life.retention.is_unlearned(
-                    Partition(self._topics.examples, index), offset
-                )
+                if not self._is_unlearned(index, offset)
             ]
             offsets, values = [offset for offset, _ in rows], [value for _, value in rows]
             if len(plans) == 1:
@@ -200,7 +207,11 @@ class Checks:
             model = decode_model_record(models[campaign.encode()])
             assert (state.lineage, model.lineage) == (lineage, lineage), f"{campaign} is outdated"
             taken = state.version + int(state.numbers["judgement.rows_silent"])
-            assert taken == count, f"{campaign}: {taken} of {count} rows"
+            # At least once, rows that left under the file before may stand for those of this one.
+            exact = self._life.is_exact or not self._life.file.is_planned
+            assert taken == count or (taken < count and not exact), (
+                f"{campaign}: {taken} of {count} rows"
+            )
             assert model.version == state.version, f"{campaign}: the model has {model.version} rows"
 
     def _check_dropped(self) -> None:
