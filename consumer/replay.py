@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from consumer.clock import Clock
+from consumer.errors import WorldError
 from consumer.event_files import EventFile
 from consumer.http import Health
 from consumer.memory_log import MemoryLog
@@ -126,11 +127,23 @@ class Replay:
             left = stop - first
             while left > 0:  # A tick counts the rows that it takes, too.
                 left -= self._worker.tick(0.0)
+                self._refuse_too_many_letters()
             self._learn_step()
             if progress is not None:
                 progress(stop, int(self._events.times_ms[stop - 1]))
         self._files.close(self._report())
         self._worker.stop()
+
+    def _refuse_too_many_letters(self) -> None:
+        """Where a worker's partition would wait for somebody to look, a replay ends."""
+        for scoring in self._worker.scoring:
+            if scoring.too_many_letters is not None:
+                raise WorldError(
+                    f"Too many of the events cannot be read: {scoring.too_many_letters}",
+                    "Look into dead-letters.ndjson for what is wrong with them (`input` in the "
+                    "campaign file says where fields are), or raise `limits: "
+                    "{dead_letters_consecutive_max, dead_letters_share_max}`",
+                )
 
     def _steps(self) -> Iterator[tuple[int, int]]:
         """Pieces of the input that lie within one step of event time."""

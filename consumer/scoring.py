@@ -66,6 +66,7 @@ class ScoringPartition:
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
         self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
+        self._settings = settings
         self._plan = plan
         self._tail = deque(tail)
         self.again = tuple((piece.stop, piece.plan.digest) for piece in tail)
@@ -84,12 +85,19 @@ class ScoringPartition:
 
     def _new_scorer(self) -> Scorer:
         """An empty fold under the file of what comes next."""
-        plan = self._tail[0].plan if self._tail else self._plan
+        plan, settings = self._tail[0].plan if self._tail else self._plan, self._settings
+        limits = plan.limits
+        if plan is self._plan:  # The settings decide; a tail has those that it was folded under.
+            limits = replace(
+                limits,
+                record_bytes_max=settings.limits.record_bytes_max,
+                keys_strict=settings.keys == "strict",
+            )
         return Scorer(
             plan,
             self.partition.index,
-            record_bytes_max=plan.limits.record_bytes_max,
-            keys_strict=plan.limits.keys_strict,
+            record_bytes_max=limits.record_bytes_max,
+            keys_strict=limits.keys_strict,
         )
 
     @property

@@ -162,3 +162,16 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr().err
     assert str(missing) in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_a_replay_of_nonsense_ends_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a worker's partition would wait for somebody to look, nobody waits for ever."""
+    source = tmp_path / "events.ndjson"
+    source.write_text("nonsense\n" * 3_000, encoding="utf-8")
+    campaigns = tmp_path / "campaigns.yaml"
+    campaigns.write_text(CAMPAIGNS, encoding="utf-8")
+    out = tmp_path / "out"
+    assert run(["--campaigns", str(campaigns), "replay", str(source), "--out", str(out)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
