@@ -28,6 +28,28 @@ from schemas.model_record import ModelRecord, encode_model_record
 from schemas.settings import Topics
 
 
+def state_key(campaign: str, learner: str) -> bytes:
+    """Under which key the topic of states keeps a learner's newest state."""
+    return f"{campaign}/{learner}".encode()
+
+
+def read_state(key: bytes, value: bytes, topics: Topics) -> LearnerState:
+    """A state from its record.
+
+    Raises
+    ------
+    WorldError: it cannot be read by this program.
+    """
+    try:
+        return decode_learner_state(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WorldError(
+            f"The learner state {key.decode('utf-8', 'replace')} in {topics.states} "
+            f"cannot be read: {error}",
+            "Run the version of propensity that wrote it",
+        ) from error
+
+
 class LearningPartition:
     """Learns the rows of one partition, a few at a time, from `begun_at` on."""
 
@@ -79,16 +101,7 @@ class LearningPartition:
         ------
         WorldError: a state cannot be read by this program, or was learned from other topics.
         """
-        read: list[LearnerState] = []
-        for key, value in states.items():
-            try:
-                read.append(decode_learner_state(value))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise WorldError(
-                    f"The learner state {key.decode('utf-8', 'replace')} in {self._topics.states} "
-                    f"cannot be read: {error}",
-                    "Run the version of propensity that wrote it",
-                ) from error
+        read = [read_state(key, value, self._topics) for key, value in states.items()]
         for state in read:
             self._learned_from.refuse_others(state)
         for succession in self._trainer.restore(read):
@@ -164,7 +177,7 @@ class LearningPartition:
         records = self._trainer.records()
         if states:
             kept = [self._learned_from.sign(state) for state in self._trainer.states()]
-            keys: list[bytes | None] = [f"{s.campaign}/{s.learner}".encode() for s in kept]
+            keys: list[bytes | None] = [state_key(s.campaign, s.learner) for s in kept]
             values = [encode_learner_state(state) for state in kept]
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))
         self._verdicts.say(records)

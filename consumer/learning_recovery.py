@@ -14,7 +14,7 @@ from consumer.learning import LearningPartition
 from consumer.logs import log
 from consumer.other_topics import ANOTHER_TOPIC, LearnedFrom
 from consumer.surroundings import Surroundings
-from consumer.transport import Partition, Position, Transport
+from consumer.transport import Bounds, Partition, Position, Transport
 
 
 class LearningRecovery:
@@ -61,8 +61,8 @@ class LearningRecovery:
 
     def _run(self) -> Iterator[bool]:
         around = self._around
-        low = self._transport.bounds(self.partition).low
-        offset = low if self.position is None else max(low, self.position.offset)
+        bounds = self._transport.bounds(self.partition)
+        offset = bounds.low if self.position is None else max(bounds.low, self.position.offset)
         learning = LearningPartition(
             self.partition,
             offset,
@@ -77,15 +77,15 @@ class LearningRecovery:
             yield False
         learning.restore({key: value for key, value in states.items() if value is not None})
         if self.position is not None:
-            self._refuse_gap(self.position.offset)
+            self._refuse_gap(self.position.offset, bounds)
         learning.begin()
         if around.settings.delivery == "at_least_once":  # Records leave one by one there.
             learning.say_again()
         self._learning = learning
 
-    def _refuse_gap(self, committed: int) -> None:
+    def _refuse_gap(self, committed: int, bounds: Bounds) -> None:
         """Rows that are gone unread are labels missing for good: knowingly or not at all."""
-        low, high = self._transport.bounds(self.partition)
+        low, high = bounds
         if committed > high:
             raise WorldError(
                 f"{self.partition} was committed at {committed} and ends at {high}: it is another "

@@ -79,7 +79,6 @@ class Recovery:
         return self._scoring
 
     def _run(self) -> Iterator[bool]:
-        self._files.keep()
         if self.position is None:
             self._scoring = self._first()
             return
@@ -118,12 +117,14 @@ class Recovery:
             return
         scores = ScoreTail(
             self.partition,
+            published,
+            self._scores,
             transport=self._transport,
             most=self._around.settings.limits.served_again_max,
         )
         if not self._around.rebuild:
-            scores.refuse_lost(published, self._scores, tail)
-        for _ in scores.read(published, self._scores, tail.start, self._tail):
+            scores.refuse_lost(tail)
+        for _ in scores.read(tail.start, self._tail):
             yield False
 
     def _first(self) -> ScoringPartition:

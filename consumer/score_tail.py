@@ -52,37 +52,46 @@ class ScoreTail:
     Parameters
     ----------
     events: the partition whose events were scored.
+    was, now: where its scores lie by the snapshot or the commit, and the topic of scores now.
     most: how many predictions may be held.
     """
 
-    def __init__(self, events: Partition, *, transport: Transport, most: int) -> None:
+    def __init__(
+        self,
+        events: Partition,
+        was: Published,
+        now: TopicIdentity,
+        *,
+        transport: Transport,
+        most: int,
+    ) -> None:
         self._events = events
+        self._first = was.to(now).first
+        self._scores = Partition(now.name, events.index)
         self._transport = transport
         self._most = most
 
-    def refuse_lost(self, was: Published, now: TopicIdentity, tail: range) -> None:
+    def refuse_lost(self, tail: range) -> None:
         """Refuse a topic that has lost scores of the tail, or is not the one that got them.
 
         Raises
         ------
         WorldError: examples would hold what nobody was served, silently.
         """
-        low, high = self._transport.bounds(self._scores(now))
+        low, high = self._transport.bounds(self._scores)
         said = f"What was served of {self._events} from offset {tail.start} on is to be read back, "
-        if was.to(now).first == GONE:
-            problem = f"and {now.name} is not the topic that it was published to"
-        elif was.first < low:
-            problem = f"and {self._scores(now)} is kept from {low}, and begins at {was.first} with "
+        if self._first == GONE:
+            problem = f"and {self._scores.topic} is not the topic that it was published to"
+        elif self._first < low:
+            problem = f"and {self._scores} is kept from {low}, and begins at {self._first} with "
             problem += "what is needed"
-        elif was.first > high:
-            problem = f"and {self._scores(now)} ends at {high}, before {was.first} where it begins"
+        elif self._first > high:
+            problem = f"and {self._scores} ends at {high}, before {self._first} where it begins"
         else:
             return
         raise WorldError(said + problem, KEPT_TOO_SHORT)
 
-    def read(
-        self, was: Published, now: TopicIdentity, first: int, tail: Sequence[TailPiece]
-    ) -> Iterator[None]:
+    def read(self, first: int, tail: Sequence[TailPiece]) -> Iterator[None]:
         """Read all that there is of the tail from an offset of events on, a bounded piece a step.
 
         Each piece of the tail holds what was served of its events then.
@@ -91,10 +100,10 @@ class ScoreTail:
         ------
         WorldError: it is more than may be held.
         """
-        scores, stops = self._scores(now), [piece.stop for piece in tail]
-        low, high = self._transport.bounds(scores)
-        begin = min(max(was.to(now).first, low), high)
-        for records in self._transport.read(scores, begin, high):
+        stops = [piece.stop for piece in tail]
+        low, high = self._transport.bounds(self._scores)
+        begin = min(max(self._first, low), high)
+        for records in self._transport.read(self._scores, begin, high):
             for score in scores_of(records):
                 source = score.source
                 if (source.topic, source.partition) == self._events and source.offset >= first:
@@ -103,9 +112,6 @@ class ScoreTail:
                         tail[place].served.add([score])
             self._refuse_more(sum(len(piece.served) for piece in tail))
             yield
-
-    def _scores(self, now: TopicIdentity) -> Partition:
-        return Partition(now.name, self._events.index)
 
     def _refuse_more(self, held: int) -> None:
         if held > self._most:

@@ -174,12 +174,12 @@ class Share:
 
     def step(self) -> None:
         """Recover a bounded piece of one partition, and copy a piece of a snapshot."""
+        if not self._files.are_kept and self._clock.monotonic_s() >= self._keep_again_s:
+            self._keep_again_s = self._clock.monotonic_s() + KEEP_AGAIN_S
+            self._files.keep()  # Before anything is committed under it.
         self.recovering.step()
         if self._rounds is not None:
             self._rounds.step()
-        if not self._files.are_kept and self._clock.monotonic_s() >= self._keep_again_s:
-            self._keep_again_s = self._clock.monotonic_s() + KEEP_AGAIN_S
-            self._files.keep()
         self.recovering.refuse_endless(self.rebuilding)
 
     def judge(self, scoring: ScoringPartition) -> None:

@@ -11,20 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consumer.errors import WorldError
 from consumer.example_table import ENVELOPE, ROWS_PER_BLOCK
+from consumer.learning import read_state, state_key
 from consumer.partitioner import partition_of
 from consumer.transport import Outgoing, Partition, Transport
 from models.plan import Plan
+from models.rows import customer_hash
+from models.scorer import HASH_KEY
 from models.serving import CHAMPION
 from models.trainer import Trainer, refuse_unlearnable
-from models.wire import hash_text
 from schemas.example import ClosedBy, ExampleSource, TrainingExample
-from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
+from schemas.learner_state import LearnerState, encode_learner_state
 from schemas.model_record import ModelRecord, encode_model_record
 from schemas.score import ModelRef
 from schemas.settings import Topics
@@ -42,8 +43,8 @@ class Learned(NamedTuple):
     converted: int
 
 
-def rows_of(path: Path, plan: Plan, campaign: str, rows_of: str) -> Iterator[TrainingExample]:
-    """The rows of the campaign `rows_of` in `examples.parquet`, as rows of `campaign`.
+def rows_of(path: Path, plan: Plan, campaign: str, source: str) -> Iterator[TrainingExample]:
+    """The rows of the campaign `source` in `examples.parquet`, as rows of `campaign`.
 
     They say `catching_up`: nobody was served what stands in them.
 
@@ -66,7 +67,7 @@ def rows_of(path: Path, plan: Plan, campaign: str, rows_of: str) -> Iterator[Tra
         for batch in table.iter_batches(ROWS_PER_BLOCK):
             for record in batch.to_pylist():
                 names.add(record["campaign"])
-                if record["campaign"] == rows_of:
+                if record["campaign"] == source:
                     found = True
                     yield _row(record, campaign, model, by_value=by_value)
     except (OSError, pa.ArrowException) as error:
@@ -76,7 +77,7 @@ def rows_of(path: Path, plan: Plan, campaign: str, rows_of: str) -> Iterator[Tra
     if not found:
         there = ", ".join(sorted(names)) or "no campaign"
         raise WorldError(
-            f"{path} holds no row of {rows_of}; it has {there}",
+            f"{path} holds no row of {source}; it has {there}",
             "Say with `--rows-of` whose rows are meant",
         )
 
@@ -92,7 +93,7 @@ def _row(
     row = TrainingExample(
         campaign=campaign,
         lineage=model.lineage,
-        customer=f"{hash_text(record['customer_id'])[0]:016x}",
+        customer=customer_hash(HASH_KEY, record["customer_id"]),
         event_id=record["event_id"],
         as_of=format_time(record["as_of_ms"]),
         closed_at=format_time(record["closed_at_ms"]),
@@ -152,36 +153,23 @@ def learn(
 
 def held_state(transport: Transport, topics: Topics, campaign: str) -> LearnerState | None:
     """The newest state of a campaign's learner."""
-    newest: bytes | None = None
+    key, newest = state_key(campaign, CHAMPION), None
     for records in transport.read(_place(transport, topics, campaign)):
-        for key, value in zip(records.keys, records.values, strict=True):
-            if key == _key(campaign):
+        for found, value in zip(records.keys, records.values, strict=True):
+            if found == key:
                 newest = value
-    if newest is None:
-        return None
-    try:
-        return decode_learner_state(newest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise WorldError(
-            f"The state of {campaign} in {topics.states} cannot be read: {error}",
-            "Run the version of propensity that wrote it",
-        ) from error
+    return None if newest is None else read_state(key, newest, topics)
 
 
 def publish(transport: Transport, topics: Topics, learned: Learned) -> None:
     """Put state and model where trainers and scorers look for them, and wait for it."""
     campaign = learned.state.campaign
     topic, index = _place(transport, topics, campaign)
-    transport.produce(
-        Outgoing(topic, index, [_key(campaign)], [encode_learner_state(learned.state)])
-    )
-    key = campaign.encode()
-    transport.produce(Outgoing(topics.models, 0, [key], [encode_model_record(learned.record)]))
+    key, state = state_key(campaign, CHAMPION), encode_learner_state(learned.state)
+    transport.produce(Outgoing(topic, index, [key], [state]))
+    model = encode_model_record(learned.record)
+    transport.produce(Outgoing(topics.models, 0, [campaign.encode()], [model]))
     transport.commit({})
-
-
-def _key(campaign: str) -> bytes:
-    return f"{campaign}/{CHAMPION}".encode()
 
 
 def _place(transport: Transport, topics: Topics, campaign: str) -> Partition:

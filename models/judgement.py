@@ -20,6 +20,7 @@ from models import kernels_judgement as kernels
 from models.columns import COLUMNS_MAX
 from models.distinct_counts import DistinctCounts
 from models.kernel_learn_rows import Judging
+from models.kernels_learner import WEIGHT_MAX
 from models.kernels_quality import DAYS
 from models.platt import PlattCalibrator
 from models.quality import DAY_MS, Numbers, Window, make_quality, status
@@ -110,7 +111,7 @@ class Judgement:
         if row.served is None:
             kernels.watch_unjudged(numbers, row.label, self._by_value)
         elif self.quality.add(row.closed_at_ms, row.label, row.served, row.weight, row.delay_ms):
-            weight = min(row.weight, 1e6)
+            weight = min(row.weight, WEIGHT_MAX)
             sums = self.quality.buckets.calibration[row.closed_at_ms // DAY_MS % DAYS]
             kernels.watch_row(
                 self._watch, sums, np.uint64(row.customer), row.closed_at_ms, self._horizon_ms,

@@ -18,7 +18,10 @@ from consumer.cli import run
 from consumer.commands import campaigns
 from consumer.example_table import ExampleTable
 from consumer.memory_transport import MemoryTransport
+from consumer.warm_start import rows_of
 from models.campaign_learner import CampaignLearner
+from models.rows import customer_hash
+from models.scorer import HASH_KEY
 from tests.unit.test_worker_removal import learned
 from tests.world import CAMPAIGNS, World, plan, shopping
 
@@ -141,3 +144,13 @@ def test_a_file_that_is_none_of_ours_is_refused(
         harm
     ] in said
     assert not world.states()
+
+
+def test_a_customer_is_the_same_one_as_in_the_rows_of_workers(tmp_path: Path) -> None:
+    """Who is in the replay and comes again is not counted twice."""
+    row = next(row for row in learned().rows() if row.campaign == "buy-1d")
+    table = ExampleTable(tmp_path / "examples.parquet")
+    table.add(row, "c7")
+    table.close()
+    (again,) = rows_of(tmp_path / "examples.parquet", plan(), "buy-1d", "buy-1d")
+    assert again.customer == customer_hash(HASH_KEY, "c7")
