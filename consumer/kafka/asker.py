@@ -8,12 +8,12 @@ Source: a topic just made has no leader for a moment; a moved group has no coord
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaException
 
 from consumer.deadline import Patience
-from consumer.kafka.errors import NamedError, is_passing
+from consumer.kafka.errors import MISSING, NamedError, is_passing
 from consumer.kafka.places import place, places
 from consumer.kafka.reader import InWords
 from consumer.ownership import unsigned
@@ -27,15 +27,22 @@ RETRY_S = 0.02
 Answer = TypeVar("Answer")
 
 
-def ask(question: Callable[[], Answer], patience: Patience, most_s: float) -> Answer:
-    """Ask until there is an answer; the last KafkaException if there is none in time."""
+def ask(
+    question: Callable[[], Answer], patience: Patience, most_s: float, *, was_there: bool = False
+) -> Answer:
+    """Ask until there is an answer; the last KafkaException if there is none in time.
+
+    `was_there` is whether the topic in question was seen before: a broker that has just started
+    denies its topics until it has read of them, so it is asked again.
+    """
     deadline = patience.at_most(most_s)
     while True:
         try:
             return question()
         except KafkaException as error:
             failed: NamedError = error.args[0]
-            if not is_passing(failed) or deadline.passed:
+            passes = is_passing(failed) or (was_there and failed.name() in MISSING)
+            if not passes or deadline.passed:
                 raise
         patience.wait_s(RETRY_S)
 
@@ -51,10 +58,18 @@ class Asker:
         self.consumer = consumer
         self._patience = patience
         self._in_words = in_words
+        self._seen: set[str] = set()
         self.answer_max_s = ANSWER_MAX_S
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         return ask(question, self._patience, self.answer_max_s)
+
+    def about(self, topic: str, question: Callable[[], Answer]) -> Answer:
+        """Ask about a topic; the last KafkaException if there is no answer in time."""
+        seen = topic in self._seen
+        answer = ask(question, self._patience, self.answer_max_s, was_there=seen)
+        self._seen.add(topic)
+        return answer
 
     @property
     def _question_s(self) -> float:
@@ -63,7 +78,9 @@ class Asker:
     def bounds(self, partition: Partition) -> Bounds:
         """Ask for the first offset kept and the high watermark."""
         (asked,) = places([partition])
-        answer = self._ask(lambda: self.consumer.get_watermark_offsets(asked, self._question_s))
+        answer = self.about(
+            partition.topic, lambda: self.consumer.get_watermark_offsets(asked, self._question_s)
+        )
         return Bounds(*answer)
 
     def offset_at(self, partition: Partition, time_ms: int) -> int:
@@ -76,10 +93,12 @@ class Asker:
 
     def partition_count(self, topic: str) -> int:
         """Ask how many partitions a topic has; a consumer's question never creates it."""
-        answer = self._ask(lambda: self.consumer.list_topics(topic, self._question_s))
-        found = answer.topics[topic]
+        return self.about(topic, lambda: self._partition_count(topic))
+
+    def _partition_count(self, topic: str) -> int:
+        found: Any = self.consumer.list_topics(topic, self._question_s).topics[topic]
         if found.error is not None:
-            raise self._in_words(found.error, topic)
+            raise KafkaException(found.error)
         return len(found.partitions)
 
     def committed(

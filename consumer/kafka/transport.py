@@ -213,7 +213,10 @@ class KafkaTransport:
 
     def topic_identity(self, topic: str) -> TopicIdentity:
         with self._in_words(topic):
-            found = topic_id(self._admin, topic, self._patience.left_s(ANSWER_MAX_S))
+            found = self._asker.about(
+                topic,
+                lambda: topic_id(self._admin, topic, self._patience.left_s(ANSWER_MAX_S)),
+            )
             return TopicIdentity(topic, found, self.partition_count(topic))
 
     def read(

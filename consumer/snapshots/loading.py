@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from functools import partial
 from itertools import accumulate
 from math import prod
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 from zstandard import ZstdDecompressionReader, ZstdDecompressor, ZstdError
 
+from consumer.snapshots.beside import Beside
 from consumer.snapshots.manifest import (
     Manifest,
     StoredArray,
@@ -28,6 +31,8 @@ from consumer.snapshots.manifest import (
 from consumer.snapshots.state_copy import CHUNK_BYTES, Bytes, as_bytes
 from consumer.snapshots.store import SnapshotStore, in_words
 from models.lifted import Lifted
+
+WAIT_MAX_S = 0.01
 
 Rooms = Callable[[str, tuple[int, ...], np.dtype[Any]], NDArray[Any] | None]
 """Gives writable memory for an array by its name, shape and type; None leaves it to the loading."""
@@ -71,8 +76,10 @@ def read_part(store: SnapshotStore, manifest: Manifest, part: StoredPart) -> byt
 class Loading(Iterator[Progress]):
     """Loads a snapshot while it is iterated over; then `lifted` is there.
 
-    A step reads, checks or unpacks at most one part's file, or one chunk. What is unpacked may lie
-    in memory that is given by `rooms`; if the loading fails, nothing of it may be used.
+    A step unpacks at most one chunk, or waits 10 ms at most for the file of a part, which is read
+    and checked beside the loop: a store that is slow keeps nobody else from being scored. What is
+    unpacked may lie in memory that is given by `rooms`; if the loading fails, nothing of it may be
+    used.
 
     Raises, at any step
     -------------------
@@ -83,11 +90,13 @@ class Loading(Iterator[Progress]):
         self,
         store: SnapshotStore,
         manifest: Manifest,
+        beside: Beside,
         chunk_bytes: int = CHUNK_BYTES,
         rooms: Rooms = no_rooms,
     ) -> None:
         self.manifest = manifest
         self._store = store
+        self._beside = beside
         self._chunk_bytes = chunk_bytes
         self._room_of = rooms
         self._rooms: deque[Bytes] = deque()  # memory that is still to be filled
@@ -110,7 +119,11 @@ class Loading(Iterator[Progress]):
         self._rooms.extend(as_bytes(array) for array in arrays.values() if array.nbytes)
         yield self._progress()
         for part in self.manifest.parts:
-            packed = read_part(self._store, self.manifest, part)
+            read = self._beside.run(partial(read_part, self._store, self.manifest, part))
+            while not read.done():
+                wait([read], WAIT_MAX_S)
+                yield self._progress()
+            packed = read.result()
             yield self._progress()
             yield from self._unpack(part, packed)
         self._lifted = Lifted(arrays, self.manifest.facts)

@@ -50,7 +50,7 @@ class Snapshots:
     Parameters
     ----------
     keep: how many generations of each partition stay; at least 2.
-    beside: where compressing and writing happen.
+    beside: where compressing and writing happen, and the reading of parts.
     report: told of every snapshot that `newest` passes over.
 
     Attributes
@@ -106,7 +106,7 @@ class Snapshots:
 
     def load(self, manifest: Manifest, rooms: Rooms = no_rooms) -> Loading:
         """Load one, step by step; see `Loading`."""
-        return Loading(self.store, manifest, self._sizes.chunk_bytes, rooms)
+        return Loading(self.store, manifest, self._beside, self._sizes.chunk_bytes, rooms)
 
     @property
     def busy(self) -> bool:

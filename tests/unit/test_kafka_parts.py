@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.clock import FixedClock
 from consumer.deadline import COMMIT_MAX_S, Patience
+from consumer.kafka.asker import ask
 from consumer.kafka.configuration import KafkaConfiguration
 from consumer.kafka.errors import NamedError, in_words, is_passing
 from consumer.kafka.outbox import Outbox
@@ -253,3 +255,30 @@ def test_interleaved_runs_are_joined_by_partition() -> None:
 def test_a_message_without_a_timestamp_may_be_an_error() -> None:
     """Such messages are looked at one by one."""
     assert records_of([SomeMessage(("a", 0, 1)), SomeMessage(("a", 0, 2), stamp_ms=-1)]) is None
+
+
+class Restarted:
+    """A broker that denies its topics until it has been asked a few times."""
+
+    def __init__(self, denials: int) -> None:
+        self.denials = denials
+
+    def answer(self) -> str:
+        self.denials -= 1
+        if self.denials >= 0:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        return "there"
+
+
+def test_a_topic_that_was_there_is_asked_for_again() -> None:
+    """A broker that has just started has not read of its topics yet; one never seen is missing."""
+    patience = Patience(FixedClock())
+    assert ask(Restarted(3).answer, patience, 10.0, was_there=True) == "there"
+    with pytest.raises(KafkaException):
+        ask(Restarted(3).answer, patience, 10.0)
+
+
+def test_a_topic_that_stays_away_is_missing_after_all() -> None:
+    """It is asked for until the time is up, and no longer."""
+    with pytest.raises(KafkaException):
+        ask(Restarted(10_000).answer, Patience(FixedClock()), 10.0, was_there=True)

@@ -24,6 +24,7 @@ from consumer.clock import FixedClock
 from consumer.snapshots.beside import SideThread
 from consumer.snapshots.local_folder import LocalFolder
 from consumer.snapshots.memory_store import MemoryStore
+from consumer.snapshots.names import MANIFEST
 from consumer.snapshots.snapshots import Snapshots
 from consumer.snapshots.writing import NotWritten, Written
 from models.lifted import Lifted
@@ -259,6 +260,13 @@ class Heavy(MemoryStore):
         assert self.go.wait(30)
         super().write(name, pieces)
 
+    def read(self, name: str) -> bytes:
+        if name.endswith(MANIFEST):
+            return super().read(name)
+        self.threads.add(get_ident())
+        assert self.go.wait(30)
+        return super().read(name)
+
 
 def test_writing_is_beside_the_loop() -> None:
     """The loop copies and goes on while one thread writes; the stop waits for it."""
@@ -271,6 +279,24 @@ def test_writing_is_beside_the_loop() -> None:
     store.go.set()
     assert isinstance(snapshots.finish(), Written)
     assert len(store.threads) == 1
+    assert get_ident() not in store.threads
+    snapshots.close()
+
+
+def test_reading_is_beside_the_loop() -> None:
+    """While a store is slow to give a part, the loop goes on, and nothing is loaded meanwhile."""
+    store = Heavy()
+    store.go.set()
+    snapshots = Snapshots(store, GROUP, SideThread(), FixedClock())
+    snapshots.begin(moment(1), state())
+    assert isinstance(snapshots.finish(), Written)
+    store.go.clear()
+    (manifest,) = snapshots.newest(TOPIC, 0, not_after=1)
+    loading = snapshots.load(manifest)
+    assert [next(loading).done_bytes for _ in range(5)] == [0] * 5
+    store.go.set()
+    assert [*loading][-1].done_bytes == manifest.raw_bytes
+    assert same(loading.lifted, state())
     assert get_ident() not in store.threads
     snapshots.close()
 
