@@ -71,7 +71,8 @@ format: $(COMPLETE)
 	$(BIN)/ruff check --fix .
 
 docs: $(COMPLETE)
-	$(BIN)/python -m consumer.metrics > docs/metrics.md
+	$(BIN)/python -m consumer.metrics_document > docs/metrics.md
+	$(BIN)/python -m ops.grafana
 
 # uv writes the locks; nobody needs it to use them.
 UV ?= uv
