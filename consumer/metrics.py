@@ -70,7 +70,7 @@ LABELS: Final[Mapping[str, str]] = {
     "property": "A property's name as sent; names beyond the first hundred count as `other`.",
     "python": "Version of the interpreter.",
     "reason": "Why; the meaning of the metric lists them.",
-    "stage": "The hop that refused the record: `decode` or `intake`.",
+    "stage": "What refused the record: `decode`, `key` or `time`.",
     "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
     "topic": "A topic's name.",
     "version": "The program's version.",
@@ -123,7 +123,8 @@ SCORES = Metric(
 )  # fmt: skip
 SCORE_PROBABILITY = Metric(
     "propensity_score_probability_ratio", _HISTOGRAM, "ratio", ("campaign",),
-    "Probabilities published; campaigns that predict a value have none.", PROBABILITY_BOUNDS,
+    "Probabilities published (of a batch, the first 4,096); where values are predicted, none.",
+    PROBABILITY_BOUNDS,
 )  # fmt: skip
 EXAMPLES_OPENED = Metric(
     "propensity_examples_opened_total", _COUNTER, "examples", ("campaign",),
@@ -299,7 +300,7 @@ BUILD_INFO = Metric(
 
 QUALITY: Final[Mapping[str, Metric]] = {
     "rows": _quality("rows", "rows", "Matured rows that the window's figures rest on."),
-    "positives": _quality("positives", "rows", "Rows among them that converted."),
+    "positives": _quality("positives", "rows", "Those that converted, by the weight of each."),
     "log_loss": _quality(
         "log_loss_nats", "nats", "Mean log-loss of the scores as served; lower is better."
     ),

@@ -35,6 +35,8 @@ from models.scorer import Counts, Folded, Scorer
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
+OBSERVED_MAX = 4096  # Of the scores of a batch: a backlog need not be seen to the last one.
+
 
 class ScoringPartition:
     """Folds the records of one partition and says what to produce.
@@ -308,8 +310,9 @@ class ScoringPartition:
 
 def _observe_probabilities(folded: Folded, meters: list[Histogram | None]) -> None:
     """Observe what was published: all campaigns of a batch at once, for they are many."""
-    campaign = folded.scores.campaign[: folded.score_count].astype(np.int64)
-    served = folded.scores.served[: folded.score_count]
+    count = min(folded.score_count, OBSERVED_MAX)
+    campaign = folded.scores.campaign[:count].astype(np.int64)
+    served = folded.scores.served[:count]
     width = len(PROBABILITY_BOUNDS) + 1
     cells = campaign * width + np.searchsorted(PROBABILITY_BOUNDS, served, side="left")
     counts = np.bincount(cells, minlength=len(meters) * width).reshape(-1, width)

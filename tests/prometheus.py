@@ -122,10 +122,9 @@ class Prometheus:
         found: list[dict[str, Any]] = data["result"]
         return found
 
-    def firing(self) -> set[str]:
-        """The alerts that fire now."""
-        alerts = self.ask("alerts")["alerts"]
-        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+    def said(self) -> set[str]:
+        """The alerts that fire, or will if it stays like this."""
+        return {each["labels"]["alertname"] for each in self.ask("alerts")["alerts"]}
 
     def await_series(self, expression: str) -> None:
         """Wait until an expression gives something."""
@@ -139,8 +138,9 @@ class Prometheus:
 def prometheus(folder: Path, target: str, rules: Path | None = None) -> Iterator[Prometheus]:
     """Yield a Prometheus that scrapes `target` as our job, several times in a second."""
     (port,) = free_ports(1)
+    scrape = f"{round(SCRAPE_S * 1000)}ms"
     configuration = {
-        "global": {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": f"{SCRAPE_S}s"},
+        "global": {"scrape_interval": scrape, "evaluation_interval": scrape},
         "rule_files": [str(rules / "*.yml")] if rules else [],
         "scrape_configs": [
             {"job_name": "propensity", "static_configs": [{"targets": [target]}]},

@@ -126,3 +126,14 @@ def test_the_runbook_says_commands_that_exist() -> None:
                 command = found
             elif word.startswith("--"):
                 assert any(word in option.opts for option in command.params), line
+
+
+def test_the_drills_are_those_that_are_played() -> None:
+    """The table of docs/drills.md is that of the tests, alert by alert."""
+    from tests.integration.test_drills import DRILLS
+
+    text = (ROOT / "docs/drills.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| .* \| `(Propensity\w+)`", text, re.MULTILINE)
+    played = {drill: alert for drill, (_, alert) in DRILLS.items()}
+    assert dict(rows) == {**played, "worker-gone": "PropensityWorkerDown"}
+    assert set(dict(rows).values()) <= rules("alert").keys()
