@@ -10,15 +10,18 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from consumer.shoppers import DAY_MS
+from consumer.shoppers import DAY_MS, DEMO_CAMPAIGNS
 from consumer.transactions import Fault, TransactionFault
 from consumer.transport import TransportError
-from tests.integration.shop import Shop, open_shop, scraped
-from tests.prometheus import SCRAPE_S, WAIT_MAX_S, Prometheus
+from tests.broker import NoBrokerError, kafka_jars, own_broker, skip_or_fail
+from tests.integration.live import Site, await_that
+from tests.integration.shop import RULES, Shop, open_shop, scraped
+from tests.prometheus import SCRAPE_S, WAIT_MAX_S, Prometheus, prometheus
 
 DAYS = 20
 Break = Callable[[Shop], None]
@@ -114,3 +117,28 @@ def test_a_worker_that_has_gone_is_seen(tmp_path: Path) -> None:
         server.close()
         await_alert(shop, by, "PropensityWorkerDown")
         assert "PropensityNoWorker" in by.said()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_broker_that_has_gone_is_seen(tmp_path: Path) -> None:
+    """Broker down: a worker of a real Kafka loses its partitions, and nobody is scored."""
+    try:
+        kafka_jars()
+    except NoBrokerError as error:
+        skip_or_fail(str(error))
+    campaigns = tmp_path / "campaigns.yaml"
+    campaigns.write_text(DEMO_CAMPAIGNS, encoding="utf-8")
+    with own_broker() as broker, ExitStack() as stack:
+        site = Site(broker.bootstrap, tmp_path, campaigns, "drill")
+        stack.callback(site.close)
+        created = site.propensity("topics", "create", "--partitions", "2")
+        assert created.returncode == 0, created.stderr
+        worker = site.worker()
+        worker.await_ready()
+        by = stack.enter_context(prometheus(tmp_path, worker.address, RULES))
+        by.await_series("propensity_partitions > 0")
+        assert "PropensityScoringStopped" not in by.said()
+        broker.kill()
+        said = await_that(by.said, lambda alerts: "PropensityScoringStopped" in alerts)
+        assert "PropensityScoringStopped" in said

@@ -135,5 +135,6 @@ def test_the_drills_are_those_that_are_played() -> None:
     text = (ROOT / "docs/drills.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| .* \| `(Propensity\w+)`", text, re.MULTILINE)
     played = {drill: alert for drill, (_, alert) in DRILLS.items()}
-    assert dict(rows) == {**played, "worker-gone": "PropensityWorkerDown"}
+    gone = {"worker-gone": "PropensityWorkerDown", "broker-down": "PropensityScoringStopped"}
+    assert dict(rows) == played | gone
     assert set(dict(rows).values()) <= rules("alert").keys()
