@@ -17,6 +17,8 @@ from grafana_foundation_sdk.builders.dashboard import CustomVariable
 from grafana_foundation_sdk.models import dashboard
 
 from ops.grafana.panels import (
+    GRAPH_HEIGHT,
+    GRAPH_WIDTH,
     GREEN,
     ORANGE,
     RED,
@@ -177,7 +179,7 @@ def change() -> Sequence[Panel]:
               least=None),
         listing("Models", "Which model serves.",
                 {"workers": "count by (campaign, learner, lineage, features) "
-                 f"(propensity_model_info{{{CHOSEN}}})"}, height=7),
+                 f"(propensity_model_info{{{CHOSEN}}})"}, height=GRAPH_HEIGHT, width=GRAPH_WIDTH),
     ]  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard
 
 from ops.grafana.panels import (
+    GRAPH_HEIGHT,
+    GRAPH_WIDTH,
     GREEN,
     ORANGE,
     RED,
@@ -209,7 +211,7 @@ def state() -> Sequence[Panel]:
                   "{{instance}}")),
         listing("What is running", "Versions of the program, the interpreter and the Kafka client.",
                 {"workers": "count by (version, python, librdkafka) "
-                 f"(propensity_build_info{{{HERE}}})"}, height=4),
+                 f"(propensity_build_info{{{HERE}}})"}, height=GRAPH_HEIGHT, width=2 * GRAPH_WIDTH),
     ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 SOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GRAPH_HEIGHT: Final = 7
 GRAPH_WIDTH: Final = 8  # Three beside each other.
-TABLE_WIDTH: Final = 24
+GRID_WIDTH: Final = 24
 GREEN, ORANGE, RED = "green", "orange", "red"
 
 Panel = Builder[dashboard.Panel]
@@ -103,7 +103,7 @@ def graph(title: str, meaning: str, unit: str, *asks: Ask, limits: Sequence[Step
 
 
 def listing(title: str, meaning: str, columns: Mapping[str, str], hidden: Sequence[str] = (),
-            height: int = 6) -> table.Panel:  # fmt: skip
+            height: int = 6, width: int = GRID_WIDTH) -> table.Panel:  # fmt: skip
     """A table of what is now: a column of values for each query, by the column's name."""
     refs = [chr(ord("A") + number) for number in range(len(columns))]
     names: dict[str, object] = {
@@ -118,7 +118,7 @@ def listing(title: str, meaning: str, columns: Mapping[str, str], hidden: Sequen
         .description(meaning)
         .datasource(SOURCE)
         .height(height)
-        .span(TABLE_WIDTH)
+        .span(width)
         .decimals(3)
         .with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ops.grafana.__main__ import FOLDER, dashboards
+from ops.grafana.panels import GRID_WIDTH
 from tests.prometheus import unknown_names
 from tests.test_tidy import ROOT
 from tests.unit.test_alerts import rules
@@ -64,6 +65,21 @@ def test_panels_say_what_they_show(name: str) -> None:
         assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"], panel["title"]
         if panel["type"] == "timeseries" or len(panel["targets"]) > 1:
             assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_panels_lie_beside_each_other(name: str) -> None:
+    """None reaches over the edge, and none covers another."""
+    read = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    cells: set[tuple[int, int]] = set()
+    for panel in read["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= GRID_WIDTH, panel["title"]
+        own = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not own & cells, panel["title"]
+        cells |= own
 
 
 def test_every_metric_can_be_seen() -> None:
