@@ -22,6 +22,8 @@ SOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource
 GRAPH_HEIGHT: Final = 7
 GRAPH_WIDTH: Final = 8  # Three beside each other.
 GRID_WIDTH: Final = 24
+REFS: Final = "ABCDEFGHIJ"
+"""What Grafana calls the queries of a panel."""
 GREEN, ORANGE, RED = "green", "orange", "red"
 
 Panel = Builder[dashboard.Panel]
@@ -59,8 +61,8 @@ def figure(title: str, meaning: str, unit: str, asks: Sequence[Ask], *steps: Ste
         )
         .thresholds(_thresholds(steps or (Step(None, GREEN),)))
     )
-    for ask in asks:
-        panel = panel.with_target(_query(ask).instant())
+    for ref, ask in zip(REFS, asks, strict=False):
+        panel = panel.with_target(_query(ref, ask).instant())
     return panel
 
 
@@ -97,29 +99,28 @@ def graph(title: str, meaning: str, unit: str, *asks: Ask, limits: Sequence[Step
         panel = panel.stacking(
             common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
         )
-    for ask in asks:
-        panel = panel.with_target(_query(ask))
+    for ref, ask in zip(REFS, asks, strict=False):
+        panel = panel.with_target(_query(ref, ask).range())
     return panel
 
 
-def listing(title: str, meaning: str, columns: Mapping[str, str], hidden: Sequence[str] = (),
-            height: int = 6, width: int = GRID_WIDTH) -> table.Panel:  # fmt: skip
+def listing(title: str, meaning: str, columns: Mapping[str, str], height: int = 6,
+            width: int = GRID_WIDTH) -> table.Panel:  # fmt: skip
     """A table of what is now: a column of values for each query, by the column's name."""
-    refs = [chr(ord("A") + number) for number in range(len(columns))]
     names: dict[str, object] = {
-        f"Value #{ref}": name for ref, name in zip(refs, columns, strict=True)
+        f"Value #{ref}": name for ref, name in zip(REFS, columns, strict=False)
     }
     if len(columns) == 1:
         names["Value"] = next(iter(columns))
-    excluded: dict[str, object] = dict.fromkeys(("Time", "__name__", *hidden), True)
+    excluded: dict[str, object] = dict.fromkeys(("Time", "__name__"), True)
     panel = (
         table.Panel()
         .title(title)
         .description(meaning)
         .datasource(SOURCE)
+        .unit("short")
         .height(height)
         .span(width)
-        .decimals(3)
         .with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             dashboard.DataTransformerConfig(
@@ -127,9 +128,9 @@ def listing(title: str, meaning: str, columns: Mapping[str, str], hidden: Sequen
             )
         )
     )
-    for ref, expression in zip(refs, columns.values(), strict=True):
-        query = _query(Ask(expression)).instant().format(PromQueryFormat.TABLE)
-        panel = panel.with_target(query.ref_id(ref))
+    for ref, expression in zip(REFS, columns.values(), strict=False):
+        query = _query(ref, Ask(expression)).instant().format(PromQueryFormat.TABLE)
+        panel = panel.with_target(query)
     return panel
 
 
@@ -181,11 +182,14 @@ def with_rows(
         built = built.with_row(builders.Row(title))
         for panel in panels:
             built = built.with_panel(panel)
-    return built.build()
+    made = built.build()
+    for number, each in enumerate(made.panels or [], 1):
+        each.id_val = number
+    return made
 
 
-def _query(ask: Ask) -> Dataquery:
-    query = Dataquery().datasource(SOURCE).expr(ask.expression)
+def _query(ref: str, ask: Ask) -> Dataquery:
+    query = Dataquery().ref_id(ref).datasource(SOURCE).expr(ask.expression)
     return query.legend_format(ask.legend) if ask.legend else query
 
 

@@ -57,11 +57,12 @@ def test_panels_say_what_they_show(name: str) -> None:
     assert len(set(titles)) >= len(titles) - 1, "Held back is a figure and a graph"
     for panel in panels(name):
         assert panel["description"].endswith("."), panel["title"]
-        assert panel["targets"], panel["title"]
+        refs = [target["refId"] for target in panel["targets"]]
+        assert len(set(filter(None, refs))) == len(refs) > 0, panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}"
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         if panel["type"] == "table":
             continue
-        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"], panel["title"]
         if panel["type"] == "timeseries" or len(panel["targets"]) > 1:
             assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
@@ -71,6 +72,7 @@ def test_panels_say_what_they_show(name: str) -> None:
 def test_panels_lie_beside_each_other(name: str) -> None:
     """None reaches over the edge, and none covers another."""
     read = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    assert len({panel["id"] for panel in read["panels"]}) == len(read["panels"])
     cells: set[tuple[int, int]] = set()
     for panel in read["panels"]:
         place = panel["gridPos"]
