@@ -3,6 +3,7 @@
 #   make test      all tests; the real-Kafka suite where Java and Maven, or KAFKA_BOOTSTRAP, are
 #   make simulate  lives of whole groups with all that can go wrong; ARGS="--seeds 5000 --jobs 4"
 #   make chaos     a hundred kills of workers and a harmed broker, and nothing may be seen of it
+#   make drills    something breaks, and a real Prometheus says so; docs/drills.md
 #   make lint      formatter, linter, types, import contracts
 #   make bench     speed and latency beside the obvious loop and Quix Streams, on a real Kafka
 #   make backtest  quality: public data beside batch models and River, synthetic streams
@@ -18,7 +19,7 @@ COMPLETE := $(VENV)/.stamp-complete
 TESTS ?=
 ARGS ?=
 
-.PHONY: setup demo test simulate chaos bench backtest lint format docs lock clean
+.PHONY: setup demo test simulate chaos drills bench backtest lint format docs lock clean
 .DELETE_ON_ERROR:
 
 setup: $(COMPLETE)
@@ -54,6 +55,9 @@ simulate: $(COMPLETE)
 chaos: $(COMPLETE)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+drills: $(COMPLETE)
+	$(BIN)/python -m pytest tests/integration/test_drills.py -v $(ARGS)
+
 bench: $(COMPLETE)
 	$(BIN)/python -m bench $(ARGS)
 
@@ -71,7 +75,8 @@ format: $(COMPLETE)
 	$(BIN)/ruff check --fix .
 
 docs: $(COMPLETE)
-	$(BIN)/python -m consumer.metrics > docs/metrics.md
+	$(BIN)/python -m consumer.metrics_document > docs/metrics.md
+	$(BIN)/python -m ops.grafana
 
 # uv writes the locks; nobody needs it to use them.
 UV ?= uv

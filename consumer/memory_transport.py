@@ -15,7 +15,7 @@ from consumer.memory_coordinator import MemoryProducer
 from consumer.memory_log import Group, Membership, MemoryLog
 from consumer.ownership import signed, transactional_id, unsigned
 from consumer.topics import TopicOutcome, TopicSpec
-from consumer.transactions import Transactions
+from consumer.transactions import Aborted, Transactions, unheard
 from consumer.transport import (
     Bounds,
     DeliveryMode,
@@ -53,6 +53,7 @@ class MemoryTransport:
         instance: str,
         delivery: DeliveryMode = "at_least_once",
         clock: Clock | None = None,
+        aborted: Aborted = unheard,
     ) -> None:
         self._log = log
         self._group: Group = log.group(group)
@@ -61,7 +62,7 @@ class MemoryTransport:
         self._owner = transactional_id(group, instance) if delivery == "exactly_once" else ""
         self._producer = MemoryProducer(log, self._owner, instance)
         self._patience = Patience(clock or FixedClock())
-        self._transactions = Transactions(self._producer, self._patience)
+        self._transactions = Transactions(self._producer, self._patience, aborted)
         self._member: Membership | None = None
         self._topics: list[str] = []
         self._next: dict[Partition, int] = {}

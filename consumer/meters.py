@@ -32,6 +32,10 @@ class Counter:
         assert amount >= 0
         self.value += amount
 
+    def follow(self, total: float) -> None:
+        """Stand where somebody else has counted to; less than before means a new beginning."""
+        self.value = float(total)
+
 
 class Gauge:
     """Stands where it was last set."""
@@ -75,12 +79,16 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def observe_counted(self, counts: list[int], total: float) -> None:
+        """Observe what somebody else has counted, between the same bounds, and added up."""
+        self.counts = [before + more for before, more in zip(self.counts, counts, strict=True)]
+        self.total += total
+
     def observe_each(self, values: NDArray[np.float64]) -> None:
         """Observe every element of ``values``, at once."""
         cells = np.searchsorted(self._bounds_array, values, side="left")
-        added = np.bincount(cells, minlength=len(self.counts)).tolist()
-        self.counts = [before + more for before, more in zip(self.counts, added, strict=True)]
-        self.total += float(values.sum())
+        counts = np.bincount(cells, minlength=len(self.counts)).tolist()
+        self.observe_counted(counts, float(values.sum()))
 
 
 Cell = TypeVar("Cell", Counter, Gauge, Histogram)

@@ -49,6 +49,9 @@ LATENCY_BOUNDS_S: Final = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25),
     *(0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
 )
+PROBABILITY_BOUNDS: Final = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+)
 BATCH_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 LABELS: Final[Mapping[str, str]] = {
@@ -67,7 +70,7 @@ LABELS: Final[Mapping[str, str]] = {
     "property": "A property's name as sent; names beyond the first hundred count as `other`.",
     "python": "Version of the interpreter.",
     "reason": "Why; the meaning of the metric lists them.",
-    "stage": "The hop that refused the record: `decode` or `intake`.",
+    "stage": "What refused the record: `decode`, `key` or `time`.",
     "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
     "topic": "A topic's name.",
     "version": "The program's version.",
@@ -94,6 +97,10 @@ EVENTS_NOT_SCORED = Metric(
     "propensity_events_not_scored_total", _COUNTER, "events", ("partition",),
     "Events, among those taken, that no campaign wants a score for.",
 )  # fmt: skip
+EVENTS_WAITING = Metric(
+    "propensity_events_waiting", _GAUGE, "events", ("partition",),
+    "Events in the log that were not taken yet; ends of transactions count, too.",
+)  # fmt: skip
 DEAD_LETTERS = Metric(
     "propensity_dead_letters_total", _COUNTER, "records", ("stage", "field"),
     "Records that could not be read, by what was wrong with them.",
@@ -114,6 +121,11 @@ SCORES = Metric(
     "propensity_scores_total", _COUNTER, "scores", ("campaign", "status"),
     "Scores published, by the status they carry.",
 )  # fmt: skip
+SCORE_PROBABILITY = Metric(
+    "propensity_score_probability_ratio", _HISTOGRAM, "ratio", ("campaign",),
+    "Probabilities published (of a batch, the first 4,096); where values are predicted, none.",
+    PROBABILITY_BOUNDS,
+)  # fmt: skip
 EXAMPLES_OPENED = Metric(
     "propensity_examples_opened_total", _COUNTER, "examples", ("campaign",),
     "Examples that began to wait for their outcome.",
@@ -128,8 +140,7 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Rows not learned: `repeated`, `superseded` lineage, `silent` (no answer came for too long), "
-    "or `replaced` in the fair sample.",
+    "Rows not learned: `repeated`, `superseded` lineage, or `silent` (nobody converts any more).",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -232,6 +243,16 @@ COMMITS = Metric(
     "propensity_commits_total", _COUNTER, "commits", (),
     "Commits of outputs and offsets.",
 )  # fmt: skip
+COMMIT_TIME = Metric(
+    "propensity_commit_timestamp_seconds", _GAUGE, "seconds since the epoch", (),
+    "Wall time of the last commit; an idle worker has nothing to commit.",
+)  # fmt: skip
+TRANSACTIONS_ABORTED = Metric(
+    "propensity_transactions_aborted_total", _COUNTER, "transactions", ("reason",),
+    "Transactions aborted: `again` (the same bytes are produced again), `lost` (the group gave "
+    "the partitions away), `fenced` (another producer has our name), `given_back` (partitions, "
+    "or the stop) or `failed` (the worker exits).",
+)  # fmt: skip
 RECORDS_PRODUCED = Metric(
     "propensity_records_produced_total", _COUNTER, "records", ("topic",),
     "Records handed to the broker.",
@@ -257,8 +278,8 @@ MODEL_INFO = Metric(
     "Which model serves.",
 )  # fmt: skip
 DRIFT_ALARMS = Metric(
-    "propensity_drift_alarms", _GAUGE, "alarms", ("campaign", "learner", "kind"),
-    "Times that a change was found since the learner began; it only grows.",
+    "propensity_drift_alarms_total", _COUNTER, "alarms", ("campaign", "learner", "kind"),
+    "Times that a change was found since the learner began, as its state has them.",
 )  # fmt: skip
 STABILITY = Metric(
     "propensity_stability_index_ratio", _GAUGE, "index", ("campaign", "learner", "kind"),
@@ -279,7 +300,7 @@ BUILD_INFO = Metric(
 
 QUALITY: Final[Mapping[str, Metric]] = {
     "rows": _quality("rows", "rows", "Matured rows that the window's figures rest on."),
-    "positives": _quality("positives", "rows", "Rows among them that converted."),
+    "positives": _quality("positives", "rows", "Those that converted, by the weight of each."),
     "log_loss": _quality(
         "log_loss_nats", "nats", "Mean log-loss of the scores as served; lower is better."
     ),
@@ -344,56 +365,16 @@ QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
 
 METRICS: Final[tuple[Metric, ...]] = (
-    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
-    *(SCORED_EVENTS, SCORES, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
-    *(
-        EVENT_CLOCK,
-        EVENT_FRESHNESS,
-        LAG,
-        PARTITIONS,
-        PARTITION_PAUSED,
-        PARTITION_STALLED,
-        REBALANCES,
-    ),
+    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_WAITING),
+    *(DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
+    *(SCORED_EVENTS, SCORES, SCORE_PROBABILITY, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
+    *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS),
+    *(PARTITION_PAUSED, PARTITION_STALLED, REBALANCES),
     *(SNAPSHOT_TIME, SNAPSHOT_BYTES, SNAPSHOT_DURATION, SNAPSHOT_PAUSE, SNAPSHOTS_FAILED),
-    *(SERVED_UNKNOWN, COMMITS_REFUSED),
-    *(RECOVERY_PROGRESS, REBUILD_PROGRESS, COMMITS, RECORDS_PRODUCED, WORKER_TURN),
+    *(COMMITS, COMMIT_TIME, COMMITS_REFUSED, TRANSACTIONS_ABORTED, SERVED_UNKNOWN),
+    *(RECOVERY_PROGRESS, REBUILD_PROGRESS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
 )
-
-
-def document() -> str:
-    """Write docs/metrics.md."""
-    lines = [
-        "# Metrics",
-        "",
-        "What the worker shows on `/metrics`, made from `consumer/metrics.py` by",
-        "`python -m consumer.metrics > docs/metrics.md`; a test holds the two equal. The usual",
-        "`process_*` and `python_*` metrics of the Prometheus library stand beside these.",
-        "",
-        "| name | kind | unit | labels | meaning |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| `{metric.name}` | {metric.kind} | {metric.unit} "
-        f"| {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
-        for metric in METRICS
-    ]
-    lines += ["", "## Labels", "", "| label | is |", "|---|---|"]
-    lines += [f"| `{label}` | {meaning} |" for label, meaning in LABELS.items()]
-    lines += ["", "## Buckets", ""]
-    lines += [
-        f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
-        for metric in METRICS
-        if metric.kind is Kind.HISTOGRAM
-    ]
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.stdout.write(document())

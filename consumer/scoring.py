@@ -20,6 +20,8 @@ from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.folded_under import TailPiece
 from consumer.logs import log
+from consumer.meters import Histogram
+from consumer.metrics import PROBABILITY_BOUNDS
 from consumer.positions import Start
 from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
@@ -32,6 +34,8 @@ from models.plan import Plan
 from models.scorer import Counts, Folded, Scorer
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
+
+OBSERVED_MAX = 4096  # Of the scores of a batch: a backlog need not be seen to the last one.
 
 
 class ScoringPartition:
@@ -65,6 +69,10 @@ class ScoringPartition:
         self._telemetry = telemetry
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
+        self._probabilities = [
+            None if campaign.predict == "value" else meters.probabilities
+            for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)
+        ]
         self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
         self._settings = settings
         self._plan = plan
@@ -236,6 +244,7 @@ class ScoringPartition:
             keys, values = self._encoder.encode(folded)
             outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
             self._observe_latency(records, folded)
+            _observe_probabilities(folded, self._probabilities)
         if folded.rows:
             rows = folded.rows
             outgoing.append(Outgoing(self._topics.examples, None, rows.keys, rows.values))
@@ -294,10 +303,24 @@ class ScoringPartition:
             elif more:
                 self._telemetry.property_ignored(name, more)
         self._last_ignored = ignored
-        done = self.start.committed - self.start.origin
-        if done:
-            progress = min(1.0, (self.next_offset - self.start.origin) / done)
-            self._meters.rebuild_progress.set(progress)
+        whole = self.start.committed - self.start.origin
+        done = (self.next_offset - self.start.origin) / whole if self.rebuilds else 1.0
+        self._meters.rebuild_progress.set(done)
+
+
+def _observe_probabilities(folded: Folded, meters: list[Histogram | None]) -> None:
+    """Observe what was published: all campaigns of a batch at once, for they are many."""
+    count = min(folded.score_count, OBSERVED_MAX)
+    campaign = folded.scores.campaign[:count].astype(np.int64)
+    served = folded.scores.served[:count]
+    width = len(PROBABILITY_BOUNDS) + 1
+    cells = campaign * width + np.searchsorted(PROBABILITY_BOUNDS, served, side="left")
+    counts = np.bincount(cells, minlength=len(meters) * width).reshape(-1, width)
+    totals = np.bincount(campaign, served, minlength=len(meters))
+    for index in np.flatnonzero(counts.any(axis=1)):
+        meter = meters[index]
+        if meter is not None:
+            meter.observe_counted(counts[index].tolist(), float(totals[index]))
 
 
 def _count_scores(folded: Folded, campaigns: list[CampaignMeters]) -> None:

@@ -235,6 +235,8 @@ class Share:
         """How far behind a partition is, and for how long it has not moved although it could."""
         lag = max(0, (self._transport.high_seen(partition) or 0) - next_offset)
         self._telemetry.lag(*partition).set(lag)
+        if partition.topic == self._settings.topics.events:
+            self._telemetry.events_waiting(partition.index).set(lag)
         now_s = self._clock.monotonic_s()
         stood_at, since_s = self._stood.get(partition, (-1, now_s))
         # Ends of transactions have offsets too, and are never read: a few say nothing.

@@ -21,6 +21,10 @@ from consumer.clock import Clock
 from consumer.meters import Counter, Family, Gauge, Histogram
 from consumer.metrics import METRICS, Kind, Metric
 
+ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
+DROPPED: Final = ("repeated", "superseded", "silent")
+EVICTED: Final = ("profiles_max", "seen_ids_max")
+LIMITS: Final = ("open_examples_max", "unknown_campaign", "unreadable_example")
 HOPS: Final = ("poll", "decode", "score", "encode", "publish", "commit", "learn")
 STATUSES: Final = ("warming", "ready", "unreliable", "paused", "catching_up")
 _SENDERS_NAMES_MAX: Final = 100
@@ -49,7 +53,7 @@ class Telemetry:
             hop: self.histogram(metrics.HOP_DURATION, hop) for hop in HOPS
         }
         self.batch_size = self.histogram(metrics.BATCH_SIZE)
-        self.commits = self.counter(metrics.COMMITS)
+        self._commits = self.counter(metrics.COMMITS)
         self.commits_refused = self.counter(metrics.COMMITS_REFUSED)
         self.snapshots_failed = self.counter(metrics.SNAPSHOTS_FAILED)
         self.snapshot_pause = self.histogram(metrics.SNAPSHOT_PAUSE)
@@ -58,12 +62,23 @@ class Telemetry:
         self.values_clipped = self.counter(metrics.VALUES_CLIPPED)
         self._score_latency = self.histogram(metrics.SCORE_LATENCY)
         self._worker_turn = self.gauge(metrics.WORKER_TURN)
+        self._begin_at_zero()
         self.gauge(metrics.BUILD_INFO, __version__, platform.python_version(), librdkafka).set(1)
         self._registry = CollectorRegistry()
         self._registry.register(_Exposed(self))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+
+    def _begin_at_zero(self) -> None:
+        """Show what has not happened yet: an increase from nothing at all is seen by nobody."""
+        for metric, names in (
+            (metrics.TRANSACTIONS_ABORTED, ABORTED),
+            (metrics.EVICTIONS, EVICTED),
+            (metrics.LIMIT_HITS, LIMITS),
+        ):
+            for name in names:
+                self.counter(metric, name)
 
     def counter(self, metric: Metric, *labels: str) -> Counter:
         """Give one counter of the table; bind it once."""
@@ -100,6 +115,10 @@ class Telemetry:
         """Give the gauge of how long a partition has had records to read and read none."""
         return self.gauge(metrics.PARTITION_STALLED, topic, str(partition))
 
+    def events_waiting(self, partition: int) -> Gauge:
+        """Give the gauge of how many events of a partition were not taken yet."""
+        return self.gauge(metrics.EVENTS_WAITING, str(partition))
+
     def owned(self, topic: str, partitions: int) -> None:
         """Say how many partitions of a topic this worker owns."""
         self.gauge(metrics.PARTITIONS, topic).set(partitions)
@@ -111,6 +130,16 @@ class Telemetry:
     def produced(self, topic: str) -> Counter:
         """Give the counter of records handed to the broker."""
         return self.counter(metrics.RECORDS_PRODUCED, topic)
+
+    def committed(self) -> None:
+        """Count a commit of outputs and offsets, and say when it was."""
+        self._commits.add()
+        self.gauge(metrics.COMMIT_TIME).set(self._clock.now_ms() / 1000)
+
+    def transaction_aborted(self, reason: str) -> None:
+        """Count a transaction that was aborted, by one of `ABORTED`."""
+        assert reason in ABORTED, reason
+        self.counter(metrics.TRANSACTIONS_ABORTED, reason).add()
 
     def score_latency(self, durations_s: NDArray[np.float64]) -> None:
         """Observe event to score, in seconds, for every event of a batch that has a stamp."""
@@ -226,6 +255,10 @@ class CampaignMeters:
         self.converted = counter(metrics.EXAMPLES_CLOSED, campaign, "converted")
         self.not_converted = counter(metrics.EXAMPLES_CLOSED, campaign, "not_converted")
         self.examples_learned = counter(metrics.EXAMPLES_LEARNED, campaign, learner)
+        self.probabilities = telemetry.histogram(metrics.SCORE_PROBABILITY, campaign)
+        self._dropped: Mapping[str, Counter] = {
+            reason: counter(metrics.EXAMPLES_DROPPED, campaign, reason) for reason in DROPPED
+        }
         self.version = gauge(metrics.MODEL_VERSION, campaign, learner)
         self._statuses = {
             status: gauge(metrics.MODEL_STATUS, campaign, status) for status in STATUSES
@@ -235,8 +268,8 @@ class CampaignMeters:
         self._learner = learner
 
     def dropped(self, reason: str, amount: int = 1) -> None:
-        """Count rows not learned: ``repeated``, ``superseded``, ``silent`` or ``replaced``."""
-        self._telemetry.counter(metrics.EXAMPLES_DROPPED, self._campaign, reason).add(amount)
+        """Count rows not learned, for a reason of `DROPPED`."""
+        self._dropped[reason].add(amount)
 
     def status(self, status: str) -> None:
         """Say the status of the model that serves."""
@@ -277,8 +310,13 @@ class CampaignMeters:
         """Say what is watched besides; ``None`` is not known yet and is not shown."""
         for figure, (metric, *kind) in metrics.WATCHED.items():
             value = figures.get(figure)
-            if value is not None:
-                self._telemetry.gauge(metric, self._campaign, self._learner, *kind).set(value)
+            if value is None:
+                continue
+            labels = (self._campaign, self._learner, *kind)
+            if metric.kind is Kind.COUNTER:
+                self._telemetry.counter(metric, *labels).follow(value)
+            else:
+                self._telemetry.gauge(metric, *labels).set(value)
 
 
 class _Exposed(Collector):

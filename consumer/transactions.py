@@ -14,8 +14,15 @@ from typing import Protocol
 from consumer.deadline import COMMIT_MAX_S, Deadline, Patience
 from consumer.transport import Outgoing, OwnershipLostError, Partition, Position, TransportError
 
+Aborted = Callable[[str], None]
+
 RETRY_S = 0.02
 FENCED_AGAIN_S = 60.0  # Twice within this time: somebody else has our name.
+
+
+def unheard(reason: str) -> None:
+    """Nobody asks why transactions are aborted."""
+    del reason
 
 
 class Fault(Enum):
@@ -69,12 +76,16 @@ class Transactions:
     """Commits outputs and positions together, or neither.
 
     What was produced since the last commit is kept, so that an aborted transaction is done again
-    with the same bytes: the folds have moved on, and need not go back.
+    with the same bytes: the folds have moved on, and need not go back. `aborted` hears why one
+    was aborted: a reason of `consumer.metrics.TRANSACTIONS_ABORTED`.
     """
 
-    def __init__(self, producer: TransactionalProducer, patience: Patience) -> None:
+    def __init__(
+        self, producer: TransactionalProducer, patience: Patience, aborted: Aborted = unheard
+    ) -> None:
         self._producer = producer
         self._patience = patience
+        self._aborted = aborted
         self._pending: list[Outgoing] = []
         self._is_open = False
         self._is_broken = False
@@ -116,7 +127,7 @@ class Transactions:
                     self._renew(fault)
                     raise OwnershipLostError(fault.error.problem) from fault
                 if fault.kind is Fault.LOST:
-                    self.give_up()
+                    self._give_up("lost")
                     raise OwnershipLostError(fault.error.problem) from fault
                 if fault.kind is Fault.FATAL or deadline.passed:
                     raise self._dead(fault) from fault
@@ -132,9 +143,12 @@ class Transactions:
         ------
         TransportError: it cannot even be aborted.
         """
+        self._give_up("given_back")
+
+    def _give_up(self, reason: str) -> None:
         self._pending.clear()
         try:
-            self._abort(self._patience.at_most(COMMIT_MAX_S))
+            self._abort(self._patience.at_most(COMMIT_MAX_S), reason)
         except TransactionFault as fault:
             if fault.kind is not Fault.FENCED:
                 raise self._dead(fault) from fault
@@ -142,6 +156,11 @@ class Transactions:
 
     def lost(self) -> None:
         """We were thought dead: a successor may have ended what was open, and fenced us."""
+        if self._is_open:
+            self._aborted("lost")
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._pending.clear()
         self._is_open = self._is_broken = False
         self._producer.renew()
@@ -156,10 +175,13 @@ class Transactions:
         if self._fenced_s is not None and now_s - self._fenced_s < FENCED_AGAIN_S:
             raise self._dead(fault) from fault
         self._fenced_s = now_s
-        self.lost()
+        self._aborted("fenced")
+        self._begin_anew()
 
     def _dead(self, fault: TransactionFault) -> TransportError:
         """Leave what is open to the successor, which ends it; no call of ours can any more."""
+        if self._is_open:
+            self._aborted("failed")
         self._is_open = False
         return fault.error
 
@@ -197,9 +219,10 @@ class Transactions:
             self._producer.begin()
             self._is_open = True
 
-    def _abort(self, deadline: Deadline) -> None:
+    def _abort(self, deadline: Deadline, reason: str = "again") -> None:
         if self._is_open:
             self._persist(self._producer.abort, deadline)
+            self._aborted(reason)
         self._is_open = self._is_broken = False
 
     def _persist(self, call: Callable[[], None], deadline: Deadline) -> None:

@@ -154,7 +154,7 @@ class Worker:
                 self._refused(error)
                 done = False
             else:
-                self._telemetry.commits.add()
+                self._telemetry.committed()
                 self._telemetry.hops["commit"].observe(self._clock.monotonic_s() - begun_s)
         self._pacing.committed(begun_s, self._clock.monotonic_s())
         return done

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("schemas", "models", "consumer", "bench", "tests")
+PACKAGES = ("schemas", "models", "consumer", "bench", "tests", "ops")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 FORBIDDEN_MODULES = {

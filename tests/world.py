@@ -156,6 +156,7 @@ class World:
             instance=instance,
             delivery=mine.delivery,
             clock=self.clock,
+            aborted=telemetry.transaction_aborted,
         )
         worker = Worker(transport, around)
         self.telemetry[id(worker)], self.health[id(worker)] = telemetry, health

@@ -78,6 +78,7 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
             group=settings.group,
             instance=settings.instance,
             delivery=settings.delivery,
+            aborted=telemetry.transaction_aborted,
         )
         around = Surroundings(settings, plan, clock, telemetry, health, snapshots, rebuild)
         worker = Worker(transport, around)

@@ -18,7 +18,7 @@ from consumer.kafka.delivery import GroupInWords, Member
 from consumer.kafka.errors import FENCED, OWNERSHIP_LOST, is_passing
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import offsets
-from consumer.transactions import Fault, TransactionFault, Transactions
+from consumer.transactions import Aborted, Fault, TransactionFault, Transactions, unheard
 from consumer.transport import Outgoing, Partition, Position, TransportError
 
 _LOGGER = logging.getLogger("kafka")
@@ -131,9 +131,11 @@ def fault_of(error: KafkaError) -> Fault:
 class InTransactions:
     """`Delivery` by transactions."""
 
-    def __init__(self, producer: KafkaProducer, patience: Patience) -> None:
+    def __init__(
+        self, producer: KafkaProducer, patience: Patience, aborted: Aborted = unheard
+    ) -> None:
         self._producer = producer
-        self._transactions = Transactions(producer, patience)
+        self._transactions = Transactions(producer, patience, aborted)
 
     def be_ready(self) -> None:
         self._producer.be_ready()

@@ -39,6 +39,7 @@ from consumer.kafka.topics import create_topic, topic_id
 from consumer.kafka.transactional import InTransactions, KafkaProducer
 from consumer.ownership import signed, transactional_id
 from consumer.topics import TopicOutcome, TopicSpec
+from consumer.transactions import Aborted, unheard
 from consumer.transport import (
     Bounds,
     DeliveryMode,
@@ -64,7 +65,7 @@ class KafkaTransport:
     With `exactly_once`, what is produced and what is committed form one transaction. With
     `at_least_once`, positions are committed once everything produced is acknowledged, without
     waiting for the answer: an error in it is raised by the next `commit`. While partitions are
-    being given back, commits wait.
+    being given back, commits wait. `aborted` hears why a transaction was aborted.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class KafkaTransport:
         instance: str,
         delivery: DeliveryMode = "at_least_once",
         clock: Clock | None = None,
+        aborted: Aborted = unheard,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._patience = Patience(self._clock)
@@ -91,16 +93,12 @@ class KafkaTransport:
             asker = self._consumer({"isolation.level": "read_uncommitted"})
             self._asker = Asker(asker, patience=self._patience, in_words=self._error)
             self._acknowledged: Acknowledged | None = None
-            self._delivery = self._make_delivery()
+            self._delivery = self._make_delivery(aborted)
 
-    def _make_delivery(self) -> Delivery:
-        configuration = (
-            self._configuration.transactional_producer(self._owner)
-            if self._owner
-            else self._configuration.producer()
-        )
-
-        in_words = partial(self._error, subject=self._configuration.group)
+    def _make_delivery(self, aborted: Aborted) -> Delivery:
+        own = self._configuration
+        configuration = own.transactional_producer(self._owner) if self._owner else own.producer()
+        in_words = partial(self._error, subject=own.group)
 
         def told(error: KafkaError | None, message: Message) -> None:
             self._outbox.told(error, message)
@@ -110,11 +108,9 @@ class KafkaTransport:
 
         self._outbox = Outbox(make(), self._patience, self._error)
         if self._owner:
-            self._takeover = Takeover(
-                self._configuration, self._owner, self._admin, self._client, self._patience
-            )
+            self._takeover = Takeover(own, self._owner, self._admin, self._client, self._patience)
             kafka = KafkaProducer(make, self._outbox, self._joined, self._patience, in_words)
-            return InTransactions(kafka, self._patience)
+            return InTransactions(kafka, self._patience, aborted)
         self._acknowledged = Acknowledged(
             self._outbox, self._joined, self._asker, self._patience, in_words
         )

@@ -24,10 +24,11 @@ SESSION_TIMEOUT_MS = 6000
 
 
 class Log(Protocol):
-    """A log under test."""
+    """A log under test; its members tell `aborted` why a transaction was."""
 
     name: str
     delivery: DeliveryMode
+    aborted: list[str]
 
     def topic(self) -> str:
         """Create a topic of `PARTITIONS` partitions and return its name."""
@@ -46,6 +47,7 @@ class MemoryUnderTest:
     def __init__(self, delivery: DeliveryMode) -> None:
         self.delivery = delivery
         self.log = MemoryLog()
+        self.aborted: list[str] = []
         self._names = count()
 
     def topic(self) -> str:
@@ -54,7 +56,13 @@ class MemoryUnderTest:
         return name
 
     def member(self, group: str, instance: str) -> Transport:
-        return MemoryTransport(self.log, group=group, instance=instance, delivery=self.delivery)
+        return MemoryTransport(
+            self.log,
+            group=group,
+            instance=instance,
+            delivery=self.delivery,
+            aborted=self.aborted.append,
+        )
 
 
 class KafkaUnderTest:
@@ -72,6 +80,7 @@ class KafkaUnderTest:
         self.name = name
         self.delivery = delivery
         self.bootstrap = bootstrap
+        self.aborted: list[str] = []
         self._cluster = cluster
         self._made: list[KafkaTransport] = []
 
@@ -91,7 +100,13 @@ class KafkaUnderTest:
             "max.poll.interval.ms": SESSION_TIMEOUT_MS,
             "heartbeat.interval.ms": 200,
         }
-        transport = KafkaTransport(settings, group=group, instance=instance, delivery=self.delivery)
+        transport = KafkaTransport(
+            settings,
+            group=group,
+            instance=instance,
+            delivery=self.delivery,
+            aborted=self.aborted.append,
+        )
         self._made.append(transport)
         return transport
 

@@ -120,6 +120,7 @@ def test_an_abort_that_leaves_us_the_owner_is_done_again(log: Log, faults: Any) 
     reader.transport.produce(one_record(topic, b"c"))
     reader.transport.commit({partition: Position(1, "b and c")})
     assert left == [], "every fault struck"
+    assert log.aborted == ["again"] * sum(kind is Fault.ABORT for _, _, kind in faults)
     turn_until(lambda: len(reader.values) >= 3, reader)
     assert reader.values == [b"a", b"b", b"c"]
     assert reader.transport.committed([partition]) == {partition: Position(1, "b and c")}
@@ -153,6 +154,7 @@ def test_lost_ownership_takes_the_outputs_along(log: Log) -> None:
     reader.transport.produce(one_record(topic, b"never"))
     with pytest.raises(OwnershipLostError):
         reader.transport.commit({partition: Position(0)})
+    assert log.aborted == ["lost"]
     reader.transport.produce(one_record(topic, b"later"))
     reader.transport.commit({partition: Position(0)})
     turn_until(lambda: len(reader.values) >= 1, reader)
@@ -174,6 +176,7 @@ def test_a_namesake_fences_the_one_before(log: Log) -> None:
     assert second.values == [b"mine"]
     with pytest.raises(OwnershipLostError):
         produce_and_commit(first, one_record(topic, b"zombie"))
+    assert log.aborted == ["fenced"]
     assert read_all(log, partition) == [b"mine"]
 
 

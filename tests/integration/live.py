@@ -141,7 +141,7 @@ class LiveWorker:
         await_that(self.said, lambda lines: "started" in lines or self._process.poll() is not None)
         assert self._process.poll() is None, log.read_text(encoding="utf-8")
         started = next(entry for entry in self.entries() if entry["event"] == "started")
-        self._address: str = started["http"].removeprefix("http://")
+        self.address: str = started["http"].removeprefix("http://")
 
     def entries(self) -> list[dict[str, Any]]:
         """Its log."""
@@ -154,7 +154,7 @@ class LiveWorker:
 
     def get(self, path: str) -> tuple[int, str]:
         """Ask it over HTTP."""
-        connection = HTTPConnection(self._address, timeout=5)
+        connection = HTTPConnection(self.address, timeout=5)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
