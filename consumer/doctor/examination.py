@@ -76,11 +76,11 @@ SAMPLE_TELLS_MIN: Final = 100
 """Of so many events it means something that a type is not among them."""
 
 CHECKS: Final = (
-    *("versions", "campaign file", "broker", "topics", "partitions", "cleanup", "retention"),
-    *("topic settings", "rights", "group", "keys", "events", "clock", "history"),
+    *("versions", "campaign file", "broker", "rights", "topics", "partitions", "cleanup"),
+    *("retention", "topic settings", "group", "keys", "events", "clock", "history"),
     *("snapshot store", "shared store", "disk", "memory"),
 )
-"""In the order of the report."""
+"""In the order of the report: what comes first mends some of what comes later."""
 
 Found = TypeVar("Found")
 
@@ -91,12 +91,21 @@ class Examination:
     Parameters
     ----------
     lines: how remedies are said as commands.
+    store_max_s: how long the store of snapshots may take for each question.
     """
 
-    def __init__(self, settings: Settings, lines: CommandLines, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lines: CommandLines,
+        clock: Clock,
+        *,
+        store_max_s: float = STORE_MAX_S,
+    ) -> None:
         self._settings = settings
         self._lines = lines
         self._clock = clock
+        self._store_max_s = store_max_s
         self._findings: list[Finding] = []
         self._cluster: Cluster | None = None
         self._seen: dict[str, TopicSeen] | None = None
@@ -123,7 +132,7 @@ class Examination:
 
     def _missing_for(self, check: str) -> str:
         """Why a check had nothing to judge; what it needs has a line of its own."""
-        if self._seen is None:
+        if self._seen is None and check != "disk":
             return "needs the broker"
         needed = {
             **dict.fromkeys(("partitions", "cleanup", "retention"), "needs the topics"),
@@ -191,11 +200,11 @@ class Examination:
         self._findings += [
             *judge_presence(settings.topics, seen, lines),
             *judge_partitions(settings.topics, seen, lines),
-            *judge_sight(seen, lines),
             *judge_cleanup(specs, seen, lines),
             *judge_retention(settings, specs, seen, max(horizons, default=None), lines),
             *judge_settings_of_topics(specs, seen, len(self._cluster.addresses), lines),
             *judge_rights(settings, seen, self._group, lines),
+            *judge_sight(seen, lines),
             *judge_members(self._group.members),
         ]
 
@@ -269,7 +278,7 @@ class Examination:
             store = open_store(url)
             marks = self._in_time(lambda: leave_mark(store, settings.group, settings.instance))
         except StoreSilentError:
-            said = f"{url} does not answer within {STORE_MAX_S:.0f} s"
+            said = f"{url} does not answer within {self._store_max_s:.0f} s"
             self._findings.append(Finding("snapshot store", "not looked", said))
             return
         except WorldError as error:
@@ -305,7 +314,7 @@ class Examination:
         try:
             kept = self._in_time(lambda: kept_snapshots(snapshots, events))
         except StoreSilentError:
-            said = f"the snapshots cannot be listed within {STORE_MAX_S:.0f} s"
+            said = f"the snapshots cannot be listed within {self._store_max_s:.0f} s"
             self._findings.append(Finding("history", "not looked", said))
             return
         topic = self._seen[settings.topics.events].identity
@@ -340,7 +349,7 @@ class Examination:
 
     def _in_time(self, work: Callable[[], Found]) -> Found:
         """Do it beside us: a store that hangs does not keep the report."""
-        return self._side.run(work).result(STORE_MAX_S)
+        return self._side.run(work).result(self._store_max_s)
 
 
 def _newest(

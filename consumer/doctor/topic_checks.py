@@ -209,10 +209,10 @@ def _is(words: Sequence[str]) -> str:
 
 
 def judge_sight(seen: Seen, lines: CommandLines) -> list[Finding]:
-    """Topics whose settings we may not see: their cleanup and retention are not looked at."""
+    """Topics whose settings we may not see: nobody looks at their cleanup and retention."""
     return [
         Finding(
-            "topic settings",
+            "rights",
             "not looked",
             f"we may not see the settings of {name}",
             command=lines.allow("topic", name, DESCRIBE_CONFIGS),

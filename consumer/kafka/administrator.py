@@ -50,9 +50,10 @@ class _Versions(logging.Handler):
 class Administrator:
     """Asks the cluster of these settings; every answer comes within seconds, or raises.
 
-    Raises, from every question
-    ---------------------------
-    TransportError: nobody answers, the login or the right is refused.
+    Raises
+    ------
+    TransportError: here, a setting is refused; from each question, nobody answers, or the login or
+        the right is refused.
     """
 
     def __init__(
@@ -69,7 +70,10 @@ class Administrator:
         heard.handlers = [self._versions]
         told: dict[str, Any] = {"debug": "feature", "log_level": 7}
         told |= {"logger": heard, "error_cb": self._on_error}
-        self._admin = AdminClient({**configuration.client(), **told})
+        try:
+            self._admin = AdminClient({**configuration.client(), **told})
+        except KafkaException as error:  # A setting that the client does not know.
+            raise self._error(error.args[0], "") from error
 
     def cluster(self) -> Cluster:
         """The brokers that the cluster has, and what those that we are connected to speak."""

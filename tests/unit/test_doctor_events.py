@@ -8,6 +8,7 @@ Source: docs/doctor.md, "Events", "Snapshots" and "This machine".
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ from schemas.settings import Limits, Settings
 
 SETTINGS = Settings()
 LINES = CommandLines({"bootstrap.servers": "kafka:9092"}, config=None, campaigns=None)
+Pair = tuple[bytes | None, bytes | None]
 NOW_MS = 1_790_000_000_000
 CAMPAIGNS = (
     "version: 1\ncampaigns:\n  a:\n    goal: {event: x}\n    horizon: 7d\n    score_on: [y]\n"
@@ -65,7 +67,7 @@ def event(customer: str, **changes: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
-def records(index: int, pairs: list[tuple[bytes | None, bytes | None]]) -> Records:
+def records(index: int, pairs: Sequence[Pair]) -> Records:
     """Keys and values in one partition, all stamped at the same time."""
     count = len(pairs)
     return Records(
@@ -83,7 +85,7 @@ def sampled(*batches: Records, keys: str = "strict", mapping: InputMapping | Non
     return read_sample(batches, door)
 
 
-GOOD = [(f"c{number}".encode(), event(f"c{number}")) for number in range(9)]
+GOOD: list[Pair] = [(f"c{number}".encode(), event(f"c{number}")) for number in range(9)]
 
 
 def test_good_events_are_well() -> None:
@@ -95,7 +97,7 @@ def test_good_events_are_well() -> None:
 
 def test_keys_that_are_not_the_customer() -> None:
     """One is a warning, a partition full of them a failure; the remedy lets them in."""
-    foreign: list[tuple[bytes | None, bytes | None]] = [(b"order-1", event("c1"))]
+    foreign: list[Pair] = [(b"order-1", event("c1"))]
     few = only(judge_keys(sampled(records(0, [*GOOD, *foreign])), SETTINGS, LINES))
     assert few.verdict == "warning"
     assert "partition" not in few.found
@@ -130,7 +132,7 @@ def test_a_customer_in_two_partitions(keys: Any) -> None:
 )
 def test_events_that_cannot_be_read(value: bytes | None, said: str) -> None:
     """A few are a warning, most of a partition a failure; the record can be looked at."""
-    bad: list[tuple[bytes | None, bytes | None]] = [(b"c1", value)]
+    bad: list[Pair] = [(b"c1", value)]
     few = only(judge_events(sampled(records(0, [*GOOD, *bad])), SETTINGS, LINES))
     assert few.verdict == "warning"
     assert said in few.found

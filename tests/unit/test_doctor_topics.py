@@ -31,7 +31,7 @@ from consumer.positions import first_start
 from consumer.snapshots.manifest import Manifest, Moment
 from consumer.topics import DAY_MS, topic_specs
 from consumer.transport import Bounds, Partition, Position, TopicIdentity
-from schemas.settings import Settings
+from schemas.settings import Settings, load_settings
 
 SETTINGS = Settings()
 TOPICS = SETTINGS.topics
@@ -127,7 +127,7 @@ def test_a_wrong_cleanup_loses_something(kind: str, policy: str, wanted: str) ->
 @pytest.mark.parametrize("kind", ["events", "scores", "examples"])
 def test_a_retention_shorter_than_a_recovery_fails(kind: str) -> None:
     """Two snapshots and a recovery reach back so far; behind that, a worker stops."""
-    settings = Settings(snapshots={"interval": "2h", "generations": 3})
+    settings = load_settings(overrides={"snapshots": {"interval": "2h", "generations": 3}})
     least_ms = 6 * 3_600_000
 
     def judged(kept_ms: int) -> list[Finding]:
