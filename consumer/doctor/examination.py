@@ -25,8 +25,8 @@ from consumer.doctor.event_checks import (
 )
 from consumer.doctor.facts import Cluster, GroupSeen, Member, TopicSeen
 from consumer.doctor.finding import Finding
-from consumer.doctor.history_checks import Standing, judge_history, judge_members
-from consumer.doctor.look import kept_snapshots, newest_records, standings
+from consumer.doctor.history_checks import History, Standing, judge_history, judge_members
+from consumer.doctor.look import kept_snapshots, newest_events, newest_states, standings
 from consumer.doctor.machine_checks import (
     Footprint,
     judge_broker,
@@ -55,12 +55,13 @@ from consumer.errors import WorldError
 from consumer.kafka import KafkaTransport
 from consumer.kafka.administrator import Administrator
 from consumer.kafka.version import librdkafka_version
+from consumer.other_topics import LearnedFrom
 from consumer.snapshots.beside import SideThread
 from consumer.snapshots.manifest import Manifest, UnusableSnapshotError
 from consumer.snapshots.snapshots import Snapshots
 from consumer.snapshots.store import open_store
 from consumer.topics import EVENTS_PARTITIONS, topic_specs
-from consumer.transport import Partition, TransportError, UnreachableError
+from consumer.transport import Partition, Records, TransportError, UnreachableError
 from models.plan import compile_plan
 from models.refusal import Door
 from models.state import new_examples, new_profiles
@@ -112,6 +113,7 @@ class Examination:
         self._group: GroupSeen | None = None
         self._sample: Sample | None = None
         self._standings: tuple[list[Standing], list[Standing]] | None = None
+        self._states: list[Records] = []
         self._campaigns: CampaignFile | CampaignFileError | None = None
         self._side = SideThread()
 
@@ -248,7 +250,7 @@ class Examination:
             future_max_ms=settings.times.future_max_ms,
             keys_strict=settings.keys == "strict",
         )
-        sample = self._sample = read_sample(newest_records(transport, topic, partitions), door)
+        sample = self._sample = read_sample(newest_events(transport, topic, partitions), door)
         config = (self._seen or {})[topic].config or {}
         self._findings += [
             *judge_keys(sample, settings, self._lines),
@@ -268,6 +270,9 @@ class Examination:
             self._standings = (
                 standings(transport, topics.events, events),
                 standings(transport, topics.examples, examples),
+            )
+            self._states = newest_states(
+                transport, topics.states, self._partitions_of(topics.states)
             )
 
     def _look_at_store(self) -> None:
@@ -317,8 +322,12 @@ class Examination:
             said = f"the snapshots cannot be listed within {self._store_max_s:.0f} s"
             self._findings.append(Finding("history", "not looked", said))
             return
-        topic = self._seen[settings.topics.events].identity
-        self._findings += judge_history(topic, events, examples, kept, settings.delivery)
+        topics = settings.topics
+        learned_from = LearnedFrom(
+            self._seen[topics.events].identity, self._seen[topics.examples].identity
+        )
+        history = History(learned_from, events, examples, self._states, kept)
+        self._findings += judge_history(history, topics, settings.delivery)
         self._findings += [Finding.of("history", each, "warning") for each in unusable[:1]]
         newest = list(_newest(kept))
         self._findings += judge_disk(url, free, [each.size_bytes for each in newest])

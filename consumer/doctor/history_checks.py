@@ -14,6 +14,7 @@ from typing import NamedTuple
 from consumer.doctor.facts import Member
 from consumer.doctor.finding import Finding, or_ok
 from consumer.errors import WorldError
+from consumer.learning import read_state
 from consumer.lost_history import (
     refuse_beyond_end,
     refuse_gap,
@@ -22,9 +23,18 @@ from consumer.lost_history import (
     refuse_rows_gone,
     uncommitted,
 )
+from consumer.other_topics import LearnedFrom
 from consumer.positions import later_start
 from consumer.snapshots.manifest import Manifest
-from consumer.transport import Bounds, DeliveryMode, Partition, Position, TopicIdentity
+from consumer.transport import (
+    Bounds,
+    DeliveryMode,
+    Partition,
+    Position,
+    Records,
+    TopicIdentity,
+)
+from schemas.settings import Topics
 
 
 class Standing(NamedTuple):
@@ -53,42 +63,69 @@ def judge_members(members: Sequence[Member]) -> list[Finding]:
     return or_ok("group", found, f"members: {names}" if members else "no worker runs yet")
 
 
-def judge_history(
-    topic: TopicIdentity,
-    events: Sequence[Standing],
-    examples: Sequence[Standing],
-    snapshots: Mapping[Partition, Sequence[Manifest] | WorldError],
-    delivery: DeliveryMode,
-) -> list[Finding]:
-    """The refusals of a start, one for each kind: those of other partitions are counted.
+class History(NamedTuple):
+    """What a start would find.
 
     `snapshots`: those of a partition of events at or below its committed offset, newest first, or
-    why a worker would not read them.
+    why a worker would not read them. `states`: the newest records of the topic of states.
     """
+
+    learned_from: LearnedFrom
+    events: Sequence[Standing]
+    examples: Sequence[Standing]
+    states: Sequence[Records]
+    snapshots: Mapping[Partition, Sequence[Manifest] | WorldError]
+
+
+def judge_history(history: History, topics: Topics, delivery: DeliveryMode) -> list[Finding]:
+    """The first of the refusals of a start: the others are counted."""
     check = "history"
-    refusals = [*_of_events(topic, events, snapshots), *_of_examples(examples, delivery)]
-    found = [Finding.of(check, error) for error in refusals[:1]]
-    if len(refusals) > 1:
-        first = found[0]
-        said = f"{first.found}; and {len(refusals) - 1} more partitions"
-        found = [Finding(check, "failed", said, remedy=first.remedy)]
-    committed = sum(each.position is not None for each in events)
-    with_snapshot = sum(isinstance(each, Sequence) and bool(each) for each in snapshots.values())
-    said = (
-        f"{committed} of {len(events)} partitions have a committed offset, {with_snapshot} a "
-        "snapshot to go on from"
-    )
-    return or_ok(check, found, said if committed else "nothing was committed yet: a first start")
+    refusals = [
+        *_of_events(history),
+        *_of_examples(history.examples, delivery),
+        *_of_states(history, topics),
+    ]
+    if refusals:
+        first, *others = refusals
+        more = f"; and {len(others)} more like it" if others else ""
+        return [Finding(check, "failed", f"{first.problem}{more}", remedy=first.remedy)]
+    committed = [each.partition for each in history.events if each.position is not None]
+    if not committed:
+        return [Finding(check, "ok", "nothing was committed yet: a first start")]
+    without = [each for each in committed if not history.snapshots.get(each)]
+    said = f"{len(committed)} of {len(history.events)} partitions have a committed offset"
+    if without:
+        return [
+            Finding(
+                check,
+                "warning",
+                f"{said}, {len(without)} of them no snapshot",
+                "a snapshot of each, once a worker has run for `snapshots: {interval: …}`",
+                "See whether this is the `snapshots.url` and the `group` of the workers; without "
+                "snapshots a start reads the whole log again",
+            )
+        ]
+    return [Finding(check, "ok", f"{said}, and each of them a snapshot to go on from")]
 
 
-def _of_events(
-    topic: TopicIdentity,
-    events: Sequence[Standing],
-    snapshots: Mapping[Partition, Sequence[Manifest] | WorldError],
-) -> Iterator[WorldError]:
-    for standing in events:
+def _of_events(history: History) -> Iterator[WorldError]:
+    topic = history.learned_from.events
+    for standing in history.events:
         try:
-            _refuse(topic, standing, snapshots.get(standing.partition, ()))
+            _refuse(topic, standing, history.snapshots.get(standing.partition, ()))
+        except WorldError as error:
+            yield error
+
+
+def _of_states(history: History, topics: Topics) -> Iterator[WorldError]:
+    newest: dict[bytes, bytes | None] = {}
+    for records in history.states:
+        pairs = zip(records.keys, records.values, strict=True)
+        newest |= {key: value for key, value in pairs if key is not None}
+    for key, value in newest.items():
+        try:
+            if value is not None:
+                history.learned_from.refuse_others(read_state(key, value, topics))
         except WorldError as error:
             yield error
 

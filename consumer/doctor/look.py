@@ -19,24 +19,34 @@ from consumer.transport import Partition, Records, Transport
 
 SAMPLED_PARTITIONS_MAX: Final = 12
 SAMPLED_RECORDS_MAX: Final = 200
+SAMPLED_STATES_MAX: Final = 20  # Each may take megabytes.
 MANIFESTS_MAX: Final = 3
 ANY_OFFSET: Final = (1 << 63) - 1
 
 
-def newest_records(transport: Transport, topic: str, partitions: int) -> list[Records]:
-    """The newest records of a topic, of some of its partitions where there are many."""
+def newest_events(transport: Transport, topic: str, partitions: int) -> list[Records]:
+    """The newest events, of some of the partitions where there are many."""
     step = -(-partitions // SAMPLED_PARTITIONS_MAX)
+    return _newest(transport, topic, range(0, partitions, step), SAMPLED_RECORDS_MAX)
+
+
+def newest_states(transport: Transport, topic: str, partitions: int) -> list[Records]:
+    """The states that were published last, of every partition."""
+    return _newest(transport, topic, range(partitions), SAMPLED_STATES_MAX)
+
+
+def _newest(transport: Transport, topic: str, indices: range, records_max: int) -> list[Records]:
     return [
         records
-        for index in range(0, partitions, step)
-        for records in _tail(transport, Partition(topic, index))
+        for index in indices
+        for records in _tail(transport, Partition(topic, index), records_max)
     ]
 
 
-def _tail(transport: Transport, partition: Partition) -> Iterator[Records]:
+def _tail(transport: Transport, partition: Partition, records_max: int) -> Iterator[Records]:
     low, high = transport.bounds(partition)
     if low < high:
-        yield from transport.read(partition, max(low, high - SAMPLED_RECORDS_MAX), high)
+        yield from transport.read(partition, max(low, high - records_max), high)
 
 
 def standings(transport: Transport, topic: str, partitions: int) -> list[Standing]:

@@ -15,7 +15,7 @@ import pytest
 from consumer.doctor.command_lines import CommandLines
 from consumer.doctor.facts import Cluster, GroupSeen, Member, TopicSeen
 from consumer.doctor.finding import Finding, as_json, exit_code, in_lines
-from consumer.doctor.history_checks import Standing, judge_history, judge_members
+from consumer.doctor.history_checks import History, Standing, judge_history, judge_members
 from consumer.doctor.machine_checks import judge_broker
 from consumer.doctor.topic_checks import (
     judge_cleanup,
@@ -27,10 +27,20 @@ from consumer.doctor.topic_checks import (
     judge_sight,
 )
 from consumer.errors import WorldError
+from consumer.other_topics import LearnedFrom
 from consumer.positions import first_start
 from consumer.snapshots.manifest import Manifest, Moment
 from consumer.topics import DAY_MS, topic_specs
-from consumer.transport import Bounds, Partition, Position, TopicIdentity
+from consumer.transport import (
+    NO_HEADERS,
+    Bounds,
+    DeliveryMode,
+    Partition,
+    Position,
+    Records,
+    TopicIdentity,
+)
+from schemas.learner_state import LearnerState, encode_learner_state
 from schemas.settings import Settings, load_settings
 
 SETTINGS = Settings()
@@ -251,8 +261,8 @@ OTHER_LIFE = first_start(0, Bounds(0, 100), "start", IDENTITY._replace(id="id-0"
 @pytest.mark.parametrize(
     ("verdict", "events", "snapshots", "said"),
     [
-        ("ok", standing(50, 0, 100), [], "1 of 1 partitions have a committed offset, 0 a snapshot"),
-        ("ok", standing(50, 30, 100), [manifest(40)], "1 a snapshot to go on from"),
+        ("warning", standing(50, 0, 100), [], "1 of 1 partitions have a committed offset, 1 of"),
+        ("ok", standing(50, 30, 100), [manifest(40)], "each of them a snapshot to go on from"),
         ("ok", standing(None, 0, 100), [], "a first start"),
         ("failed", standing(None, 0, 100), [manifest(40)], "no committed offset for it"),
         ("failed", standing(50, 60, 100), [manifest(40)], "10 records are gone unread"),
@@ -268,7 +278,8 @@ def test_what_a_start_would_refuse(
     verdict: str, events: Standing, snapshots: list[Manifest] | WorldError, said: str
 ) -> None:
     """The doctor says it with the worker's sentence, and without a start."""
-    found = only(judge_history(IDENTITY, [events], [], {PARTITION: snapshots}, "exactly_once"))
+    history = History(LearnedFrom(IDENTITY), [events], [], [], {PARTITION: snapshots})
+    found = only(judge_history(history, TOPICS, "exactly_once"))
     assert (found.verdict, said in found.found) == (verdict, True), found
 
 
@@ -277,12 +288,40 @@ def test_rows_that_nobody_has_learned() -> None:
     rows = [
         Standing(Partition(TOPICS.examples, index), Position(3), Bounds(9, 20)) for index in (0, 1)
     ]
-    found = only(judge_history(IDENTITY, [], rows, {}, "exactly_once"))
+
+    def judged(standings: list[Standing], delivery: DeliveryMode) -> Finding:
+        history = History(LearnedFrom(IDENTITY), [], standings, [], {})
+        return only(judge_history(history, TOPICS, delivery))
+
+    found = judged(rows, "exactly_once")
     assert found.verdict == "failed"
-    assert "6 rows are gone unread; and 1 more partitions" in found.found
+    assert "6 rows are gone unread; and 1 more like it" in found.found
     end = [Standing(Partition(TOPICS.examples, 0), Position(3), Bounds(4, 4))]
-    assert only(judge_history(IDENTITY, [], end, {}, "exactly_once")).verdict == "ok"
-    assert only(judge_history(IDENTITY, [], end, {}, "at_least_once")).verdict == "failed"
+    assert judged(end, "exactly_once").verdict == "ok"
+    assert judged(end, "at_least_once").verdict == "failed"
+
+
+def test_states_of_other_topics_or_versions() -> None:
+    """What a learner has learned names rows of the topics of then; the newest state counts."""
+    examples = TopicIdentity(TOPICS.examples, "id-2", 16)
+    state = LearnerState(campaign="a", lineage="1", learner="champion", covered=0, version=0)
+
+    def judged(*values: bytes | None) -> Finding:
+        many = len(values)
+        stored = Records(
+            Partition(TOPICS.states, 0), list(range(many)), [0] * many, [b"a/champion"] * many,
+            list(values), [NO_HEADERS] * many,
+        )  # fmt: skip
+        history = History(LearnedFrom(IDENTITY, examples), [], [], [stored], {})
+        return only(judge_history(history, TOPICS, "exactly_once"))
+
+    same = encode_learner_state(LearnedFrom(IDENTITY, examples).sign(state))
+    anew = IDENTITY._replace(id="id-0")
+    other = encode_learner_state(LearnedFrom(anew, examples).sign(state))
+    assert judged(other, same).verdict == "ok"
+    assert judged(other, None).verdict == "ok"
+    assert "customer-events was made anew since the learner state" in judged(same, other).found
+    assert "cannot be read" in judged(b"{}").found
 
 
 def test_the_report_says_everything_twice() -> None:
