@@ -88,11 +88,7 @@ def judge_retention(
     """
     topics = settings.topics
     least_ms = _read_again_ms(settings)
-    again = (
-        f"{format_duration(least_ms)}, for {settings.snapshots.generations} snapshots "
-        f"{format_duration(settings.snapshots.interval_ms)} apart, and a recovery of "
-        f"{format_duration(settings.times.recovery_max_ms)}"
-    )
+    again = f"{format_duration(least_ms)}, for {_read_again(settings)}"
     history_ms = None if horizon_ms is None else horizon_ms + settings.times.lateness_ms
     wishes: dict[str, tuple[int | None, str]] = {
         topics.events: (
@@ -130,6 +126,16 @@ def judge_retention(
     if not any(_configured(specs, seen)):
         return []
     return or_ok("retention", found, f"long enough; needed are {again}")
+
+
+def _read_again(settings: Settings) -> str:
+    """What makes a recovery read so far back."""
+    snapshots = settings.snapshots
+    recovery = f"a recovery of {format_duration(settings.times.recovery_max_ms)}"
+    if not snapshots.interval_ms:
+        return f"{recovery}, and longer than a worker runs, which has no snapshot before its stop"
+    apart = format_duration(snapshots.interval_ms)
+    return f"{snapshots.generations} snapshots {apart} apart, and {recovery}"
 
 
 def _read_again_ms(settings: Settings) -> int:

@@ -152,6 +152,13 @@ def test_a_retention_shorter_than_a_recovery_fails(kind: str) -> None:
     assert only(judged(least_ms)).verdict != "failed"
 
 
+def test_a_worker_without_snapshots_needs_all_since_it_began() -> None:
+    """How long that is nobody knows; the report says so."""
+    settings = load_settings(overrides={"snapshots": {"interval": "0s"}})
+    found = only(judge_retention(settings, SPECS, seen(), None, LINES))
+    assert found.found.endswith("which has no snapshot before its stop")
+
+
 def test_a_retention_shorter_than_a_horizon_disappoints() -> None:
     """Whoever begins anew would find no outcome in the log; the remedy is enough."""
 
