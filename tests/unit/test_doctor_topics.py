@@ -7,12 +7,14 @@ Source: docs/doctor.md, "Topics".
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumer.doctor.command_lines import CommandLines
+from consumer.doctor.examination import CHECKS
 from consumer.doctor.facts import Cluster, GroupSeen, Member, TopicSeen
 from consumer.doctor.finding import Finding, as_json, exit_code, in_lines
 from consumer.doctor.history_checks import History, Standing, judge_history, judge_members
@@ -42,6 +44,7 @@ from consumer.transport import (
 )
 from schemas.learner_state import LearnerState, encode_learner_state
 from schemas.settings import Settings, load_settings
+from tests.test_tidy import ROOT
 
 SETTINGS = Settings()
 TOPICS = SETTINGS.topics
@@ -349,6 +352,13 @@ def test_the_report_says_everything_twice() -> None:
     report = as_json([ok, failed, unseen])
     assert report["exit"] == 1
     assert report["counts"] == {"ok": 1, "warning": 0, "failed": 1, "not looked": 1}
+
+
+def test_the_document_has_every_check_in_the_order_of_the_report() -> None:
+    """Whoever reads a line of the report finds what it asks, and why."""
+    text = (ROOT / "docs/doctor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \| .* \| .* \|$", text, re.MULTILINE)
+    assert [name for name in rows if name not in {"exit", "check"}] == list(CHECKS)
 
 
 def test_files_that_were_named_are_named_in_remedies() -> None:
