@@ -120,6 +120,22 @@ class Site:
         assert list(found) == list(CHECKS)
         return code, found
 
+    def ends(self) -> dict[str, list[int]]:
+        """The end of every partition of ours."""
+        found: dict[str, list[int]] = {}
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "nobody"})
+        for name, topic in self.admin.list_topics(timeout=10).topics.items():
+            if name.startswith(self.group):
+                places = [TopicPartition(name, index) for index in topic.partitions]
+                found[name] = [consumer.get_watermark_offsets(each)[1] for each in places]
+        consumer.close()
+        return found
+
+    def groups(self) -> list[str]:
+        """The groups that the broker knows."""
+        listed = self.admin.list_consumer_groups(request_timeout=10).result(20)
+        return [each.group_id for each in listed.valid or []]
+
     def type(self, commands: list[str]) -> str:
         """Type commands into a shell that has Kafka's tools and ours; give what they print."""
         programs = self.folder / "bin"
@@ -184,10 +200,14 @@ def failed(found: dict[str, list[dict[str, str]]]) -> dict[str, dict[str, str]]:
 
 
 def test_what_is_well(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing is found, exit 0; the report for a person says the same in lines."""
+    """Nothing is found, and nothing is left in the topics or of a group: exit 0, in lines too."""
     site.create_the_rest()
     site.send_events(4)
+    ends = site.ends()
     code, found = site.doctor()
+    assert site.ends() == ends
+    assert sum(ends[site.topic("events")]) == 4
+    assert site.group not in site.groups()
     assert [each for findings in found.values() for each in findings
             if each["verdict"] != "ok"] == []  # fmt: skip
     assert code == 0
