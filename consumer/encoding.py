@@ -15,11 +15,11 @@ import numpy as np
 
 from consumer.transport import Headers, Outgoing, Records
 from models.batch import BANDS, REASONS_MAX, STATUSES
-from models.intake import Refusal
 from models.kernel_copy import COPY_BYTES
 from models.kernel_record import NO_SCORE, Pieces, write_records
 from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
+from models.refusal import Refusal
 from models.scorer import Folded
 from models.serving import CHAMPION
 from models.wire import array_of

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from consumer.errors import WorldError
 from consumer.learning import LearningPartition
 from consumer.logs import log
-from consumer.other_topics import ANOTHER_TOPIC, LearnedFrom
+from consumer.lost_history import refuse_beyond_end, refuse_rows_gone
+from consumer.other_topics import LearnedFrom
 from consumer.surroundings import Surroundings
 from consumer.transport import Bounds, Partition, Position, Transport
 
@@ -85,27 +86,15 @@ class LearningRecovery:
 
     def _refuse_gap(self, committed: int, bounds: Bounds) -> None:
         """Rows that are gone unread are labels missing for good: knowingly or not at all."""
-        low, high = bounds
-        if committed > high:
-            raise WorldError(
-                f"{self.partition} was committed at {committed} and ends at {high}: it is another "
-                "topic now, or has lost rows",
-                ANOTHER_TOPIC,
-            )
-        if committed + 1 == low == high and self._around.settings.delivery == "exactly_once":
-            return  # What is last in a partition that transactions write to is the end of one.
-        if committed < low:
-            gone = (
-                f"{self.partition} was learned up to {committed}, and is kept from {low}: "
-                f"{low - committed} rows are gone unread"
-            )
+        refuse_beyond_end(self.partition, committed, bounds, what="rows")
+        exactly_once = self._around.settings.delivery == "exactly_once"
+        try:
+            refuse_rows_gone(self.partition, committed, bounds, exactly_once=exactly_once)
+        except WorldError as error:
             if not self._around.rebuild:
-                raise WorldError(
-                    gone,
-                    "Keep training examples longer than the worker may stand still, or a partition "
-                    "wait; `propensity run --rebuild` goes on without them",
-                )
-            log().warning("rows are gone that nobody has learned; learning goes on", problem=gone)
+                raise
+            log().warning("rows are gone that nobody has learned; learning goes on",
+                          problem=error.problem)  # fmt: skip
 
     def _read(self, kept: Partition) -> Iterator[dict[bytes, bytes | None]]:
         """The newest state of each learner, batch by batch; None where it was removed."""

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from consumer.errors import WorldError
 from consumer.folded_under import KeptFiles, TailPiece
 from consumer.logs import log
-from consumer.other_topics import ANOTHER_TOPIC
+from consumer.lost_history import (
+    refuse_beyond_end,
+    refuse_gap,
+    refuse_lost_start,
+    refuse_lost_tail,
+    uncommitted,
+)
 from consumer.positions import Start, first_offset, first_start, later_start, published_of
 from consumer.score_tail import GONE, Published, ScoreTail
 from consumer.scoring import ScoringPartition
@@ -21,7 +26,6 @@ from consumer.snapshots.manifest import UnusableSnapshotError
 from consumer.snapshots.store import in_words
 from consumer.surroundings import Surroundings
 from consumer.transport import (
-    Bounds,
     Partition,
     Position,
     TopicIdentity,
@@ -84,13 +88,16 @@ class Recovery:
             return
         bounds = self._transport.bounds(self.partition)
         start = later_start(self.position, bounds, self._topic)
-        self._refuse_gap(self.position.offset, bounds)
+        refuse_beyond_end(self.partition, self.position.offset, bounds)
+        if not self._around.rebuild:
+            refuse_gap(self.partition, self.position.offset, bounds)
         yield False
         published = start.published
         start = replace(start, published=self._published_from_now(published))
         snapshotted = yield from self._from_snapshot(start)
         if snapshotted is None:
-            self._refuse_lost_history(start, bounds)
+            if not self._around.rebuild:
+                refuse_lost_start(self.partition, start, bounds)
             self._scoring = yield from self._made(start, start.origin)
         self._pass_over_lost_tail()
         yield from self._read_back(start, snapshotted or published)
@@ -210,47 +217,11 @@ class Recovery:
             return
         found = next(self._snapshots.newest(*self.partition, not_after=(1 << 63) - 1), None)
         if found is not None:
-            raise WorldError(
-                f"{self.partition} has a snapshot of offset {found.moment.next_offset}, and the "
-                "group has no committed offset for it: what was published since is not known",
-                "Is `group` right, and were its offsets kept (`offsets.retention.minutes`)? "
-                "`propensity run --rebuild` begins anew from `start_from`",
-            )
-
-    def _refuse_gap(self, offset: int, bounds: Bounds) -> None:
-        if offset > bounds.high:
-            raise WorldError(
-                f"{self.partition} was committed at {offset} and ends at {bounds.high}: it is "
-                "another topic now, or has lost records",
-                ANOTHER_TOPIC,
-            )
-        if offset < bounds.low and not self._around.rebuild:
-            raise WorldError(
-                f"{self.partition} was committed at {offset}, and the log begins at {bounds.low}: "
-                f"{bounds.low - offset} records are gone unread",
-                "Keep events longer than the worker may stand still; `propensity run --rebuild` "
-                "goes on without them",
-            )
-
-    def _refuse_lost_history(self, start: Start, bounds: Bounds) -> None:
-        """Without a snapshot the history must be there from its beginning."""
-        if start.history_origin >= bounds.low or self._around.rebuild:
-            return
-        raise WorldError(
-            f"{self.partition} has no snapshot that can be used, and its history from offset "
-            f"{start.history_origin} is only kept from {bounds.low}: profiles would be incomplete",
-            "Look for the snapshots (`snapshots: {url: …}`, shared by all hosts); "
-            "`propensity run --rebuild` goes on with what is left",
-        )
+            raise uncommitted(self.partition, found.moment.next_offset)
 
     def _pass_over_lost_tail(self) -> None:
         """Between a snapshot and the committed offset nothing may be missing either."""
         offset, low = self.scoring.next_offset, self._transport.bounds(self.partition).low
-        if offset < low and not self._around.rebuild:
-            raise WorldError(
-                f"{self.partition} has no snapshot that can be used after offset {offset}, and its "
-                f"history is only kept from {low}: profiles would be incomplete",
-                "Look for newer snapshots (`snapshots: {url: …}`, shared by all hosts); "
-                "`propensity run --rebuild` goes on with what is left",
-            )
+        if not self._around.rebuild:
+            refuse_lost_tail(self.partition, offset, low)
         self.scoring.next_offset = max(offset, low)

@@ -27,10 +27,10 @@ from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
-from models.intake import Refusal
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
+from models.refusal import Refusal
 from models.scorer import Counts, Folded, Scorer
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings

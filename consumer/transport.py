@@ -129,6 +129,10 @@ class OwnershipLostError(TransportError):
         super().__init__(problem, "The partitions' new owner goes on from the last commit")
 
 
+class UnreachableError(TransportError):
+    """Nobody answers."""
+
+
 class MissingTopicError(TransportError):
     """A topic does not exist."""
 

@@ -20,11 +20,10 @@ from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import I8, EventRule, Plan
+from models.refusal import Door, Record, Refusal
 from models.wire import Appendix, kinds_of, taken, wire_of
-from schemas.errors import InvalidRecord
 from schemas.event import (
     EventDecoder,
-    WireEvent,
     bounded_properties,
     clean_number,
     clean_property,
@@ -36,14 +35,6 @@ from schemas.times import parse_time
 
 NO_RULE = EventRule(mask=0, clauses=(), count_by=())
 REST = "~rest"
-
-
-class Refusal(NamedTuple):
-    """A record that was refused: its position in the batch, at which stage, and why."""
-
-    row: int
-    stage: str
-    error: InvalidRecord
 
 
 def text_of(escaped: bytes) -> str:
@@ -128,7 +119,11 @@ class Intake:
         self.vocabulary = Vocabulary(plan.limits.category_values_max)
         self.count_by = [CountByValues() for _ in plan.layout.count_by]
         self.ignored: Counter[tuple[str, str]] = Counter()
-        self._decode = EventDecoder(plan.file.input, record_bytes_max).decode
+        self._door = Door(
+            EventDecoder(plan.file.input, record_bytes_max),
+            future_max_ms=plan.limits.future_max_ms,
+            keys_strict=keys_strict,
+        )
         self._native = plan.file.input in {None, InputMapping()}
         self._record_bytes_max = record_bytes_max
         self._keys_strict = keys_strict
@@ -176,7 +171,8 @@ class Intake:
         """Let the general reader judge what is not plain; it names the mistake of each refused."""
         refused: list[Refusal] = []
         for row in np.flatnonzero(wire.plain == 0).tolist():
-            event = self._judge(row, wire, keys[row], values[row])
+            record = Record(int(wire.stamps_ms[row]), keys[row], values[row])
+            event = self._door.judge(row, record)
             if isinstance(event, Refusal):
                 refused.append(event)
                 continue
@@ -195,20 +191,6 @@ class Intake:
                 if ignored is not None:
                     self.ignored["properties", ignored] += 1
         return refused
-
-    def _judge(
-        self, row: int, wire: Wire, key: bytes | None, value: bytes | None
-    ) -> WireEvent | Refusal:
-        try:
-            event = self._decode(value)
-        except InvalidRecord as error:
-            return Refusal(row, "decode", error)
-        if self._keys_strict and key != event.customer_id.encode():
-            return Refusal(row, "key", _foreign_key(key, event.customer_id))
-        stamp_ms = int(wire.stamps_ms[row])
-        if 0 <= stamp_ms < occurred_at_ms(event) - self.plan.limits.future_max_ms:
-            return Refusal(row, "time", _from_the_future(event, stamp_ms))
-        return event
 
     def _batch(
         self,
@@ -325,19 +307,3 @@ def _text(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.15g}"
-
-
-def _foreign_key(key: bytes | None, customer: str) -> InvalidRecord:
-    found = "no key" if key is None else f"the key {key[:64].decode('utf-8', 'replace')!r}"
-    expected = f"the customer id {customer!r} as the key of the message"
-    return InvalidRecord("key", found, expected, "foreign_key")
-
-
-def _from_the_future(event: WireEvent, stamp_ms: int) -> InvalidRecord:
-    ahead_s = (occurred_at_ms(event) - stamp_ms) // 1000
-    return InvalidRecord(
-        "occurred_at",
-        f"a time {ahead_s} s ahead of the message's own",
-        "a time that had come when the message was written",
-        "impossible_time",
-    )

@@ -90,11 +90,11 @@ def kafka_broker(*, heap_mib_max: int = 512) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def own_broker(*, heap_mib_max: int = 512) -> Iterator[Broker]:
+def own_broker(*, heap_mib_max: int = 512, more_properties: str = "") -> Iterator[Broker]:
     """Yield a running Kafka of our own, which may be harmed."""
     jars = kafka_jars()
     with tempfile.TemporaryDirectory(prefix="propensity-kafka-") as name:
-        broker = Broker(jars, Path(name), heap_mib_max)
+        broker = Broker(jars, Path(name), heap_mib_max, more_properties)
         try:
             broker.start()
             yield broker
@@ -105,14 +105,16 @@ def own_broker(*, heap_mib_max: int = 512) -> Iterator[Broker]:
 class Broker:
     """A Kafka in a folder, which can be stopped, killed, frozen and started again there."""
 
-    def __init__(self, jars: Path, folder: Path, heap_mib_max: int) -> None:
+    def __init__(
+        self, jars: Path, folder: Path, heap_mib_max: int, more_properties: str = ""
+    ) -> None:
         port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
         properties = folder / "server.properties"
         text = PROPERTIES.format(port=port, controller_port=controller_port, folder=folder)
-        properties.write_text(text, encoding="utf-8")
+        properties.write_text(text + more_properties, encoding="utf-8")
         java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID]
         subprocess.run(
@@ -156,9 +158,20 @@ class Broker:
 
 
 def kafka_jars() -> Path:
-    """Return the folder of Kafka's jars, resolved with Maven once and kept in the user's cache."""
+    """Return the folder of Kafka's jars."""
+    return _resolved("kafka", ["dependency:copy-dependencies", "-DincludeScope=runtime"])
+
+
+def kafka_tools() -> str:
+    """Return the class path of the tools that operators have, such as `kafka-topics.sh`."""
+    tools = ["dependency:copy", f"-Dartifact=org.apache.kafka:kafka-tools:{KAFKA_VERSION}"]
+    return f"{kafka_jars()}/*:{_resolved('kafka-tools', tools)}/*"
+
+
+def _resolved(what: str, goal: list[str]) -> Path:
+    """Return a folder of jars, resolved with Maven once and kept in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "propensity" / f"kafka-{KAFKA_VERSION}"
+    folder = cache / "propensity" / f"{what}-{KAFKA_VERSION}"
     if folder.is_dir():
         return folder
     for program in ("java", "mvn"):
@@ -170,7 +183,6 @@ def kafka_jars() -> Path:
         pom = Path(name) / "pom.xml"
         pom.write_text(POM, encoding="utf-8")
         jars = Path(name) / "jars"
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
         resolved = subprocess.run(
             ["mvn", "-q", "-B", "-f", str(pom), *goal, f"-DoutputDirectory={jars}"],
             check=False,

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from consumer.transport import MissingTopicError, OwnershipLostError, TransportError
+from consumer.transport import (
+    MissingTopicError,
+    OwnershipLostError,
+    TransportError,
+    UnreachableError,
+)
 
 
 class NamedError(Protocol):
@@ -127,7 +132,7 @@ def in_words(error: NamedError, *, bootstrap: str, subject: str = "") -> Transpo
 
 def unreachable(bootstrap: str) -> TransportError:
     """Say that nobody answers."""
-    return TransportError(
+    return UnreachableError(
         f"No Kafka broker answers at {bootstrap}",
         "Check `kafka: {bootstrap.servers: …}` in the settings, and that the broker is up",
     )

@@ -55,6 +55,20 @@ def campaign_file_name(group: str, digest: str) -> str:
     return f"{_word(group)}/campaign-files/{digest}.json"
 
 
+def mark_name(group: str, instance: str) -> str:
+    """Where `propensity doctor` leaves a mark beside a worker; no partition is called like it.
+
+    >>> mark_name("shop", "worker/1")
+    'shop/doctor-marks/worker%2F1.json'
+    """
+    return f"{marks_prefix(group)}{_word(instance)}.json"
+
+
+def marks_prefix(group: str) -> str:
+    """Where the marks of all instances are."""
+    return f"{_word(group)}/doctor-marks/"
+
+
 def by_offset(names: list[str], prefix: str) -> dict[int, set[str]]:
     """The files of each generation below a partition's prefix, newest generation first.
 

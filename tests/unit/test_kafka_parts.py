@@ -27,6 +27,7 @@ from consumer.transport import (
     OwnershipLostError,
     Partition,
     TransportError,
+    UnreachableError,
 )
 
 
@@ -181,7 +182,7 @@ def test_settings_reach_the_client_that_they_concern() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("_TRANSPORT", TransportError, "No Kafka broker answers at there:1"),
+        ("_TRANSPORT", UnreachableError, "No Kafka broker answers at there:1"),
         ("_AUTHENTICATION", TransportError, "refuses the login"),
         ("TOPIC_AUTHORIZATION_FAILED", TransportError, "Grant"),
         ("UNKNOWN_TOPIC_OR_PART", MissingTopicError, "propensity topics create"),

@@ -1,0 +1,1 @@
+"""What `propensity doctor` looks at, and its verdicts."""
