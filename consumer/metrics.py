@@ -246,7 +246,7 @@ MODEL_VERSION = Metric(
 )  # fmt: skip
 EXPERT_SHARE = Metric(
     "propensity_expert_share_ratio", _GAUGE, "ratio", ("campaign", "learner", "expert"),
-    "Share of an expert in the mixture that serves; they sum to 1. The quicker ones gain by a drift.",
+    "Share of an expert in the mixture that serves; they sum to 1. Quicker ones gain by a drift.",
 )  # fmt: skip
 MODEL_STATUS = Metric(
     "propensity_model_status", _GAUGE, "0 or 1", ("campaign", "status"),
