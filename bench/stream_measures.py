@@ -33,19 +33,23 @@ class Late:
     """How a campaign with late answers fared on one seed; each array has a number per week.
 
     `worse_when_known` leaves out the days after the drift on which no late label could tell of it,
-    and `drift_cost` is what it cost on those, above the truth itself.
+    and `drift_cost` is what it cost on those, above the truth itself. `unavoidable` is by how much
+    one who knows the truth but on those days is above one who always does. `rate_alone` is what
+    one predicts, per expected, who knows all effects, and the rate from all matured labels.
     """
 
     worse: float
     worse_before_drift: float
     worse_when_known: float
     drift_cost: float
+    unavoidable: float
     days_behind: int
     worst_day: float
     before_drift_per_expected: Floats
     predicted_per_expected: Floats
     predicted_per_actual: Floats
     truth_per_actual: Floats
+    rate_alone: Floats
 
 
 def read_answers(out: Path, stream: Stream) -> dict[str, pd.DataFrame]:
@@ -79,14 +83,18 @@ def late_verdict(stream: Stream, answers: dict[str, pd.DataFrame], name: str) ->
     due = stream.drift_day + LATE_DAYS[name]
     unknown = ours["day"].between(stream.drift_day, due - 1).to_numpy()
     above = above_by_day(stream, rows, LATE_DAYS[name])
+    ideal = ours.assign(probability=ours["truth"])
+    unaware = ideal.assign(probability=ours["truth"].where(~unknown, ours["probability"]))
     return Late(
         worse=_worse(ours[asked], oracle[asked]),
         worse_before_drift=_worse(ours[calm], oracle[calm]),
         worse_when_known=_worse(ours[asked & ~unknown], oracle[asked & ~unknown]),
-        drift_cost=_worse(ours[unknown], ours[unknown].assign(probability=ours["truth"])),
+        drift_cost=_worse(ours[unknown], ideal[unknown]),
+        unavoidable=_worse(unaware[asked], ideal[asked]),
         days_behind=days_behind(above),
         worst_day=float(above.max()),
         before_drift_per_expected=weekly(ours[calm])["predicted_per_expected"],
+        rate_alone=rate_alone(rows),
         **weekly(ours[asked]),
     )
 
@@ -98,6 +106,15 @@ def _worse(ours: pd.DataFrame, oracle: pd.DataFrame) -> float:
         for rows in (ours, oracle)
     )
     return float(loss / best - 1.0)
+
+
+def rate_alone(rows: pd.DataFrame) -> Floats:
+    """Return the labels per expected label of all rows matured by each midnight that is asked."""
+    closed = (rows["closed_at_ms"] - START_MS) // DAY_MS
+    sums = rows.groupby(closed)[["label", "truth"]].sum().cumsum()
+    sums = sums[sums.index >= FIRST_DAY - 1]
+    ratio: Floats = (sums["label"] / sums["truth"]).to_numpy(np.float64)
+    return ratio
 
 
 def above_by_day(stream: Stream, rows: pd.DataFrame, late_days: int) -> Floats:

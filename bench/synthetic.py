@@ -116,6 +116,12 @@ def late_lines(name: str, found: Sequence[Late]) -> Iterator[Line]:
         _spread([verdict.drift_cost for verdict in found], "{:+.1%}"),
         None,
     )
+    yield Line(
+        "in all: log-loss of one who knows the truth but on those days, above who always does",
+        "–",
+        _spread([verdict.unavoidable for verdict in found], "{:+.2%}"),
+        None,
+    )
     behind = [float(verdict.days_behind) for verdict in found]
     yield Line(
         f"answers {days} days late: days after the drift's labels until within 1 % "
@@ -141,6 +147,13 @@ def late_lines(name: str, found: Sequence[Late]) -> Iterator[Line]:
     )
     calm = np.concatenate([verdict.before_drift_per_expected for verdict in found])
     yield Line("the same without a drift: weeks before it", "–", _range(calm), None)
+    alone = np.concatenate([verdict.rate_alone for verdict in found])
+    yield Line(
+        "the same of one who knows all effects, and the rate from all matured labels",
+        "–",
+        _range(alone),
+        None,
+    )
     yield Line(
         f"the same, predicted/actual (the truth itself: {_range(lucky)})",
         "–",

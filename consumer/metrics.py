@@ -56,7 +56,7 @@ BATCH_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 100
 
 LABELS: Final[Mapping[str, str]] = {
     "campaign": "A campaign's name in the campaign file.",
-    "expert": "An expert of a mixture: `slow` or `fast`.",
+    "expert": "An expert of a mixture: `slow`, `fast` or `quick`.",
     "features": "Digest of a model's columns.",
     "field": "What the sender got wrong: an envelope field, or `record`.",
     "kind": "What is watched: `residuals` (actual less predicted), `scores` or `inputs`.",
@@ -267,7 +267,7 @@ MODEL_VERSION = Metric(
 )  # fmt: skip
 EXPERT_SHARE = Metric(
     "propensity_expert_share_ratio", _GAUGE, "ratio", ("campaign", "learner", "expert"),
-    "Share of an expert in the mixture that serves; they sum to 1. The fast one gains by a drift.",
+    "Share of an expert in the mixture that serves; they sum to 1. Quicker ones gain by a drift.",
 )  # fmt: skip
 MODEL_STATUS = Metric(
     "propensity_model_status", _GAUGE, "0 or 1", ("campaign", "status"),

@@ -168,14 +168,14 @@ class CampaignLearner:
         While answers are silent, it is not learned.
         """
         was_silent = self.judgement.is_silent
-        self.judgement.add(self._settled(row))
+        alone = self.judgement.add(self._settled(row))
         self.customers.add(int(row.customer, 16), converted=row.label > 0.0)
         day = row.closed_at_ms // DAY_MS
         if self._day >= 0 and day > self._day:
             self.learner.advance(day - self._day)
         self._day = max(day, self._day)
         if not self.judgement.is_silent:
-            self._learn_settled(row)
+            self._learn_settled(row, alone=alone)
         self._judge_in_time(was_silent=was_silent)
 
     def _settled(self, row: TrainingExample) -> Settled:
@@ -193,13 +193,14 @@ class CampaignLearner:
             row.status == "ready",
         )
 
-    def _learn_settled(self, row: TrainingExample) -> None:
+    def _learn_settled(self, row: TrainingExample, *, alone: bool) -> None:
         self._label_sum += row.label * row.weight
         self._weight_sum += row.weight
         values = self._columns.values(row.features)
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
         if isinstance(self.learner, HedgedLogisticRegression):
-            self.learner.learn_row(values, row.label, row.weight, self._said(row))
+            said = self._said(row, alone=alone)
+            self.learner.learn_row(values, row.label, row.weight, said)
         else:
             self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
@@ -208,10 +209,14 @@ class CampaignLearner:
     def _rows_taken(self) -> int:
         return self.version + self.judgement.rows_silent
 
-    def _said(self, row: TrainingExample) -> NDArray[np.float64]:
-        """What each expert said of a row when it was scored, if somebody was served it; or NaN."""
+    def _said(self, row: TrainingExample, *, alone: bool) -> NDArray[np.float64]:
+        """What each expert said of a row when it was scored, if it is evidence of its own; or NaN.
+
+        Rows of one customer whose horizons overlap have much the same answer, and the experts
+        have learned it once already.
+        """
         names = self.campaign.experts
-        if row.status in UNJUDGED or not row.experts.keys() >= set(names):
+        if not alone or not row.experts.keys() >= set(names):
             return np.full(len(names), np.nan)
         return np.array([row.experts[name] for name in names])
 

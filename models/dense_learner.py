@@ -24,10 +24,14 @@ HASHED_VARIANCE = 0.02
 
 
 class Pace(NamedTuple):
-    """How fast a posterior forgets: a row's half-life, and what the bias may drift in a day."""
+    """How fast a posterior forgets: a row's half-life, and what the bias may drift in a day.
+
+    `share` is its part of what is served while nothing speaks for any posterior, in proportion.
+    """
 
     half_life_days: float
     bias_drift: float
+    share: float = 1.0
 
 
 class DenseLearner(LinearLearner):
@@ -63,7 +67,9 @@ class DenseLearner(LinearLearner):
             if not pace.bias_drift >= 0.0:
                 raise ValueError(f"bias_drift must not be negative, found {pace.bias_drift!r}")
         self._start(self.columns_max, self.hashed_max)
-        self._shares = np.full(len(self.paces), 1.0 / len(self.paces))
+        self._rest = np.array([pace.share for pace in self.paces])
+        self._rest /= self._rest.sum()
+        self._shares = self._rest.copy()
         self._said = np.full(len(self.paces), math.nan)
         self._allocate(min(_CAPACITY_FIRST, self.columns_max + 1))
         self._weights[:, 0] = bias
@@ -83,6 +89,7 @@ class DenseLearner(LinearLearner):
             variances=self._variances,
             weights=self._weights,
             shares=self._shares,
+            rest=self._rest,
             said=self._said,
             prior=self._prior,
             means=self._means,

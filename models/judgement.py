@@ -105,21 +105,26 @@ class Judgement:
         """What a compiled loop judges with (no copies)."""
         return Judging(self.quality.buckets, self._watch, self._horizon_ms)
 
-    def add(self, row: Settled) -> None:
-        """Judge a row; one that was served nothing is only listened to."""
+    def add(self, row: Settled) -> bool:
+        """Judge a row; one that was served nothing is only listened to.
+
+        Gives whether it is a witness of its own: judged, and its customer's first in a horizon.
+        """
         numbers = self._watch.numbers
+        alone = False
         if row.served is None:
             kernels.watch_unjudged(numbers, row.label, self._by_value)
         elif self.quality.add(row.closed_at_ms, row.label, row.served, row.weight, row.delay_ms):
             weight = min(row.weight, WEIGHT_MAX)
             sums = self.quality.buckets.calibration[row.closed_at_ms // DAY_MS % DAYS]
-            kernels.watch_row(
+            alone = kernels.watch_row(
                 self._watch, sums, np.uint64(row.customer), row.closed_at_ms, self._horizon_ms,
                 row.label, float(row.served), weight, row.places, row.values, 0, len(row.places),
                 row.ready, self._by_value,
             )  # fmt: skip
         if self.is_silent:
             numbers[kernels.ROWS_SILENT] += 1.0
+        return bool(alone)
 
     @property
     def is_silent(self) -> bool:

@@ -102,8 +102,11 @@ def _gather(rows: ReadRows, row: int, places: Places, size: int) -> bool:
 
 
 @compiled
-def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> None:
-    """Count the row against the prediction as it was served, and watch what that means."""
+def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> bool:
+    """Count the row against the prediction as it was served, and watch what that means.
+
+    Gives whether it is a witness of its own.
+    """
     buckets, watch, horizon_ms = judging
     label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
     served, closed_ms = rows.numbers[row, READ_SERVED], rows.closed_ms[row]
@@ -116,19 +119,19 @@ def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> None:
     if label > 0.0:
         count_delay(buckets.delays, slot, float(closed_ms - rows.as_of_ms[row]), weight)
     start = rows.entry_stops[row - 1] if row > 0 else 0
-    watch_row(
+    alone = watch_row(
         watch, buckets.calibration[slot], rows.customer[row], closed_ms, horizon_ms, label, served,
         weight, rows.entry_places, rows.entry_values, start, rows.entry_stops[row],
         rows.status[row] == READY, by_value
     )  # fmt: skip
+    return bool(alone)
 
 
 @compiled
-def _hear(rows: ReadRows, row: int, said: Floats) -> None:
-    """What each expert said of the row when it was scored, if somebody was served it."""
-    judged = is_judged(rows, row)
+def _hear(rows: ReadRows, row: int, said: Floats, alone: bool) -> None:
+    """What each expert said of the row when it was scored, if that is evidence of its own."""
     for expert in range(said.shape[0]):
-        said[expert] = rows.numbers[row, READ_EXPERTS + expert] if judged else np.nan
+        said[expert] = rows.numbers[row, READ_EXPERTS + expert] if alone else np.nan
 
 
 @compiled
@@ -141,11 +144,12 @@ def _learn(
     weight: float,
     size: int,
     by_value: bool,
+    alone: bool,
 ) -> None:
     if by_value:
         learn_gaussian(learner, values, label, weight, size)
     else:
-        _hear(rows, row, learner.said)
+        _hear(rows, row, learner.said, alone)
         learn_logistic(learner, values, label, weight, size)
 
 
@@ -186,8 +190,9 @@ def learn_rows(
         taken += 1
         was_silent = is_silent(numbers)
         label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
+        alone = False
         if is_judged(rows, row):
-            _judge(rows, row, judging, by_value)
+            alone = _judge(rows, row, judging, by_value)
         else:
             watch_unjudged(numbers, label, by_value)
         if is_silent(numbers):
@@ -200,7 +205,7 @@ def learn_rows(
             values = places.values[:size]
             linear = mixed_sum(learner.weights, learner.shares, values)
             predictions[learned] = linear if by_value else sigmoid(linear)
-            _learn(rows, row, learner, values, label, weight, size, by_value)
+            _learn(rows, row, learner, values, label, weight, size, by_value, alone)
             learned += 1
         if is_silent(numbers) != was_silent:
             return row + 1

@@ -28,7 +28,7 @@ from models.kernels_learner import (
 )
 
 FIXED_SHARE = 1e-4
-"""So much of all shares is spread evenly with each judgement, so that none is lost for good."""
+"""So much of all shares goes to where they rest with each judgement: none is lost for good."""
 LIKELIHOOD_MIN = 1e-12
 """No expert is held to have been surer than this."""
 
@@ -40,6 +40,7 @@ class Posteriors(NamedTuple):
     variances: Floats  # [E, columns] of the columns beyond the dense ones
     weights: Floats  # [E, columns]
     shares: Floats  # [E] of each posterior in what is served; they sum to 1
+    rest: Floats  # [E] the shares where nothing speaks for any posterior; they sum to 1
     said: Floats  # [E] what each said of the row when it was scored; NaN where that is unknown
     prior: Floats  # [columns] the prior variances
     means: Floats  # [columns]
@@ -58,27 +59,43 @@ def mixed_sum(weights: Floats, shares: Floats, values: Floats) -> float:
 
 
 @compiled
-def judge_experts(shares: Floats, said: Floats, label: float, weight: float) -> None:
-    """Move each share by how likely its expert had held the outcome: W ← W · Lʷ, normalised.
+def _log_likelihood(probability: float, label: float) -> float:
+    inside = min(max(probability, LIKELIHOOD_MIN), 1.0 - LIKELIHOOD_MIN)
+    return math.log(inside if label > 0.0 else 1.0 - inside)
 
-    Then `FIXED_SHARE` of all is spread evenly. Where it is unknown what an expert said, nothing
-    moves. `said` is used up.
+
+@compiled
+def judge_experts(
+    shares: Floats,
+    rest: Floats,
+    said: Floats,
+    weights: Floats,
+    x: Floats,
+    label: float,
+    weight: float,
+) -> None:
+    """Move each share by how likely its expert holds the outcome: W ← W · (L·L')ʷ, normalised.
+
+    L is the likelihood by what it said when the row was scored, L' by what it says now, before
+    it learns the row. Then `FIXED_SHARE` of all goes to where shares rest. Where it is unknown
+    what an expert said, nothing moves. `said` is used up.
     """
     count = shares.shape[0]
     best = -math.inf
     for expert in range(count):
         if not math.isfinite(said[expert]):
             return
-        probability = min(max(said[expert], LIKELIHOOD_MIN), 1.0 - LIKELIHOOD_MIN)
-        likelihood = probability if label > 0.0 else 1.0 - probability
-        said[expert] = weight * math.log(likelihood)
+        now = sigmoid(linear_sum(weights[expert], x))
+        likelihoods = _log_likelihood(said[expert], label) + _log_likelihood(now, label)
+        said[expert] = weight * likelihoods
         best = max(best, said[expert])
     total = 0.0
     for expert in range(count):
         shares[expert] *= math.exp(said[expert] - best)
         total += shares[expert]
     for expert in range(count):
-        shares[expert] = (1.0 - FIXED_SHARE) * shares[expert] / total + FIXED_SHARE / count
+        kept = (1.0 - FIXED_SHARE) * shares[expert] / total
+        shares[expert] = kept + FIXED_SHARE * rest[expert]
 
 
 @compiled
@@ -90,10 +107,10 @@ def learn_logistic(
     The extended Kalman step is the first Newton step of this. It overshoots while the covariance
     is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
     """
-    held, beyond, all_weights, shares, said, prior, means, gain, x, tallies = learner
+    held, beyond, all_weights, shares, rest, said, prior, means, gain, x, tallies = learner
     take_in(x, values, tallies, size)
     if shares.shape[0] > 1:
-        judge_experts(shares, said, label, weight)
+        judge_experts(shares, rest, said, all_weights, x[:size], label, weight)
     for expert in range(shares.shape[0]):
         covariance, variances, weights = held[expert], beyond[expert], all_weights[expert]
         logit = linear_sum(weights, x[:size])
@@ -116,7 +133,7 @@ def learn_gaussian(
     The covariance is kept in units of the noise variance (the normal-inverse-gamma family), so the
     weights do not depend on the noise, and scaling every label scales every weight.
     """
-    held, beyond, all_weights, _, _, prior, means, gain, x, tallies = learner
+    held, beyond, all_weights, _, _, _, prior, means, gain, x, tallies = learner
     covariance, variances, weights = held[0], beyond[0], all_weights[0]
     take_in(x, values, tallies, size)
     error = label - linear_sum(weights, x[:size])

@@ -157,8 +157,8 @@ def watch_row(
     stop: int,
     ready: bool,
     by_value: bool,
-) -> None:
-    """Watch a row that was counted for quality.
+) -> bool:
+    """Watch a row that was counted for quality; gives whether it is a witness of its own.
 
     While answers are silent, a row teaches nobody what it might say about answers.
     `calibration` holds the sums of the row's day; `places[first:stop]` and `values` are the
@@ -175,13 +175,14 @@ def watch_row(
         cell = score // BINS_PER_CELL
         take_row(watch.stability, closed_ms, cell, places, values, first, stop, ready)
     if is_silent(numbers):
-        return
+        return alone
     if alone and take_number(watch.adwin, _residual(label, inside if not by_value else served,
                                                     by_value)):  # fmt: skip
         numbers[DRIFT_ALARMS] += 1.0
         numbers[DRIFT_AT_MS] = max(numbers[DRIFT_AT_MS], float(closed_ms))
     if not by_value:
         _calibrate(watch, calibration, closed_ms // DAY_MS, label, inside, weight)
+    return alone
 
 
 @compiled

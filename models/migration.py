@@ -156,6 +156,7 @@ def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[n
         if name not in same:
             to[name] = source[name]
     experts = min(each["experts"].shape[1] for each in (source, to))
+    to["experts"] = np.nan
     to["experts"][:, :experts] = source["experts"][:, :experts]
     to["campaign"] = -1
     is_open = source["sequence"] > 0

@@ -51,6 +51,7 @@ class PlattCalibrator:
             variances=np.zeros((1, 0)),  # No column lies beyond the covariance.
             weights=np.array([[offset, 1.0]]),
             shares=np.ones(1),
+            rest=np.ones(1),
             said=np.zeros(1),
             prior=prior,
             means=np.zeros(_BOTH),

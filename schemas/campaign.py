@@ -31,7 +31,7 @@ LearnerName = Literal[
     "hedged_logistic", "bayesian_logistic", "bayesian_linear", "river_logistic", "river_ftrl"
 ]
 Predict = Literal["conversion", "value"]
-EXPERTS: Final = ("slow", "fast")
+EXPERTS: Final = ("slow", "fast", "quick")
 """Of a hedged learner, in the order in which records name them."""
 
 

@@ -42,8 +42,9 @@ ODD_CLOSINGS = (ClosedBy(0, 0), ClosedBy(2**53, 0), ClosedBy(10**17, 0), ClosedB
                 ClosedBy(500, 2**31), ClosedBy(500, -1))  # fmt: skip
 ODD_SOURCES = (ExampleSource(-1, 0), ExampleSource(2**31, 0), ExampleSource(2, 10**17))
 ODD_EXPERTS: tuple[dict[str, float], ...] = (
-    {}, {"slow": 0.1}, {"fast": 0.2, "slow": 0.3}, {"slow": 0.2, "fast": 1 / 3},
-    {"slow": 1e300, "fast": -2.0}, {"slow": 0.0, "fast": 1.0}, {"slow": 0.1, "fast": 0.2, "x": 0.3},
+    {}, {"slow": 0.1}, {"slow": 0.2, "fast": 1 / 3}, {"fast": 0.2, "slow": 0.3, "quick": 0.1},
+    {"slow": 0.2, "fast": 1 / 3, "quick": 0.1}, {"slow": 1e300, "fast": -2.0, "quick": 0.5},
+    {"slow": 0.0, "fast": 1.0, "quick": 0.0}, {"slow": 0.1, "fast": 0.2, "quick": 0.3, "x": 0.3},
 )  # fmt: skip
 ODD_TEXTS = (None, "é", 'q"uote', "back\\slash", "plain", "\n")
 

@@ -25,7 +25,7 @@ from models.plan import Plan, compile_plan
 from models.row_text import segments_of
 from models.rows import ROWS_AT_ONCE, Rows, RowWriter, customer_hash, exact_units
 from models.state import Examples, new_examples, new_queues, new_registers, reserve_examples
-from schemas.campaign import Campaign, CampaignFile, CountBy, Features
+from schemas.campaign import EXPERTS, Campaign, CampaignFile, CountBy, Features
 from schemas.clauses import Clause, Goal
 from schemas.example import TrainingExample, decode_example, encode_example
 from schemas.times import format_time
@@ -161,7 +161,7 @@ def assert_numbers(row: TrainingExample, examples: Examples, place: int, *, valu
     answer = float(examples.answer[place])
     assert row.label == (answer if value else float(answer > 0.0))
     assert row.weight == min(int(examples.candidates[place]), 10) * float(examples.weight[place])
-    said = dict(zip(("slow", "fast"), examples.experts[place].tolist(), strict=True))
+    said = dict(zip(EXPERTS, examples.experts[place].tolist(), strict=True))
     assert row.experts == ({} if value or math.isnan(said["slow"]) else said)
 
 

@@ -94,6 +94,10 @@ def test_the_truth_has_the_least_loss_and_a_blind_model_is_seen() -> None:
     assert (stale.worse_before_drift, stale.worse_when_known) == (0.0, 0.0) < (stale.worse,)
     assert stale.drift_cost > 0.02
     assert fine.drift_cost == 0.0
+    assert stale.unavoidable == stale.worse  # The truth on all days but those.
+    assert fine.unavoidable == 0.0
+    counted, wanted = truth["label"].cumsum(), truth["truth"].cumsum()
+    assert fine.rate_alone[-1] == pytest.approx(counted.iloc[-1] / wanted.iloc[-1])
     assert worse.days_behind > 3
     assert worse.worst_day > 0.02
 
