@@ -352,6 +352,7 @@ class CampaignLearner:
             "judgement": self.judgement,
             "recent": self.recent,
             "customers": self.customers,
+            "sighted": self._columns.sightings,
         }
 
 
