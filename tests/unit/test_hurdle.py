@@ -20,6 +20,7 @@ from models.hedged_logistic import HedgedLogisticRegression
 from models.hurdle import HurdleRegression
 from models.learner import make_learner
 from models.plan import compile_plan
+from models.scorer import Scorer
 from models.trainer import Trainer
 from schemas.campaign import Campaign, CampaignFile
 from schemas.clauses import Clause, Goal
@@ -138,6 +139,14 @@ def test_a_record_has_two_weight_vectors() -> None:
             assert set(record.experts) == {"slow", "fast"}
         else:
             assert record.value is msgspec.UNSET
+
+
+def test_a_record_of_one_part_is_not_served() -> None:
+    """A model that says how likely a value is, and not how great, leaves the campaign as it was."""
+    plan = plan_of("hurdle")
+    model, scorer = random_model(plan, "buy", 3), Scorer(plan)
+    assert not scorer.install(msgspec.structs.replace(model, value=msgspec.UNSET))
+    assert scorer.install(model)
 
 
 def test_a_state_of_one_part_is_refused() -> None:
