@@ -104,11 +104,11 @@ def _scored_and_hits(events: pd.DataFrame, campaign: Campaign) -> tuple[pd.DataF
 def _first_answers(
     scored: pd.DataFrame, events: pd.DataFrame, hits: pd.DataFrame, campaign: Campaign
 ) -> pd.Series[float]:
-    """Return each scored event's label: reached or not, or the sum of values."""
+    """Return each scored event's label: reached or not, or the sum of values, at least 0."""
     position = scored["position"]
     if campaign.predict == "value":
         worth = hits["value_answer"].fillna(0.0).groupby(hits["position"]).sum()
-        return position.map(worth).fillna(0.0)
+        return position.map(worth).fillna(0.0).clip(lower=0.0)
     reached = position.map(hits.groupby("position")["position_answer"].min())
     if campaign.goal.lost is None:
         return reached.notna().astype(float)

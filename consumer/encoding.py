@@ -29,7 +29,7 @@ from schemas.dead_letter import dead_letter, dead_letter_headers
 _json = msgspec.json.Encoder().encode
 RECORDS_AT_ONCE = 64  # Copied twice: what the first copy brings near must still be there.
 NUMBERS_MAX = DECIMAL_MAX * (
-    5 + REASONS_MAX + len(EXPERTS)
+    6 + REASONS_MAX + len(EXPERTS)
 )  # Of an entry: so many bytes hold them.
 
 
@@ -115,7 +115,8 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         source=firsts[5],
         next_source=firsts[6],
         expert=firsts[7],
-        predicts_value=np.array([c.predict == "value" for c in campaigns], np.int64),
+        predicts_value=plan.arrays.predicts_value,
+        is_hurdle=plan.arrays.is_hurdle,
     )
 
 

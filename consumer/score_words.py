@@ -128,7 +128,8 @@ def goal_in_words(campaign: Campaign) -> str:
 def _answer(entry: ScoreEntry, campaign: Campaign) -> str:
     goal = goal_in_words(campaign)
     if entry.expected_value is not None:
-        return f"{entry.expected_value:,.2f} to be expected of {goal}"
+        likely = "" if entry.probability is None else f", {percent(entry.probability)} for any"
+        return f"{entry.expected_value:,.2f} to be expected of {goal}{likely}"
     return f"{percent(entry.probability or 0.0)} for {goal}"
 
 

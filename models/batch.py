@@ -81,6 +81,7 @@ class ServedModels(NamedTuple):
     status: I8
     version: I8
     rate: F8  # what is served while warming
+    prior: F8  # P(any value) while warming, where the learner is a hurdle
     bias: F8  # [group, lane]
     weights: F8  # [group, column, lane]
     bend_slope: F8  # [group, bend, knots passed, lane] Σ weight of the hinges that are passed
@@ -91,10 +92,11 @@ class ServedModels(NamedTuple):
     category_keys: U8  # [campaign, values] sorted, padded with the greatest
     category_weights: F8
     expert_bias: F8  # [campaign, expert] nan where the model has no such expert
-    expert_weights: F8  # [campaign, expert, column]
+    expert_weights: F8  # [campaign, expert, column]; behind the experts, those of the value
     expert_bend_slope: F8  # [campaign, expert, bend, knots passed]
     expert_bend_offset: F8
     expert_category_weights: F8  # [campaign, expert, values]
+    value_factor: F8  # [campaign] by which a value exceeds exp of its mean logarithm
 
 
 class ScoreColumns(NamedTuple):
@@ -103,6 +105,7 @@ class ScoreColumns(NamedTuple):
     event: I4
     campaign: I4
     served: F8  # probability, or value
+    probability: F8  # of any value, where that is not what is served; nothing where it is unknown
     baseline: F8
     source: I4  # [m, REASONS_MAX] strongest first, -1 padded
     contribution: F8  # [m, REASONS_MAX]
@@ -137,6 +140,7 @@ def score_columns(events: int, campaigns: int, experts: int) -> ScoreColumns:
         event=np.empty(m, np.int32),
         campaign=np.empty(m, np.int32),
         served=np.empty(m),
+        probability=np.empty(m),
         baseline=np.empty(m),
         source=np.full((m, REASONS_MAX), -1, np.int32),
         contribution=np.zeros((m, REASONS_MAX)),

@@ -7,6 +7,7 @@ Source: Bishop, "Pattern Recognition and Machine Learning", 3.3; West & Harrison
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -21,7 +22,31 @@ from models.kernels_learner import Floats
 TARGET_MAX = 1e12
 
 
-class BayesianLinearRegression(DenseLearner, base.Regressor):
+class ColumnRegressor(base.Regressor):
+    """A regressor over named columns: rows given as dictionaries are gathered into arrays."""
+
+    @abstractmethod
+    def gather(self, x: Mapping[Any, Any], *, admit: bool = False) -> Floats:
+        """Return a dictionary of features as an array, bias first; a zero admits no column."""
+
+    @abstractmethod
+    def learn_row(self, values: Floats, y: float, weight: float = 1.0) -> None:
+        """Learn one row given as an array, bias first."""
+
+    @abstractmethod
+    def predict_row(self, values: Floats) -> float:
+        """Return the expected value of a row given as an array, bias first."""
+
+    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
+        """Learn one row; a feature that is no finite number is ignored and counted."""
+        self.learn_row(self.gather(x, admit=True), float(y), w)
+
+    def predict_one(self, x: dict[Any, Any]) -> float:
+        """Return the expected value of a row; admits no column."""
+        return self.predict_row(self.gather(x))
+
+
+class BayesianLinearRegression(DenseLearner, ColumnRegressor):
     """Linear regression with a normal-inverse-gamma posterior, updated row by row.
 
     Prior variances are in units of the noise variance, so they mean the same whatever the unit of
@@ -87,14 +112,6 @@ class BayesianLinearRegression(DenseLearner, base.Regressor):
         """The noise variance estimated so far, in squared units of the target; NaN before a row."""
         total = float(self._tallies[kernels.NOISE_WEIGHT])
         return float(self._tallies[kernels.NOISE_SUM]) / total if total > 0.0 else math.nan
-
-    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
-        """Learn one row; a feature that is no finite number is ignored and counted."""
-        self.learn_row(self.gather(x, admit=True), float(y), w)
-
-    def predict_one(self, x: dict[Any, Any]) -> float:
-        """Return the expected value of a row; admits no column."""
-        return self.predict_row(self.gather(x))
 
     def _accepts(self, y: float) -> bool:
         return abs(y) <= TARGET_MAX

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dense_learner import DenseLearner
 from models.distinct_counts import DistinctCounts
 from models.hedged_logistic import HedgedLogisticRegression
+from models.hurdle import HurdleRegression
 from models.judgement import MONTH_DAYS, Judgement, Settled
+from models.kernel_hurdle import Hurdle
 from models.kernel_learn_rows import learn_rows
 from models.kernel_row_reader import READ_LABEL
 from models.learner import Learner, make_learner
@@ -28,7 +31,7 @@ from models.serving import CHAMPION
 from schemas.campaign import Campaign
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState, pack_array, unpack_array
-from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus
+from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus, ValueWeights
 from schemas.times import DAY_MS
 
 JUDGE_EVERY_ROWS_MAX = 100
@@ -67,6 +70,7 @@ class CampaignLearner:
         )
         self._predictions = np.zeros(ROWS_AT_ONCE)
         self._skipped = np.zeros(ROWS_AT_ONCE, np.bool_)
+        self._no_smear = np.ones(2)
         self._predicts_value = self.campaign.predict == "value"
 
     def _know(self, name: str, place: int) -> None:
@@ -98,7 +102,7 @@ class CampaignLearner:
 
     def read(self, first: int) -> int:
         """Read rows of the batch from `first` on: gives the first that cannot be read at once."""
-        if not isinstance(self.learner, DenseLearner):
+        if not isinstance(self.learner, DenseLearner | HurdleRegression):
             return first
         return self._reader.read(first)
 
@@ -123,7 +127,10 @@ class CampaignLearner:
 
     def _learn_some(self, first: int, stop: int) -> int:
         """Take rows up to one that asks for more, or until quality is to be looked at."""
-        assert isinstance(self.learner, DenseLearner)
+        learner = self.learner
+        assert isinstance(learner, DenseLearner | HurdleRegression)
+        is_hurdle = isinstance(learner, HurdleRegression)
+        hurdle = learner.hurdle if is_hurdle else Hurdle(learner.posteriors, self._no_smear)
         totals = np.array([self._label_sum, self._weight_sum, 0.0, 0.0])
         was_silent = self.judgement.is_silent
         reached = int(
@@ -133,12 +140,14 @@ class CampaignLearner:
                 first,
                 stop,
                 self._judge_at - self._rows_taken,
-                self.learner.posteriors,
-                len(self.learner.columns) + 1,
+                learner.posteriors,
+                hurdle,
+                len(learner.columns) + 1,
                 self._columns.places,
                 self.judgement.judging,
                 self._day,
                 self._predicts_value,
+                is_hurdle,
                 totals,
                 self._predictions,
             )
@@ -146,7 +155,7 @@ class CampaignLearner:
         self._label_sum, self._weight_sum, refused, learned = totals.tolist()
         if reached > first:
             self.recent.extend(self._predictions[: int(learned)])
-            self.learner.refuse(int(refused))
+            learner.refuse(int(refused))
             if not self.customers.enough:
                 self._count_customers(first, reached)
             self.version += int(learned)
@@ -198,7 +207,7 @@ class CampaignLearner:
         self._weight_sum += row.weight
         values = self._columns.values(row.features)
         self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
-        if isinstance(self.learner, HedgedLogisticRegression):
+        if isinstance(self.learner, HedgedLogisticRegression | HurdleRegression):
             said = self._said(row, alone=alone)
             self.learner.learn_row(values, row.label, row.weight, said)
         else:
@@ -265,18 +274,25 @@ class CampaignLearner:
             means=self.learner.means.tolist(),
             quantiles=self._quantiles.tolist(),
             experts=self._experts(),
+            value=self._value(),
             covered=self.covered,
             quality=dict(self._summary),
         )
 
     def _experts(self) -> dict[str, ExpertWeights]:
-        if not isinstance(self.learner, HedgedLogisticRegression):
+        if not isinstance(self.learner, HedgedLogisticRegression | HurdleRegression):
             return {}
         weights, shares = self.learner.weights_by_expert.tolist(), self.learner.shares.tolist()
         return {
             name: ExpertWeights(own[0], own[1:], share)
             for name, own, share in zip(self.campaign.experts, weights, shares, strict=True)
         }
+
+    def _value(self) -> ValueWeights | msgspec.UnsetType:
+        if not isinstance(self.learner, HurdleRegression):
+            return msgspec.UNSET
+        bias, *weights = self.learner.value_weights.tolist()
+        return ValueWeights(bias, weights, self.learner.smearing)
 
     def state(self) -> LearnerState:
         """What a trainer needs to go on bit for bit."""
@@ -341,6 +357,7 @@ class CampaignLearner:
             "judgement": self.judgement,
             "recent": self.recent,
             "customers": self.customers,
+            "sighted": self._columns.sightings,
         }
 
 

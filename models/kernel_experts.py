@@ -1,7 +1,7 @@
-"""What each expert of a served mixture says of an event, in the compiled loop.
+"""What each expert of a served mixture says of an event, in the compiled loop; and of how much.
 
-Owns: the sums of single experts, of which no reasons are wanted.
-Never: what is served; it asks only where an example opens, which is seldom.
+Owns: the sums of which no reasons are wanted: of single experts, and of the value of a hurdle.
+Never: asks the experts but where an example opens, which is seldom, or for a value but a hurdle.
 Source: models.kernel_scores sums what is served; the learner is models.hedged_logistic.
 """
 
@@ -11,7 +11,10 @@ import math
 
 from models.batch import CATCHING_UP, WARMING, ScoreColumns, Scratch, ServedModels
 from models.compiled import compiled
-from models.kernel_scores import category_key, category_place, probability_of
+from models.kernel_grid import VALUE_PLACES, on_grid
+from models.kernel_hurdle import LOG_VALUE_MAX
+from models.kernel_math import half_power
+from models.kernel_scores import HALVINGS_PER_UNIT, category_key, category_place, probability_of
 from models.plan import LANES, PlanArrays
 
 
@@ -61,3 +64,17 @@ def hear_experts(
         if served and math.isfinite(models.expert_bias[campaign, expert]):
             logit = sum_expert(plan, models, campaign, expert, room)
             out.experts[m, expert] = probability_of(logit)
+
+
+@compiled
+def expect_value(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> float:
+    """The expected value of a campaign whose learner is a hurdle, and whose group was summed.
+
+    The same as models.kernel_hurdle.expected_of, without the library's exponential.
+    """
+    if plan.is_hurdle[campaign] == 0 or models.status[campaign] == WARMING:
+        return 0.0
+    logarithm = sum_expert(plan, models, campaign, plan.experts[campaign], room)
+    grown = half_power(-min(logarithm, LOG_VALUE_MAX) * HALVINGS_PER_UNIT)
+    value = max(grown * models.value_factor[campaign] - 1.0, 0.0)
+    return on_grid(room.probability[campaign % LANES] * value, VALUE_PLACES)

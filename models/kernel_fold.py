@@ -26,7 +26,7 @@ from models.kernel_examples import (
     close_due,
     open_example,
 )
-from models.kernel_experts import hear_experts
+from models.kernel_experts import expect_value, hear_experts
 from models.kernel_names import keep_name
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
@@ -75,7 +75,8 @@ def score_event(
         if campaign // LANES != summed:
             summed = campaign // LANES
             sum_group(plan, models, summed, room)
-        m = score_campaign(plan, models, campaign, row, catching_up, room, out, registers)
+        expected = expect_value(plan, models, campaign, room)
+        m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]

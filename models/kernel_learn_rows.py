@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.batch import CATCHING_UP, READY, WARMING
 from models.compiled import compiled
+from models.kernel_hurdle import Hurdle, expected_of, learn_amount, smearing_of
 from models.kernel_posteriors import Posteriors, learn_gaussian, learn_logistic, mixed_sum
 from models.kernel_row_reader import READ_EXPERTS, READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
 from models.kernel_rows import expand_row
@@ -139,18 +140,30 @@ def _learn(
     rows: ReadRows,
     row: int,
     learner: Posteriors,
+    hurdle: Hurdle,
     values: Floats,
     label: float,
     weight: float,
     size: int,
     by_value: bool,
+    is_hurdle: bool,
     alone: bool,
-) -> None:
-    if by_value:
+) -> float:
+    """Learn the row; gives what the learner had said of it before."""
+    linear = mixed_sum(learner.weights, learner.shares, values)
+    if by_value and not is_hurdle:
         learn_gaussian(learner, values, label, weight, size)
-    else:
-        _hear(rows, row, learner.said, alone)
-        learn_logistic(learner, values, label, weight, size)
+        return float(linear)
+    predicted = sigmoid(linear)
+    if is_hurdle:
+        posterior = hurdle.posterior
+        logarithm = mixed_sum(posterior.weights, posterior.shares, values)
+        predicted = expected_of(predicted, logarithm, smearing_of(hurdle.smear))
+        if label > 0.0:
+            learn_amount(hurdle, values, logarithm, label, weight, size)
+    _hear(rows, row, learner.said, alone)
+    learn_logistic(learner, values, 1.0 if label > 0.0 else 0.0, weight, size)
+    return float(predicted)
 
 
 @compiled
@@ -161,20 +174,22 @@ def learn_rows(
     stop: int,
     rows_max: int,
     learner: Posteriors,
+    hurdle: Hurdle,
     size: int,
     places: Places,
     judging: Judging,
     day: int,
     by_value: bool,
+    is_hurdle: bool,
     totals: Floats,
     predictions: Floats,
 ) -> int:
     """Take up to `rows_max` rows from `first` on; gives the first that was not taken.
 
     It stops after a row with which answers fall silent, or are heard again; while they are
-    silent, rows are judged and not learned. `totals` takes the sums of labels and of weights on,
-    and counts the names without room and the rows learned; `predictions` receives what the
-    learner said of each before it saw the row's label.
+    silent, rows are judged and not learned. `hurdle` counts where `is_hurdle`. `totals` takes the
+    sums of labels and of weights on, and counts the names without room and the rows learned;
+    `predictions` receives what the learner said of each before it saw the row's label.
     """
     numbers = judging.watch.numbers
     taken, learned = 0, 0
@@ -203,9 +218,9 @@ def learn_rows(
             totals[REFUSED] += rows.refused[row]
             totals[LEARNED] += 1.0
             values = places.values[:size]
-            linear = mixed_sum(learner.weights, learner.shares, values)
-            predictions[learned] = linear if by_value else sigmoid(linear)
-            _learn(rows, row, learner, values, label, weight, size, by_value, alone)
+            predictions[learned] = _learn(
+                rows, row, learner, hurdle, values, label, weight, size, by_value, is_hurdle, alone
+            )
             learned += 1
         if is_silent(numbers) != was_silent:
             return row + 1

@@ -54,6 +54,7 @@ class Pieces(NamedTuple):
     next_source: int  # the first of those that open a further reason, by source
     expert: int  # the first of those that name an expert
     predicts_value: I8  # [campaigns]
+    is_hurdle: I8  # [campaigns]
 
 
 @compiled
@@ -141,10 +142,10 @@ def write_entry(
     campaign, status = scores.campaign[m], scores.status[m]
     is_value = pieces.predicts_value[campaign] == 1
     at = write_piece(buffer, at, pieces, pieces.campaign + campaign)
-    if is_value:
+    if is_value and pieces.is_hurdle[campaign] == 0:
         at = write_piece(buffer, at, pieces, NO_PROBABILITY)
     else:
-        at = write_number(buffer, at, scores.served[m], PROBABILITY_PLACES)
+        at = write_number(buffer, at, scores.probability[m], PROBABILITY_PLACES)
     at = write_percentile(buffer, at, pieces, scores.percentile[m])
     if is_value:
         at = write_number(buffer, at, scores.served[m], VALUE_PLACES)

@@ -199,16 +199,20 @@ def score_campaign(
     campaign: int,
     row: int,
     catching_up: bool,
+    expected: float,
     room: Scratch,
     out: ScoreColumns,
     registers: I8,
 ) -> int:
-    """Score one event for one campaign, whose group was summed; give the score's position."""
+    """Score one event for one campaign, whose group was summed; give the score's position.
+
+    `expected` is the value where the learner is a hurdle, whose reasons are of the probability.
+    """
     m = registers[SCORES]
     registers[SCORES] = m + 1
     lane = campaign % LANES
-    value = plan.predicts_value[campaign] == 1
-    if value:
+    value, hurdle = plan.predicts_value[campaign] == 1, plan.is_hurdle[campaign] == 1
+    if value and not hurdle:
         linear = predicted = on_grid(room.linear[lane], VALUE_PLACES)
     else:
         predicted = room.probability[lane]
@@ -220,12 +224,14 @@ def score_campaign(
     out.status[m] = CATCHING_UP if catching_up else status
     if status == WARMING:
         rate = on_grid(models.rate[campaign], VALUE_PLACES if value else PROBABILITY_PLACES)
-        out.served[m] = rate
-        out.baseline[m] = on_grid(rate if value else logit_of(rate), REMAINDER_PLACES)
+        prior = on_grid(models.prior[campaign], PROBABILITY_PLACES) if hurdle else rate
+        linear = rate if value and not hurdle else logit_of(prior)
+        out.served[m], out.probability[m] = rate, prior
+        out.baseline[m] = on_grid(linear, REMAINDER_PLACES)
         out.other[m] = 0.0
         out.percentile[m] = NO_PERCENTILE
         return int(m)
-    out.served[m] = predicted
+    out.served[m], out.probability[m] = expected if hurdle else predicted, predicted
     out.baseline[m] = models.baseline[campaign]
     named = strongest(plan, models, campaign, room, out, m)
     out.other[m] = on_grid(linear - models.baseline[campaign] - named, REMAINDER_PLACES)

@@ -14,6 +14,7 @@ from models.bayesian_logistic import BayesianLogisticRegression
 from models.column_learner import StateError, StateParts
 from models.columns import COLUMNS_MAX
 from models.hedged_logistic import HedgedLogisticRegression
+from models.hurdle import HurdleRegression
 from models.kernels_learner import Floats
 from schemas.model_file import ModelFile
 
@@ -152,6 +153,15 @@ def _hedged_logistic(start: _Start) -> Challenger:
     )
 
 
+def _hurdle(start: _Start) -> Challenger:
+    return HurdleRegression(
+        rate=start.rate,
+        prior_variances=start.prior_variances,
+        columns_max=start.columns_max,
+        hashed_max=start.hashed_max,
+    )
+
+
 def _bayesian_linear(start: _Start) -> Challenger:
     return BayesianLinearRegression(
         prior_variances=start.prior_variances,
@@ -191,6 +201,12 @@ _BAYESIAN = Penalty(weights=1 / 0.03, bias=1 / 4.0)
 REGISTRY: Mapping[str, Kind] = {
     "hedged_logistic": Kind(_hedged_logistic, "conversion", True, _BAYESIAN),
     "bayesian_logistic": Kind(_bayesian_logistic, "conversion", True, _BAYESIAN),
+    "hurdle": Kind(
+        _hurdle,
+        "value",
+        True,
+        "its two parts are held to theirs, and no loss of the value has both as its optimum",
+    ),
     "bayesian_linear": Kind(_bayesian_linear, "value", True, _BAYESIAN),
     "river_logistic": Kind(
         _river_logistic,

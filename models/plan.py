@@ -53,6 +53,7 @@ class PlanArrays(NamedTuple):
     match: I4  # [C, KEYS_MAX] positions among the keys of an event, -1 padded.
     not_same: I4  # [C, KEYS_MAX]
     predicts_value: I8  # [C] 1 where the label is a sum of values.
+    is_hurdle: I8  # [C] 1 where P(any value) is served beside the value.
     experts: I8  # [C] of how many experts the served model is a mixture; 0 of none.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
@@ -292,6 +293,7 @@ def _arrays(
         match=_padded([_positions(keys, c.goal.match) for c in campaigns], KEYS_MAX),
         not_same=_padded([_positions(keys, c.goal.not_same) for c in campaigns], KEYS_MAX),
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
+        is_hurdle=np.array([c.is_hurdle for c in campaigns], dtype=np.int64),
         experts=np.array([len(c.experts) for c in campaigns], dtype=np.int64),
         hash_seed=np.array([int(c.lineage, 16) for c in campaigns], dtype=np.uint64),
         columns=_padded([columns.columns for columns in chosen]),

@@ -1,7 +1,8 @@
 """The features of rows as columns of a learner: which has which, hinges added.
 
-Owns: the places of features that have a column, in their order, and the hinges of each.
-Never: decides which name is admitted; the learner has the columns.
+Owns: the places of features that have a column, in their order, and the hinges of each; that a
+    value is no column before a second row has it.
+Never: decides how many names are admitted; the learner has the columns.
 Source: ARCHITECTURE.md, "Two folds"; hinges are those of models.layout.
 """
 
@@ -18,10 +19,15 @@ from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
 from models.layout import HINGE_KNOTS
 from models.learner import Learner
 from models.plan import Plan
+from models.sightings import Sightings
 
 
 class RowColumns:
     """Where the features of a campaign's rows stand in its learner.
+
+    A feature of every row has a column from its first row on. A value (of a category, or one with a
+    counter of its own) gets it with the second row that has it: many of the values that a log ever
+    names come once, and would take the columns from those that come again.
 
     Parameters
     ----------
@@ -42,6 +48,8 @@ class RowColumns:
         self._known = known
         self._refused = refused
         self._hinges = _hinges(plan, index)
+        self._lasting = frozenset(plan.layout.campaigns[index].names)
+        self.sightings = Sightings()
         self._knots = np.array(HINGE_KNOTS)
         self._feature_values = np.zeros(COLUMNS_MAX)
         self._row_values = np.zeros(COLUMNS_MAX + 1)
@@ -59,7 +67,7 @@ class RowColumns:
         hinges = set(self._hinges.values())
         for name in columns:
             if name not in hinges:
-                self._admit(name)
+                self._take_in(name)
 
     @property
     def places(self) -> Places:
@@ -101,6 +109,13 @@ class RowColumns:
         place = self._places.get(name, -1)
         if place >= 0:
             return place
+        if name not in self._lasting and not self.sightings.again(name):
+            return -1
+        return self._take_in(name)
+
+    def _take_in(self, name: str) -> int:
+        """Give a feature its place and its column, if the learner has room for it."""
+        place = -1
         column = self._learner.index(name)
         if column < 0:
             self._refused(name)

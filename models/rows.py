@@ -123,7 +123,8 @@ class RowWriter:
         rows.converted += (answers > 0.0).tolist()
         numbers = np.zeros((len(places), self._numbers))
         value = self._predicts_value[campaigns]
-        numbers[:, LABEL_NUMBER] = np.where(value, answers, answers > 0.0)
+        # Refunds may exceed what was bought: nobody is worth less than nothing.
+        numbers[:, LABEL_NUMBER] = np.where(value, np.maximum(answers, 0.0), answers > 0.0)
         candidates = np.minimum(examples.candidates[places], CANDIDATES_MAX)
         numbers[:, WEIGHT_NUMBER] = candidates * examples.weight[places].astype(np.float64)
         numbers[:, SERVED_NUMBER] = examples.served[places]

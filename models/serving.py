@@ -26,7 +26,7 @@ from models.kernel_lanes import PIECES
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
 from models.plan import LANES, Plan
-from schemas.model_record import ModelRecord
+from schemas.model_record import ExpertWeights, ModelRecord, ValueWeights
 
 CHAMPION = "champion"
 COUNT_BY_SUFFIX = " 90d"
@@ -81,6 +81,8 @@ class Serving:
         index = self._plan.campaigns.index(record.campaign)
         if record.lineage != self._plan.lineages[index]:
             return False
+        if self._plan.arrays.is_hurdle[index] and not isinstance(record.value, ValueWeights):
+            return False
         self.records[record.campaign] = record
         self._fill(index, record)
         return True
@@ -113,17 +115,19 @@ class Serving:
         plan = self._plan.arrays
         campaigns, groups = len(self._plan.campaigns), len(plan.shared_columns)
         rates = [c.rate for c in self._plan.file.campaigns.values()]
-        values = [c.predict == "value" for c in self._plan.file.campaigns.values()]
+        values = plan.predicts_value == 1
         bias = np.zeros((groups, LANES))
         bias.reshape(-1)[:campaigns] = [
-            0.0 if v else math.log(r / (1 - r)) for v, r in zip(values, rates, strict=True)
+            math.log(rate / (1 - rate)) if is_logit else 0.0
+            for is_logit, rate in zip(~values | (plan.is_hurdle == 1), rates, strict=True)
         ]
-        by_expert = (campaigns, self._plan.experts_max)
+        by_expert = (campaigns, self._plan.experts_max + int(plan.is_hurdle.any()))
         bends = (plan.shared_bends.shape[1], PIECES)
         return ServedModels(
             status=np.zeros(campaigns, np.int64),
             version=np.zeros(campaigns, np.int64),
-            rate=np.array([0.0 if v else r for v, r in zip(values, rates, strict=True)]),
+            rate=np.where(values, 0.0, rates),
+            prior=np.array(rates),
             bias=bias,
             weights=np.zeros((*plan.shared_columns.shape, LANES)),
             bend_slope=np.zeros((*plan.shared_bends.shape, PIECES, LANES)),
@@ -138,6 +142,7 @@ class Serving:
             expert_bend_slope=np.zeros((*by_expert, *bends)),
             expert_bend_offset=np.zeros((*by_expert, *bends)),
             expert_category_weights=np.zeros((*by_expert, 1)),
+            value_factor=np.zeros(campaigns),
         )
 
     def _fill(self, index: int, record: ModelRecord) -> None:
@@ -169,13 +174,30 @@ class Serving:
     def _fill_experts(
         self, index: int, record: ModelRecord, places: _Places, known_places: list[int]
     ) -> None:
-        """Take in what the experts of a mixture say on their own; nothing, if one is missing."""
-        models, names = self.models, self._plan.file.campaigns[record.campaign].experts
-        models.expert_bias[index] = np.nan
-        if not record.experts.keys() >= set(names):
-            return
-        for expert, name in enumerate(names):
-            own = record.experts[name]
+        """Take in what the experts of a mixture say on their own; nothing, if one is missing.
+
+        What a hurdle says of the value stands behind them.
+        """
+        names = self._plan.file.campaigns[record.campaign].experts
+        self.models.expert_bias[index] = np.nan
+        if record.experts.keys() >= set(names):
+            experts = [record.experts[name] for name in names]
+            self._fill_own(index, 0, experts, places, known_places)
+        if isinstance(record.value, ValueWeights):
+            self._fill_own(index, len(names), [record.value], places, known_places)
+            self.models.value_factor[index] = record.value.factor
+
+    def _fill_own(
+        self,
+        index: int,
+        first: int,
+        parts: Sequence[ExpertWeights | ValueWeights],
+        places: _Places,
+        known_places: list[int],
+    ) -> None:
+        """Take in linear sums of which no reasons are wanted, from a place among the experts on."""
+        models = self.models
+        for expert, own in enumerate(parts, first):
             weights, place = np.array(own.weights), (index, expert)
             models.expert_bias[place] = own.bias
             _fill_weights(

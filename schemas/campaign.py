@@ -28,7 +28,12 @@ DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
 )
 
 LearnerName = Literal[
-    "hedged_logistic", "bayesian_logistic", "bayesian_linear", "river_logistic", "river_ftrl"
+    "hedged_logistic",
+    "bayesian_logistic",
+    "hurdle",
+    "bayesian_linear",
+    "river_logistic",
+    "river_ftrl",
 ]
 Predict = Literal["conversion", "value"]
 EXPERTS: Final = ("slow", "fast", "quick")
@@ -72,7 +77,12 @@ class Campaign:
     @property
     def experts(self) -> tuple[str, ...]:
         """The experts whose mixture the learner serves; none where it is no mixture."""
-        return EXPERTS if self.learner == "hedged_logistic" else ()
+        return EXPERTS if self.learner in {"hedged_logistic", "hurdle"} else ()
+
+    @property
+    def is_hurdle(self) -> bool:
+        """Whether the probability of any value is served beside the value."""
+        return self.learner == "hurdle"
 
     @property
     def lineage(self) -> str:

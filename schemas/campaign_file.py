@@ -244,13 +244,15 @@ class _FileReader(Reader):
 
     def _learner(self, section: dict[str, Located], key: str, predict: Predict) -> LearnerName:
         if "learner" not in section:
-            return "bayesian_linear" if predict == "value" else "hedged_logistic"
+            return "hurdle" if predict == "value" else "hedged_logistic"
         node, path = section["learner"], join(key, "learner")
         if predict == "value":
-            if node.scalar != "bayesian_linear":
-                allowed = "bayesian_linear (or no `learner`) with predict: value"
-                self.wrong(node, path, allowed, words=["bayesian_linear"])
-            return "bayesian_linear"
+            words = grammar.LEARNERS_OF_VALUES
+            if node.scalar not in words:
+                allowed = f"{' or '.join(words)} (or no `learner`) with predict: value"
+                self.wrong(node, path, allowed, words=words)
+                return "hurdle"
+            return cast("LearnerName", node.scalar)
         word = self.word(node, path, grammar.LEARNERS, "hedged_logistic")
         return cast("LearnerName", word)
 

@@ -46,6 +46,7 @@ NOT_YET: dict[Section, tuple[str, ...]] = {
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
 
 LEARNERS = ("hedged_logistic", "bayesian_logistic", "river_logistic", "river_ftrl")
+LEARNERS_OF_VALUES = ("hurdle", "bayesian_linear")
 PREDICTS = ("conversion", "value")
 
 CAMPAIGNS_MAX = 16

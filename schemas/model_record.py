@@ -29,8 +29,19 @@ class ExpertWeights(msgspec.Struct, omit_defaults=True):
     share: float = 1.0
 
 
+class ValueWeights(msgspec.Struct):
+    """How much comes where something comes: exp(bias + weights · features) · factor - 1."""
+
+    bias: float
+    weights: list[float]
+    factor: float
+
+
 class ModelRecord(msgspec.Struct, kw_only=True):
-    """The weights of one campaign, and how good they have been."""
+    """The weights of one campaign, and how good they have been.
+
+    With `value`, of a hurdle, the others are the weights of the probability that anything comes.
+    """
 
     format: Literal[1] = MODEL_FORMAT
     campaign: str
@@ -47,6 +58,7 @@ class ModelRecord(msgspec.Struct, kw_only=True):
     means: list[float]
     quantiles: list[float] = []
     experts: dict[str, ExpertWeights] = {}
+    value: ValueWeights | msgspec.UnsetType = msgspec.UNSET
     covered: int
     quality: dict[str, float | None] = {}
 
@@ -58,6 +70,9 @@ class ModelRecord(msgspec.Struct, kw_only=True):
             raise ValueError(message)
         if any(len(expert.weights) != columns for expert in self.experts.values()):
             message = "an expert's weights and the columns differ in length"
+            raise ValueError(message)
+        if isinstance(self.value, ValueWeights) and len(self.value.weights) != columns:
+            message = "the weights of the value and the columns differ in length"
             raise ValueError(message)
         if len(self.quantiles) not in {0, QUANTILES}:
             message = f"quantiles are {QUANTILES} numbers, or none while warming"
@@ -86,6 +101,14 @@ class WeightsOfExpert(_Contract):
     ] = 1.0
 
 
+class WeightsOfValue(_Contract):
+    """How much comes where something comes: exp(bias + weights · features) · factor - 1."""
+
+    bias: float
+    weights: list[float]
+    factor: float
+
+
 class Model(_Contract):
     """The weights of one campaign, and how good they have been."""
 
@@ -107,5 +130,12 @@ class Model(_Contract):
         Field(description=f"{QUANTILES} of its own predictions; none while warming."),
     ] = Field(default_factory=list)
     experts: dict[str, WeightsOfExpert] = Field(default_factory=dict)
+    value: Annotated[
+        WeightsOfValue | None,
+        Field(
+            exclude_if=lambda value: value is None,
+            description="Of a hurdle; the other weights are then those of P(any value).",
+        ),
+    ] = None
     covered: Annotated[int, Field(ge=0, description="The next example offset to be learned.")]
     quality: dict[str, float | None] = Field(default_factory=dict)

@@ -38,8 +38,9 @@ class Reason(msgspec.Struct, gc=False):
 class ScoreEntry(msgspec.Struct, gc=False, omit_defaults=True):
     """One campaign's score; `baseline + Σ contribution + other_reasons` is its logit.
 
-    For `predict: value` the sum is `expected_value` and `probability` is null. `experts` is what
-    each expert of a mixture said, where the score opened an example.
+    For `predict: value`, `probability` is that of any value; where the learner is no hurdle, it is
+    null and the sum is `expected_value`. `experts` is what each expert of a mixture said, where the
+    score opened an example.
     """
 
     campaign: str

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from hypothesis import strategies as st
 
 from consumer.encoding import ScoreEncoder, encode_dead_letters
@@ -29,12 +30,13 @@ from schemas.campaign import (
 )
 from schemas.clauses import Clause, Condition, Goal
 from schemas.example import TrainingExample, decode_example
-from schemas.model_record import ExpertWeights, ModelRecord
+from schemas.model_record import ExpertWeights, ModelRecord, ValueWeights
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 
 START_MS = 1_764_000_000_000
 TOPIC = "customer-events"
 MIXED_OR_NOT: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic")
+OF_VALUES: tuple[LearnerName, ...] = ("hurdle", "bayesian_linear")
 UNHURRIED = Limits(closes_per_event_max=1_000_000)
 STEPS_MS = (
     *(MINUTE_MS, 0, 1, MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS, 20 * MINUTE_MS, 20 * MINUTE_MS),
@@ -255,7 +257,7 @@ def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaig
         predict=predict,
         learn_on=draw(st.sampled_from((None, None, (VIEW,)))),
         features=draw(feature_sets()),
-        learner="bayesian_linear" if predict == "value" else draw(st.sampled_from(MIXED_OR_NOT)),
+        learner=draw(st.sampled_from(OF_VALUES if predict == "value" else MIXED_OR_NOT)),
     )
 
 
@@ -297,6 +299,10 @@ def random_model(plan: Plan, campaign: str, seed: int) -> ModelRecord:
         name: ExpertWeights(generator.gauss(-2, 1), [generator.gauss(0, 0.3) for _ in names])
         for name in definition.experts
     }
+    value_weights: ValueWeights | msgspec.UnsetType = msgspec.UNSET
+    if definition.is_hurdle:
+        amounts = [generator.gauss(0, 0.3) for _ in names]
+        value_weights = ValueWeights(generator.gauss(1, 1), amounts, generator.uniform(0.5, 2.0))
     return ModelRecord(
         campaign=campaign,
         lineage=plan.lineages[index],
@@ -312,5 +318,6 @@ def random_model(plan: Plan, campaign: str, seed: int) -> ModelRecord:
         means=[generator.uniform(-0.5, 1.0) for _ in names],
         quantiles=quantiles,
         experts=experts,
+        value=value_weights,
         covered=0,
     )

@@ -170,7 +170,7 @@ class NaiveFold:
             return float(by_answer and self.is_goal(campaign, i, settled))
         hits = [k for k in range(i + 1, closed) if self.is_goal(campaign, i, k)]
         if campaign.predict == "value":
-            return math.fsum(self.events[k].value or 0.0 for k in hits)
+            return max(0.0, math.fsum(self.events[k].value or 0.0 for k in hits))
         return float(bool(hits))
 
     def _joins(self, campaign: Campaign, group: Group, i: int) -> bool:

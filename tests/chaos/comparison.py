@@ -104,8 +104,10 @@ def _rows(left: Left, world: World) -> Iterable[str]:
 
 
 def _prediction(said: ScoreEntry | TrainingExample) -> Any:
+    """What a row holds of a score: of a value what was expected, not how likely any was."""
+    probability = said.probability if said.expected_value is None else None
     return (
-        said.probability, said.expected_value, said.status, said.model,
+        probability, said.expected_value, said.status, said.model,
         sorted((said.experts or {}).items()),
     )  # fmt: skip
 

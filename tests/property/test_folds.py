@@ -22,7 +22,7 @@ from models.layout import named_types
 from models.plan import LANES, Limits, Plan, compile_plan
 from schemas.campaign import CampaignFile
 from schemas.example import TrainingExample, decode_example
-from schemas.model_record import ModelRecord
+from schemas.model_record import ModelRecord, ValueWeights
 from tests.event_logs import (
     UNHURRIED,
     campaign_files,
@@ -227,7 +227,12 @@ def test_a_score_is_the_sum_that_its_model_says(
         model = by_name[row.campaign]
         hinges = plan.layout.campaigns[plan.campaigns.index(row.campaign)].hinges
         wanted = linear_sum(model, row.features, [hinge.name for hinge in hinges])
-        if file.campaigns[row.campaign].predict == "value":
+        if isinstance(model.value, ValueWeights):
+            own = msgspec.structs.replace(model, bias=model.value.bias, weights=model.value.weights)
+            logarithm = linear_sum(own, row.features, [hinge.name for hinge in hinges])
+            amount = max(0.0, math.exp(logarithm) * model.value.factor - 1.0)
+            predicted = probability(wanted) * amount
+        elif file.campaigns[row.campaign].predict == "value":
             predicted = wanted
         else:
             predicted = probability(wanted)

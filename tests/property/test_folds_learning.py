@@ -28,7 +28,7 @@ from tests.event_logs import LoggedEvent, campaign_files, logs, records_of, rows
 
 LEARNERS: dict[Predict, tuple[LearnerName, ...]] = {
     "conversion": ("hedged_logistic", "bayesian_logistic", "river_logistic", "river_ftrl"),
-    "value": ("bayesian_linear",),
+    "value": ("hurdle", "bayesian_linear"),
 }
 
 

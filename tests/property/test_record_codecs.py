@@ -11,6 +11,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ from schemas.model_record import (
     ExpertWeights,
     Model,
     ModelRecord,
+    ValueWeights,
     decode_model_record,
     encode_model_record,
 )
@@ -140,6 +142,10 @@ def model_records(draw: st.DrawFn) -> ModelRecord:
             st.dictionaries(
                 names, st.builds(ExpertWeights, bias=finite, weights=numbers, share=probabilities)
             )
+        ),
+        value=draw(
+            st.just(msgspec.UNSET)
+            | st.builds(ValueWeights, bias=finite, weights=numbers, factor=finite)
         ),
         covered=draw(counts),
         quality=draw(st.dictionaries(names, st.none() | finite, max_size=4)),

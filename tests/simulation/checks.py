@@ -155,11 +155,15 @@ class Checks:
             assert held in said, f"the row of {key} holds {held}, published was {said}"
 
     def _served(self, said: ScoreEntry | TrainingExample) -> tuple[Any, ...]:
-        """Of a model's columns, a row says how they are called in the file that closes it."""
+        """Of a model's columns, a row says how they are called in the file that closes it.
+
+        Of a value it holds what was expected, not how likely any was.
+        """
         model = said.model
+        probability = said.probability if said.expected_value is None else None
         if self._life.file.is_planned:
             model = replace(model, features="")
-        return said.probability, said.expected_value, said.experts, said.status, model
+        return probability, said.expected_value, said.experts, said.status, model
 
     def _check_states(self) -> None:
         """Every state that was ever published is the fold of the log up to where it says."""

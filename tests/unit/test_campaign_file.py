@@ -145,7 +145,9 @@ def test_any_of_and_values() -> None:
         Clause("purchase"),
         Clause("renewal", {"paid": Condition((True,))}),
     )
-    assert campaign.learner == "bayesian_linear"
+    assert campaign.learner == "hurdle"
+    text = with_keys("predict: value\n    learner: bayesian_linear")
+    assert only_campaign(text).learner == "bayesian_linear"
 
 
 @pytest.mark.parametrize(("text", "rate"), [("3%", 0.03), ("0.03", 0.03), ("0.5%", 0.005)])

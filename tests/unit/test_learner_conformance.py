@@ -16,6 +16,7 @@ import pytest
 from river import base, checks
 from scipy.optimize import minimize
 
+from models.hurdle import HurdleRegression
 from models.kernels_learner import Floats
 from models.learner import (
     CHALLENGERS,
@@ -117,7 +118,13 @@ def test_a_linear_learner_predicts_the_sum_of_its_weights(kind: str) -> None:
         features = named(row)
         in_order = np.array([features[name] for name in learner.columns])
         linear = learner.bias + float(sum(learner.weights * in_order))
-        wanted = linear if isinstance(learner, base.Regressor) else 1 / (1 + math.exp(-linear))
+        wanted = linear
+        if REGISTRY[kind].predicts == "conversion" or isinstance(learner, HurdleRegression):
+            wanted = 1 / (1 + math.exp(-linear))
+        if isinstance(learner, HurdleRegression):
+            bias, *weights = learner.value_weights.tolist()
+            logarithm = bias + sum(np.array(weights) * in_order)
+            wanted *= max(0.0, math.exp(logarithm) * learner.smearing - 1.0)
         assert predict_one(learner, features) == pytest.approx(wanted, abs=1e-9)
 
 
@@ -357,5 +364,5 @@ def test_registry_makes_what_it_names() -> None:
     with pytest.raises(ValueError, match=", ".join(CHALLENGERS)):
         make("bayesian_logistics")
     for kind in sorted({"bayesian_logistics", *CHALLENGERS} - set(KINDS)):
-        with pytest.raises(ValueError, match="bayesian_logistic, bayesian_linear, river_logistic"):
+        with pytest.raises(ValueError, match="bayesian_logistic, hurdle, bayesian_linear, river"):
             make_learner(kind, rate=0.1)

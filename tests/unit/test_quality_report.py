@@ -25,7 +25,12 @@ from schemas.example import TrainingExample
 from tests.unit.test_trainer import LEARNERS, plan_of, random_rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs/quality.md"
-BAYESIAN: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic", "bayesian_linear")
+BAYESIAN: tuple[LearnerName, ...] = (
+    "hedged_logistic",
+    "bayesian_logistic",
+    "hurdle",
+    "bayesian_linear",
+)
 
 
 def telling_rows(plan: Plan, count: int) -> list[TrainingExample]:

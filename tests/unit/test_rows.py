@@ -159,7 +159,7 @@ def assert_numbers(row: TrainingExample, examples: Examples, place: int, *, valu
     served = float(examples.served[place])
     assert (row.probability, row.expected_value) == ((None, served) if value else (served, None))
     answer = float(examples.answer[place])
-    assert row.label == (answer if value else float(answer > 0.0))
+    assert row.label == (max(answer, 0.0) if value else float(answer > 0.0))
     assert row.weight == min(int(examples.candidates[place]), 10) * float(examples.weight[place])
     said = dict(zip(EXPERTS, examples.experts[place].tolist(), strict=True))
     assert row.experts == ({} if value or math.isnan(said["slow"]) else said)

@@ -16,6 +16,7 @@ import pytest
 
 from models.plan import Plan, compile_plan
 from models.trainer import Trainer
+from schemas import campaign_grammar as grammar
 from schemas.campaign import Campaign, CampaignFile, Features, LearnerName
 from schemas.clauses import Clause, Goal
 from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
@@ -36,7 +37,7 @@ def plan_of(learner: LearnerName = "bayesian_logistic", horizon_ms: int = DAY_MS
         horizon_ms=horizon_ms,
         score_on=(Clause("view"),),
         example_interval_ms=0,
-        predict="value" if learner == "bayesian_linear" else "conversion",
+        predict="value" if learner in grammar.LEARNERS_OF_VALUES else "conversion",
         features=Features(half_lives_ms=(HOUR_MS, DAY_MS, None), categories=("channel",)),
         learner=learner,
     )
@@ -123,13 +124,13 @@ def test_a_restored_trainer_goes_on_bit_for_bit(learner: LearnerName, cut: int) 
 def test_a_restored_trainer_without_room_goes_on_bit_for_bit(learner: LearnerName) -> None:
     """Also when more values came than a learner has columns for."""
     plan = plan_of(learner)
-    rows = random_rows(plan, 900, texts=400)
+    rows = random_rows(plan, 1500, texts=250)
     whole, first, second = Trainer(plan), Trainer(plan), Trainer(plan)
-    whole.fold(range(900), rows)
+    whole.fold(range(1500), rows)
     assert whole.learners["buy"].learner.columns_refused > 0
-    first.fold(range(800), rows[:800])
+    first.fold(range(1400), rows[:1400])
     second.restore(states_through_bytes(first))
-    second.fold(range(800, 900), rows[800:])
+    second.fold(range(1400, 1500), rows[1400:])
     assert bytes_of(second) == bytes_of(whole)
 
 
@@ -310,7 +311,7 @@ def test_a_trainer_remembers_no_more_names_than_columns() -> None:
     """However many values rows name, what a trainer keeps of them is bounded."""
     plan = plan_of()
     trainer = Trainer(plan)
-    trainer.fold(range(1500), random_rows(plan, 1500, texts=100_000))
+    trainer.fold(range(1500), random_rows(plan, 1500, texts=250))
     for learner in trainer.learners.values():
         assert learner.learner.columns_refused > 0
         assert len(learner.names) <= len(learner.learner.columns) == 256
