@@ -25,9 +25,9 @@ from models.sightings import Sightings
 class RowColumns:
     """Where the features of a campaign's rows stand in its learner.
 
-    A feature of every row has a column from its first row on. A value (of a category, or one with a
-    counter of its own) gets it with the second row that has it: many of the values that a log ever
-    names come once, and would take the columns from those that come again.
+    A value (of a category, or one with a counter of its own) gets a column with the second row that
+    has it: many of the values that a log ever names come once, and would take the columns from
+    those that come again. Any other feature has its column from its first row on.
 
     Parameters
     ----------
@@ -48,7 +48,11 @@ class RowColumns:
         self._known = known
         self._refused = refused
         self._hinges = _hinges(plan, index)
-        self._lasting = frozenset(plan.layout.campaigns[index].names)
+        # By the campaign alone: what other campaigns of a file name must not change it.
+        features = list(plan.file.campaigns.values())[index].features
+        crosses = ("×".join(names) for names in features.crosses)
+        counted = (f"{group.event} by {group.by}" for group in features.count_by)
+        self._families = frozenset([*features.categories, *crosses, *counted])
         self.sightings = Sightings()
         self._knots = np.array(HINGE_KNOTS)
         self._feature_values = np.zeros(COLUMNS_MAX)
@@ -109,7 +113,8 @@ class RowColumns:
         place = self._places.get(name, -1)
         if place >= 0:
             return place
-        if name not in self._lasting and not self.sightings.again(name):
+        family, sign, _ = name.partition("=")
+        if sign and family in self._families and not self.sightings.again(name):
             return -1
         return self._take_in(name)
 

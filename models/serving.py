@@ -181,30 +181,28 @@ class Serving:
         names = self._plan.file.campaigns[record.campaign].experts
         self.models.expert_bias[index] = np.nan
         if record.experts.keys() >= set(names):
-            experts = [record.experts[name] for name in names]
-            self._fill_own(index, 0, experts, places, known_places)
+            for expert, name in enumerate(names):
+                self._fill_own((index, expert), record.experts[name], places, known_places)
         if isinstance(record.value, ValueWeights):
-            self._fill_own(index, len(names), [record.value], places, known_places)
+            behind = int(self._plan.arrays.experts[index])
+            self._fill_own((index, behind), record.value, places, known_places)
             self.models.value_factor[index] = record.value.factor
 
     def _fill_own(
         self,
-        index: int,
-        first: int,
-        parts: Sequence[ExpertWeights | ValueWeights],
+        place: tuple[int, int],
+        own: ExpertWeights | ValueWeights,
         places: _Places,
         known_places: list[int],
     ) -> None:
-        """Take in linear sums of which no reasons are wanted, from a place among the experts on."""
-        models = self.models
-        for expert, own in enumerate(parts, first):
-            weights, place = np.array(own.weights), (index, expert)
-            models.expert_bias[place] = own.bias
-            _fill_weights(
-                weights, places, models.expert_weights[place], models.expert_bend_slope[place],
-                models.expert_bend_offset[place],
-            )  # fmt: skip
-            models.expert_category_weights[place][: len(known_places)] = weights[known_places]
+        """Take in a linear sum of which no reasons are wanted, at its place among the experts."""
+        models, weights = self.models, np.array(own.weights)
+        models.expert_bias[place] = own.bias
+        _fill_weights(
+            weights, places, models.expert_weights[place], models.expert_bend_slope[place],
+            models.expert_bend_offset[place],
+        )  # fmt: skip
+        models.expert_category_weights[place][: len(known_places)] = weights[known_places]
 
     def _places_of(self, index: int, record: ModelRecord) -> _Places:
         """Where each column of a record stands; looked up again only when something is new."""

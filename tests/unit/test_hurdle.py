@@ -118,7 +118,7 @@ def test_a_score_has_the_probability_and_the_value() -> None:
     assert entry["expected_value"] >= 0.0
     below = sum(each < entry["expected_value"] for each in model.quantiles)
     assert entry["percentile"] == pytest.approx(100.0 * below / 101, abs=1.0)
-    assert set(entry["experts"]) == set(EXPERTS)
+    assert tuple(entry["experts"]) == EXPERTS
     warming = entries["cart"]  # Of which no model has come.
     assert (warming["probability"], warming["expected_value"]) == (0.02, 0.0)
     assert warming["baseline"] == pytest.approx(math.log(0.02 / 0.98), abs=1e-9)
@@ -136,7 +136,7 @@ def test_a_record_has_two_weight_vectors() -> None:
             assert isinstance(record.value, ValueWeights)
             assert [record.value.bias, *record.value.weights] == learner.value_weights.tolist()
             assert record.value.factor == learner.smearing > 0.0
-            assert set(record.experts) == set(EXPERTS)
+            assert tuple(record.experts) == EXPERTS
         else:
             assert record.value is msgspec.UNSET
 

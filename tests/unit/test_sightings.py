@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.plan import Plan
+from models.plan import Plan, compile_plan
 from models.sightings import MARKED_MAX, MARKS, Sightings
 from models.trainer import Trainer
+from schemas.campaign import CountBy, Features
 from schemas.example import TrainingExample, encode_example
 from tests.unit.test_trainer import bytes_of, plan_of, random_rows, states_through_bytes
 
@@ -59,13 +60,12 @@ def test_a_counter_of_a_value_waits_as_well() -> None:
 
     The name of a stream may hold a condition and with it the sign of a value.
     """
-    plan = plan_of()
-    own = plan.layout.campaigns[0]
-    names = (*own.names, "line department=DELI 7d")
-    layout = replace(plan.layout, campaigns=(replace(own, names=names), *plan.layout.campaigns[1:]))
-    plan = replace(plan, layout=layout)
-    rows = rows_with(plan, ["a", "b", "c"])
-    for row in rows[:2]:
+    file = plan_of().file
+    features = Features(count_by=(CountBy("line", "department"),))
+    changed = {name: replace(each, features=features) for name, each in file.campaigns.items()}
+    plan = compile_plan(replace(file, campaigns=changed))
+    rows = rows_with(plan, ["a", "b"])
+    for row in rows:
         row.features = {"line department=DELI 7d": 1.0, "line by department=DELI 90d": 2.0}
     trainer = Trainer(plan)
     trainer.fold([0], rows[:1])
