@@ -136,6 +136,11 @@ def late_lines(name: str, found: Sequence[Late]) -> Iterator[Line]:
         _spread([verdict.worst_day for verdict in found], "{:+.1%}"),
         None,
     )
+    yield from calibration_lines(days, found)
+
+
+def calibration_lines(days: int, found: Sequence[Late]) -> Iterator[Line]:
+    """Yield what is asked of the sums that one campaign with late answers predicts."""
     ratios = np.concatenate([verdict.predicted_per_expected for verdict in found])
     counted = np.concatenate([verdict.predicted_per_actual for verdict in found])
     lucky = np.concatenate([verdict.truth_per_actual for verdict in found])

@@ -80,7 +80,7 @@ class Judgement:
     >>> nothing = np.zeros(0, np.int32), np.zeros(0)
     >>> for customer in range(100):
     ...     row = Settled(1_764_000_000_000, 0.0, 0.1, 1.0, customer, *nothing)
-    ...     judgement.add(row)
+    ...     _ = judgement.add(row)
     >>> judgement.is_silent, round(judgement.silence_log10, 2)
     (True, -4.58)
     """

@@ -139,11 +139,12 @@ class Scorer:
     def restore(self, lifted: Lifted) -> dict[str, int]:
         """Become the fold that was lifted; only a new one can.
 
-        Under another campaign file, what has the same name goes on. Gives how many open examples
-        were dropped, by the name of their campaign.
+        Under another campaign file, or in a newer version, what has the same name goes on. Gives
+        how many open examples were dropped, by the name of their campaign.
         """
         dropped: dict[str, int] = {}
-        if lifted.facts["shape"] != shape_of(self.plan):
+        kind = self._examples.kind  # Wider than before, if a mixture got an expert.
+        if lifted.facts["shape"] != shape_of(self.plan) or lifted.arrays["examples"].dtype != kind:
             lifted, dropped = migrate(lifted, self.plan)
         state = self._state
         restore(state, self._intake, lifted)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.encoding import ScoreEncoder
 from consumer.transport import Records
+from models.lifted import Lifted
 from models.plan import compile_plan
 from models.scorer import Scorer
 from schemas.campaign import CampaignFile
@@ -62,6 +64,30 @@ def test_a_campaign_that_comes_and_goes_leaves_the_others_alone(
     kept = [row for row in map(decode_example, rows) if row.campaign != "added"]
     expected_rows = map(decode_example, expected[1])
     assert sorted(map(labels_of, kept)) == sorted(map(labels_of, expected_rows))
+
+
+@given(campaign_files(), records(), st.integers(0, 40))
+def test_a_state_of_fewer_experts_goes_on(file: CampaignFile, log: Records, cut: int) -> None:
+    """An older version kept less of what experts said; all else of its examples is as it was."""
+    cut = min(cut, len(log))
+    plan = compile_plan(file)
+    one, _ = fold_records(plan, log.cut(0, cut))
+    lifted = copied(one.lift())
+    examples = lifted.arrays["examples"]
+    width = max(1, plan.experts_max - 1)
+    fields = [(name, examples.dtype[name]) for name in examples.dtype.names or ()]
+    kinds = [(n, np.dtype((np.float64, (width,))) if n == "experts" else k) for n, k in fields]
+    older = np.zeros(len(examples), np.dtype(kinds))
+    for name in older.dtype.names or ():
+        older[name] = examples[name][:, :width] if name == "experts" else examples[name]
+    again = Scorer(plan)
+    assert again.restore(Lifted({**lifted.arrays, "examples": older}, lifted.facts)) == {}
+    experts = copied(again.lift()).arrays["examples"]["experts"]
+    assert np.isnan(experts[:, width:]).all()
+    rest = log.cut(cut, len(log))
+    expected = map(decode_example, fold_piece(one, ScoreEncoder(plan, TOPIC, 0), rest)[1])
+    rows = map(decode_example, fold_piece(again, ScoreEncoder(plan, TOPIC, 0), rest)[1])
+    assert list(map(labels_of, rows)) == list(map(labels_of, expected))
 
 
 def labels_of(row: TrainingExample) -> tuple[str, int, float, float, int]:
