@@ -71,7 +71,7 @@ format: $(COMPLETE)
 	$(BIN)/ruff check --fix .
 
 docs: $(COMPLETE)
-	$(BIN)/python -m consumer.metrics > docs/metrics.md
+	$(BIN)/python -m consumer.metrics_page > docs/metrics.md
 
 # uv writes the locks; nobody needs it to use them.
 UV ?= uv

@@ -25,10 +25,11 @@ from models.kernel_grid import (
 from models.kernel_lanes import PIECES
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
+from models.model_number import model_number
 from models.plan import LANES, Plan
+from schemas.campaign import VOICES
 from schemas.model_record import ModelRecord
 
-CHAMPION = "champion"
 COUNT_BY_SUFFIX = " 90d"
 KNOTS = np.array(HINGE_KNOTS)
 IN_LANES = {"bias", "weights", "bend_slope", "bend_offset"}
@@ -146,7 +147,7 @@ class Serving:
         weights = np.array(record.weights)
         parts = weights * np.array(record.means)
         models.status[index] = STATUSES.index(record.status)
-        models.version[index] = record.version
+        models.version[index] = model_number(record.learner, record.version)
         models.rate[index] = record.rate
         own.bias[...] = record.bias
         # On the grid of what is served, so that equal predictions tie.
@@ -169,13 +170,13 @@ class Serving:
     def _fill_experts(
         self, index: int, record: ModelRecord, places: _Places, known_places: list[int]
     ) -> None:
-        """Take in what the experts of a mixture say on their own; nothing, if one is missing."""
-        models, names = self.models, self._plan.file.campaigns[record.campaign].experts
+        """Take in what experts and challengers say on their own, as far as the record has them."""
+        models, names = self.models, self._plan.file.campaigns[record.campaign].voices
         models.expert_bias[index] = np.nan
-        if not record.experts.keys() >= set(names):
-            return
-        for expert, name in enumerate(names):
-            own = record.experts[name]
+        for name in names:
+            if name not in record.experts:
+                continue
+            own, expert = record.experts[name], VOICES.index(name)
             weights, place = np.array(own.weights), (index, expert)
             models.expert_bias[place] = own.bias
             _fill_weights(

@@ -62,7 +62,7 @@ def test_every_label_is_explained() -> None:
 def test_the_document_is_the_table() -> None:
     """docs/metrics.md is what the table makes."""
     made = subprocess.run(
-        [sys.executable, "-m", "consumer.metrics"], check=True, capture_output=True, cwd=ROOT
+        [sys.executable, "-m", "consumer.metrics_page"], check=True, capture_output=True, cwd=ROOT
     )
     assert (ROOT / "docs/metrics.md").read_bytes() == made.stdout, "run: make docs"
 

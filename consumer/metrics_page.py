@@ -1,0 +1,42 @@
+"""docs/metrics.md, made from the table of all metrics.
+
+Owns: how the table is written down.
+Never: a metric.
+Source: consumer/metrics.py.
+"""
+
+from consumer.metrics import LABELS, METRICS, Kind
+
+
+def document() -> str:
+    """Write docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "What the worker shows on `/metrics`, made from `consumer/metrics.py` by",
+        "`python -m consumer.metrics_page > docs/metrics.md`; a test holds the two equal. The",
+        "usual `process_*` and `python_*` metrics of the Prometheus library stand beside these.",
+        "",
+        "| name | kind | unit | labels | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{metric.name}` | {metric.kind} | {metric.unit} "
+        f"| {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+    lines += ["", "## Labels", "", "| label | is |", "|---|---|"]
+    lines += [f"| `{label}` | {meaning} |" for label, meaning in LABELS.items()]
+    lines += ["", "## Buckets", ""]
+    lines += [
+        f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
+        for metric in METRICS
+        if metric.kind is Kind.HISTOGRAM
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(document())
