@@ -2,7 +2,7 @@
 
 Owns: the report of contests, and what follows from one that nobody was promoted for.
 Never: decides.
-Source: docs/quality.md, "challengers".
+Source: docs/quality.md has the keys.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ import pytest
 
 from consumer.cli import run
 from consumer.telemetry import Telemetry
-from consumer.transport import Partition
 from schemas.score import ScoreEntry, decode_score
 from schemas.times import MINUTE_MS
 from tests.world import BEGIN_MS, Offered, World, plan
@@ -37,7 +36,7 @@ campaigns:
     learner: river_logistic
     challengers: [hedged_logistic, kernel_svm]
 """
-VISITS = 4_000
+VISITS = 3_000
 HEDGED = "hedged_logistic"
 
 
@@ -136,14 +135,16 @@ def test_a_worker_that_dies_on_the_way_changes_no_byte() -> None:
     assert record.learner == HEDGED
     assert [each.decided for each in record.decisions] == ["promoted"]
     crashed, _ = lived({3, 7, 8, 9, 10, 11, 15})
-    for topic, values in written(crashed).items():
-        assert values == written(world)[topic], topic
-    said = telemetry.exposition()[0].decode()
+    kept = written(world)
+    changed = [topic for topic, values in written(crashed).items() if values != kept[topic]]
+    assert changed == []
+    said = telemetry.exposition()[0].decode().splitlines()
     assert 'propensity_champion_changes_total{campaign="buy-1h",reason="promoted"} 1.0' in said
-    assert 'propensity_challenger_positives{campaign="buy-1h",learner="champion"}' in said
-    assert (
-        'propensity_challenger_positives{campaign="buy-1h",learner="hedged_logistic"}' not in said
-    )
-    assert 'propensity_model_info{campaign="buy-1h",features=' in said
-    assert 'learner="champion",lineage' not in said
-    assert world.log.bounds(Partition(world.settings.topics.models, 0)).high > 20
+    of_champion, of_hedged = 'learner="champion"', f'learner="{HEDGED}"'
+
+    def shown(metric: str) -> set[str]:
+        lines = [line for line in said if line.startswith(f"propensity_{metric}{{")]
+        return {name for name in (of_champion, of_hedged) if any(name in line for line in lines)}
+
+    assert shown("challenger_positives") == {of_champion}
+    assert shown("model_info") == shown("model_version") == {of_hedged}
