@@ -7,15 +7,21 @@ Source: docs/learners.md, "Champion and challengers".
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from models.batch import ScoreColumns
 from models.challenger_report import with_challengers
 from models.contenders import FRESH_POSITIVES_MAX, Contenders
 from models.contest import FIRST_LOOK_POSITIVES
+from models.model_number import model_number
+from models.scorer import Scorer
 from models.trainer import Trainer
 from schemas.campaign import FRESH, VOICES
 from schemas.learner_state import decode_learner_state, encode_learner_state
+from schemas.model_record import ModelRecord
 from tests.contending_rows import FLAT, bytes_of, plan_with, restored, rows_of
+from tests.world import BEGIN_MS, event
 
 HEDGED = "hedged_logistic"
 GOOD = {**FLAT, HEDGED: 0.0, "slow": 0.0, "fast": 0.0}
@@ -61,6 +67,16 @@ def test_who_is_no_better_is_not_promoted() -> None:
     assert contenders.serving == "champion"
     assert contenders.decisions == []
     assert contenders.looks[HEDGED].outcome == "undecided"
+
+
+def test_what_was_said_when_a_row_was_scored_counts() -> None:
+    """A challenger that said little then does not win by what it has learned since."""
+    plan = plan_with(HEDGED)
+    trainer = Trainer(plan)
+    trainer.fold(range(ROWS), rows_of(plan, ROWS, {"champion": 0.0, HEDGED: 9.0}))
+    contenders = contenders_of(trainer)
+    assert contenders.decisions == []
+    assert contenders.looks[HEDGED].gain < -0.05
 
 
 def test_the_former_champion_can_win_back() -> None:
@@ -270,3 +286,27 @@ def test_scorers_are_told_how_to_ask_all_who_can_serve() -> None:
     learner = contenders_of(trainer).learners["river_ftrl"].learner
     asked = dict(zip(record.columns, record.experts["river_ftrl"].weights, strict=True))
     assert [asked[name] for name in learner.columns] == learner.weights.tolist()
+
+
+def test_scorers_say_of_a_challenger_what_it_would_have_served() -> None:
+    """Asked beside the champion it says what it serves once it is promoted, to 1e-9."""
+    plan = plan_with(HEDGED, "river_ftrl", learner="bayesian_logistic")
+    trainer = Trainer(plan)
+    trainer.fold(range(600), rows_of(plan, 600, {"champion": 0.0}))
+    (record,) = trainer.records()
+    offered = [event(f"c{number}", "view", BEGIN_MS + number * 60_000, event_id=f"v{number}",
+                     channel=f"{number % 3}") for number in range(50)]  # fmt: skip
+    keys, values = [list(column) for column in zip(*offered, strict=True)]
+
+    def folded(served: ModelRecord) -> ScoreColumns:
+        scorer = Scorer(plan)
+        assert scorer.install(served)
+        return scorer.fold(range(50), [-1] * 50, keys, values).scores
+
+    asked = folded(record)
+    assert len(set(asked.served[:50].tolist())) > 1
+    for name in (HEDGED, "river_ftrl"):
+        alone = folded(contenders_of(trainer).learners[name].record())
+        assert alone.version[0] == model_number(name, 600)
+        said = asked.experts[:50, VOICES.index(name)]
+        np.testing.assert_allclose(said, alone.served[:50], rtol=0, atol=1e-9)
