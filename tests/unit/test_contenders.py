@@ -18,8 +18,10 @@ from models.model_number import model_number
 from models.scorer import Scorer
 from models.trainer import Trainer
 from schemas.campaign import FRESH, VOICES
+from schemas.example import decode_example
 from schemas.learner_state import decode_learner_state, encode_learner_state
 from schemas.model_record import ModelRecord
+from schemas.times import DAY_MS
 from tests.contending_rows import FLAT, bytes_of, plan_with, restored, rows_of
 from tests.world import BEGIN_MS, event
 
@@ -313,3 +315,19 @@ def test_scorers_say_of_a_challenger_what_it_would_have_served() -> None:
         assert alone.version[0] == model_number(name, version)
         said = asked.experts[:50, VOICES.index(name)]
         np.testing.assert_allclose(said, alone.served[:50], rtol=0, atol=1e-9)
+
+
+def test_open_examples_outlive_a_new_challenger() -> None:
+    """What was scored before it came says nothing of it: a fold takes its open examples along."""
+    alone, plan = plan_with(), plan_with(HEDGED)
+    before, after = Scorer(alone), Scorer(plan)
+    offered = [event(f"c{number}", "view", BEGIN_MS + number, event_id=f"v{number}")
+               for number in range(20)]  # fmt: skip
+    offered.append(event("c0", "nothing", BEGIN_MS + 3 * DAY_MS, event_id="end"))
+    keys, values = [list(column) for column in zip(*offered, strict=True)]
+    before.fold(range(20), [-1] * 20, keys[:20], values[:20])
+    assert after.restore(before.lift()) == {}
+    rows = after.fold([20], [-1], keys[20:], values[20:]).rows
+    read = [decode_example(value) for value in rows.values]
+    assert [row.event_id for row in read] == [f"v{number}" for number in range(20)]
+    assert {(row.model.learner, *row.experts) for row in read} == {("champion",)}
