@@ -118,6 +118,22 @@ def test_rows_that_nobody_was_served_a_prediction_for_do_not_count(status: str) 
     assert {each.rows for each in contenders.contests.values()} == {0}
 
 
+def test_nobody_learns_while_the_answers_of_who_serves_are_silent() -> None:
+    """A challenger that expects hardly anybody finds no silence, and does not learn it either."""
+    plan = plan_with(HEDGED, "kernel_svm")
+    trainer = Trainer(plan)
+    rows = rows_of(plan, 300, {"champion": 0.0, HEDGED: 0.0})
+    for row in rows[200:]:
+        row.label, row.experts[HEDGED] = 0.0, 1e-6
+    trainer.fold(range(300), rows)
+    contenders = contenders_of(trainer)
+    assert contenders.served.judgement.rows_silent > 50
+    assert not contenders.learners[HEDGED].judgement.is_silent
+    versions = {each.version for each in contenders.learners.values()}
+    assert versions == {300 - contenders.served.judgement.rows_silent}
+    assert trainer.counts["silent", "buy"] == contenders.served.judgement.rows_silent
+
+
 def test_a_learner_that_is_not_linear_is_compared_before_it_learns() -> None:
     """It is compared with what the champion said just before learning, and never serves."""
     plan = plan_with("kernel_svm", learner="hedged_logistic")
