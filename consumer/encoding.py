@@ -21,16 +21,13 @@ from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
 from models.refusal import Refusal
 from models.scorer import Folded
-from models.serving import CHAMPION
 from models.wire import array_of
-from schemas.campaign import EXPERTS
+from schemas.campaign import LEARNERS, VOICES
 from schemas.dead_letter import dead_letter, dead_letter_headers
 
 _json = msgspec.json.Encoder().encode
 RECORDS_AT_ONCE = 64  # Copied twice: what the first copy brings near must still be there.
-NUMBERS_MAX = DECIMAL_MAX * (
-    6 + REASONS_MAX + len(EXPERTS)
-)  # Of an entry: so many bytes hold them.
+NUMBERS_MAX = DECIMAL_MAX * (6 + REASONS_MAX + len(VOICES))  # Of an entry: so many bytes hold them.
 
 
 class ScoreEncoder:
@@ -48,6 +45,7 @@ class ScoreEncoder:
         self._record_max = int(lengths[: self._pieces.campaign].sum()) + TIME_LENGTH + 100
         self._entry_max = NUMBERS_MAX + REASONS_MAX * (longest_reason + 8)
         self._entry_max += int(lengths[: self._pieces.source].max()) * 10
+        self._entry_max += int(lengths[self._pieces.next_expert :].sum()) + longest_reason
         self._buffer = np.empty(0, np.uint8)
         self._tails = np.empty((len(plan.campaigns), 3), np.int64)
 
@@ -89,18 +87,20 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         for c in campaigns
     ]
     models = [
-        b',"model":{"lineage":%b,"learner":%b,"version":' % (_json(lineage), _json(CHAMPION))
+        b',"model":{"lineage":%b,"learner":%b,"version":' % (_json(lineage), _json(learner))
         for lineage in plan.lineages
+        for learner in LEARNERS
     ]
     features = [b',"features":%b}}' % _json(digest) for digest in plan.features]
     statuses = [b',"status":%b,"reasons":[' % _json(status) for status in STATUSES]
     sources = [b'{"source":%b,"contribution":' % _json(name) for name in plan.layout.sources]
     only_statuses = [b"null" + status for status in statuses]
     next_sources = [b"}," + source for source in sources]
-    slow, *others = (b'"%b":' % name.encode() for name in EXPERTS)
-    experts = [b',"experts":{' + slow, *(b"," + other for other in others)]
+    next_experts = [b',"%b":' % name.encode() for name in VOICES]
+    experts = [b',"experts":{' + name[1:] for name in next_experts]
     groups = [
         fixed, openings, models, features, statuses, only_statuses, sources, next_sources, experts,
+        next_experts,
     ]  # fmt: skip
     pieces = [piece for group in groups for piece in group]
     firsts = list(accumulate(map(len, groups)))
@@ -115,6 +115,7 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         source=firsts[5],
         next_source=firsts[6],
         expert=firsts[7],
+        next_expert=firsts[8],
         predicts_value=plan.arrays.predicts_value,
         is_hurdle=plan.arrays.is_hurdle,
     )

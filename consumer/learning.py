@@ -8,7 +8,9 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import msgspec
 
@@ -20,12 +22,22 @@ from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing, Partition, Position, Records
 from consumer.verdicts import Verdicts
 from models.campaign_learner import CampaignLearner
+from models.contenders import Contenders
 from models.lineages import Succession, Waiting
 from models.plan import Plan
 from models.trainer import Trainer
+from schemas.decision import CHANGES, Decided, Decision
 from schemas.learner_state import LearnerState, decode_learner_state, encode_learner_state
 from schemas.model_record import ModelRecord, encode_model_record
 from schemas.settings import Topics
+
+_DECIDED: Final[Mapping[Decided, str]] = {
+    "promoted": "a challenger was better and serves a campaign from now on",
+    "demoted": "a learner was unreliable, and a challenger serves its campaign from now on",
+    "removed": "who served a campaign has left the campaign file, and its own learner serves",
+    "begun": "the outcomes of a campaign have drifted, and a fresh challenger begins",
+    "dropped": "a fresh challenger has had conversions enough, and was no better",
+}
 
 
 def state_key(campaign: str, learner: str) -> bytes:
@@ -169,6 +181,10 @@ class LearningPartition:
             if not self.changed:  # What was published covers these too.
                 self._published_offset = self.next_offset
         self._count()
+        for campaign, contenders in self._trainer.contenders.items():
+            for decision in contenders.news:
+                self._say_decision(campaign, decision)
+            contenders.news.clear()
         return len(taken)
 
     def publish(self, *, states: bool = True) -> tuple[list[Outgoing], list[ModelRecord]]:
@@ -181,6 +197,8 @@ class LearningPartition:
             values = [encode_learner_state(state) for state in kept]
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))
         self._verdicts.say(records)
+        for contenders in self._trainer.contenders.values():
+            self._telemetry.contenders(contenders)
         if records:
             keys = [record.campaign.encode() for record in records]
             values = [encode_model_record(record) for record in records]
@@ -193,6 +211,11 @@ class LearningPartition:
     def learners(self) -> dict[str, CampaignLearner]:
         """The learners of this partition, by campaign."""
         return self._trainer.learners
+
+    @property
+    def contenders(self) -> dict[str, Contenders]:
+        """The learners of campaigns with challengers, by campaign."""
+        return self._trainer.contenders
 
     @property
     def position(self) -> Position:
@@ -208,6 +231,13 @@ class LearningPartition:
         else:
             log().info("a campaign is learned anew: its definition is another than before",
                        campaign=campaign, lineage=ours, older_lineage=found)  # fmt: skip
+
+    def _say_decision(self, campaign: str, decision: Decision) -> None:
+        log().info(_DECIDED[decision.decided], campaign=campaign, learner=decision.learner,
+                   former=decision.former, at=decision.at, offset=decision.offset,
+                   positives=decision.positives, gain=decision.gain)  # fmt: skip
+        if decision.decided in CHANGES:
+            self._telemetry.champion_changed(campaign, decision.decided)
 
     def _say_wait(self, event: str, waits: Waiting) -> None:
         log().warning(event, partition=str(self.partition), offset=waits.offset,

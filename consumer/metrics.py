@@ -61,7 +61,7 @@ LABELS: Final[Mapping[str, str]] = {
     "field": "What the sender got wrong: an envelope field, or `record`.",
     "kind": "What is watched: `residuals` (actual less predicted), `scores` or `inputs`.",
     "hop": "`poll`, `decode`, `score`, `encode`, `publish`, `commit` or `learn`.",
-    "learner": "A learner's name: `champion`.",
+    "learner": "A learner's name: `champion`, or that of a challenger in the campaign file.",
     "librdkafka": "Version of the Kafka client's library.",
     "limit": "The setting that was reached, as it is called under `limits`.",
     "lineage": "Identity of one definition of goal and features.",
@@ -269,6 +269,24 @@ EXPERT_SHARE = Metric(
     "propensity_expert_share_ratio", _GAUGE, "ratio", ("campaign", "learner", "expert"),
     "Share of an expert in the mixture that serves; they sum to 1. Quicker ones gain by a drift.",
 )  # fmt: skip
+CHAMPION_CHANGES = Metric(
+    "propensity_champion_changes_total", _COUNTER, "changes", ("campaign", "reason"),
+    "Times that another learner began to serve: `promoted` (better), `demoted` (the former was "
+    "unreliable) or `removed` (the former left the campaign file).",
+)  # fmt: skip
+CHALLENGER_POSITIVES = Metric(
+    "propensity_challenger_positives", _GAUGE, "rows", ("campaign", "learner"),
+    "Conversions on which a challenger was compared with the learner that serves.",
+)  # fmt: skip
+CHALLENGER_GAIN = Metric(
+    "propensity_challenger_gain_ratio", _GAUGE, "ratio", ("campaign", "learner"),
+    "Share of the log-loss that a challenger would save, when it was looked at last.",
+)  # fmt: skip
+CHALLENGER_ERROR = Metric(
+    "propensity_challenger_gain_error_ratio", _GAUGE, "ratio", ("campaign", "learner"),
+    "Standard error of that gain, with customers as blocks.",
+)  # fmt: skip
+CONTESTS: Final = (CHALLENGER_POSITIVES, CHALLENGER_GAIN, CHALLENGER_ERROR)
 MODEL_STATUS = Metric(
     "propensity_model_status", _GAUGE, "0 or 1", ("campaign", "status"),
     "1 at the status that the campaign's model has, 0 at the others.",
@@ -376,5 +394,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
+    *(CHAMPION_CHANGES, *CONTESTS),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
 )

@@ -25,6 +25,7 @@ from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transport import Outgoing, Partition
 from consumer.worker import Worker
+from models.challenger_report import with_challengers
 from models.plan import Plan
 from models.quality_report import report_of
 from models.rows import customer_hash
@@ -169,7 +170,8 @@ class Replay:
 
     def _report(self) -> dict[str, object]:
         counts = [scoring.counts for scoring in self._worker.scoring]
-        learners = self._worker.learners
+        learners, contenders = self._worker.learners, self._worker.contenders
+        served = learners | {name: each.served for name, each in contenders.items()}
         censored: Counter[str] = Counter()
         for scoring in self._worker.scoring:
             censored.update(scoring.open_by_campaign)
@@ -178,9 +180,10 @@ class Replay:
                 "version": record.version,
                 "status": record.status,
                 "lineage": record.lineage,
-                "columns": len(record.columns),
+                "learner": record.learner,
+                "columns": len(served[name].learner.columns),
                 "censored": censored[name],
-                **report_of(learners[name], self._layout),
+                **with_challengers(report_of(served[name], self._layout), contenders.get(name)),
             }
             for name, record in sorted(self._worker.newest_models().items())
         }

@@ -53,9 +53,12 @@ class ServedModels:
         self._shown[record.campaign] = record
         meters = self._telemetry.campaign(record.campaign, record.learner)
         meters.version.set(record.version)
-        meters.shares({name: expert.share for name, expert in record.experts.items()})
-        shown = before and (before.lineage, before.status, before.quality)
-        if shown == (record.lineage, record.status, record.quality):
+        if before is not None and before.learner != record.learner:
+            self._telemetry.forget_learner(record.campaign, before.learner)
+        mixed = {name: expert.share for name, expert in record.experts.items() if expert.share}
+        meters.shares(mixed)
+        shown = before and (before.learner, before.lineage, before.status, before.quality)
+        if shown == (record.learner, record.lineage, record.status, record.quality):
             return
         meters.model(record.version, record.lineage, record.features)
         meters.status(record.status)

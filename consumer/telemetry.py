@@ -20,6 +20,7 @@ from consumer import __version__, metrics
 from consumer.clock import Clock
 from consumer.meters import Counter, Family, Gauge, Histogram
 from consumer.metrics import METRICS, Kind, Metric
+from models.contenders import Contenders
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
 DROPPED: Final = ("repeated", "superseded", "silent")
@@ -200,6 +201,35 @@ class Telemetry:
             self.gauge(metrics.EVENT_FRESHNESS, *labels).set(now_s - clock.value)
         for metric in METRICS:
             yield metric, self._families[metric.name]
+
+    def contenders(self, contenders: Contenders) -> None:
+        """Say how the contests of a campaign stand."""
+        campaign = contenders.campaign.name
+        for name in contenders.campaign.learners:
+            contest, look = contenders.contests.get(name), contenders.looks.get(name)
+            figures: tuple[tuple[Metric, float | None], ...] = (
+                (metrics.CHALLENGER_POSITIVES, None if contest is None else contest.positives),
+                (metrics.CHALLENGER_GAIN, None if look is None else look.gain),
+                (metrics.CHALLENGER_ERROR, None if look is None else look.error),
+            )
+            for metric, known in figures:
+                if known is None:
+                    self._gauges[metric.name].forget(campaign, name)
+                else:
+                    self.gauge(metric, campaign, name).set(known)
+
+    def champion_changed(self, campaign: str, reason: str) -> None:
+        """Count that another learner serves a campaign."""
+        self.counter(metrics.CHAMPION_CHANGES, campaign, reason).add()
+
+    def forget_learner(self, campaign: str, learner: str) -> None:
+        """Show the figures of a learner that serves no longer not any more; its counters stay."""
+        for metric in METRICS:
+            if metric.kind is Kind.GAUGE and metric.labels[:2] == ("campaign", "learner"):
+                family = self._gauges[metric.name]
+                for labels in family.labels():
+                    if labels[:2] == (campaign, learner) and metric not in metrics.CONTESTS:
+                        family.forget(*labels)
 
     def forget_model_info(self, campaign: str, learner: str) -> None:
         """Show only the newest lineage of a learner."""

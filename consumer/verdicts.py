@@ -34,7 +34,7 @@ class Verdicts:
             paused = last is not None and last.status == "paused"
             if paused != (record.status == "paused"):
                 self._say_pause(record, paused=not paused)
-            if last is not None:
+            if last is not None and last.learner == record.learner:  # Each has alarms of its own.
                 self._say_alarms(record, last)
 
     def _say_pause(self, record: ModelRecord, *, paused: bool) -> None:

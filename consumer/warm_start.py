@@ -22,8 +22,8 @@ from consumer.transport import Outgoing, Partition, Transport
 from models.plan import Plan
 from models.rows import customer_hash
 from models.scorer import HASH_KEY
-from models.serving import CHAMPION
 from models.trainer import Trainer, refuse_unlearnable
+from schemas.campaign import CHAMPION
 from schemas.example import ClosedBy, ExampleSource, TrainingExample
 from schemas.learner_state import LearnerState, encode_learner_state
 from schemas.model_record import ModelRecord, encode_model_record
@@ -147,7 +147,7 @@ def learn(
     for row in rows:
         learner.learn(row)
         converted += row.label > 0.0
-    (state,), (record,) = trainer.states(), trainer.records()
+    (state, *_), (record,) = trainer.states(), trainer.records()  # Challengers begin with workers.
     return Learned(state, record, learner.version, converted)
 
 

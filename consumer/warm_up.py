@@ -7,9 +7,13 @@ Source: numba compiles a function at its first call and keeps the result on disk
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
 from consumer.encoding import ScoreEncoder
+from consumer.errors import WorldError
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.intake import Intake
@@ -17,15 +21,16 @@ from models.kernel_fold import free_closed
 from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
 from models.kernel_queues import rebuild_table
 from models.kernel_slots import fill_slot_table
+from models.learner import make_challenger
 from models.plan import Limits, Plan, compile_plan
 from models.rows import Rows, RowWriter
 from models.scorer import Scorer
-from models.serving import CHAMPION
 from models.state import new_examples, new_profiles, new_queues, new_registers, reserve_examples
 from models.trainer import Trainer
 from models.wire import hash_text
-from schemas.campaign import CampaignFile
+from schemas.campaign import CHAMPION, CampaignFile
 from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
+from schemas.model_file import ModelFile, ModelFileError, read_model_file
 from schemas.score import ModelRef
 from schemas.settings import Settings
 from schemas.times import DAY_MS, TIME_MIN_MS, format_time
@@ -49,8 +54,32 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def plan_of(campaigns: CampaignFile, settings: Settings) -> Plan:
-    """Compile the campaign file under the limits of the settings."""
-    return compile_plan(campaigns, limits_of(settings))
+    """Compile the campaign file under the limits of the settings, and read its model files.
+
+    Raises
+    ------
+    WorldError: a model trained elsewhere is not there, is another one, or cannot be asked.
+    """
+    plan = compile_plan(campaigns, limits_of(settings))
+    return replace(plan, model_files=_model_files(campaigns, settings.campaigns.parent))
+
+
+def _model_files(campaigns: CampaignFile, folder: Path) -> dict[str, ModelFile]:
+    """The models that challengers name, by path; paths are beside the campaign file."""
+    found: dict[str, ModelFile] = {}
+    for campaign in campaigns.campaigns.values():
+        for challenger in campaign.challengers:
+            if challenger.path:
+                try:
+                    file = read_model_file(folder / challenger.path, challenger.sha256)
+                    make_challenger(challenger.kind, campaign.rate, model_file=file)
+                except ModelFileError as error:
+                    raise WorldError(
+                        f"{error.file}: found {error.found}, expected {error.expected}",
+                        error.remedy,
+                    ) from error
+                found[challenger.path] = file
+    return found
 
 
 def compile_kernels(plan: Plan) -> None:

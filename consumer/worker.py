@@ -26,6 +26,7 @@ from consumer.transport import (
     Transport,
 )
 from models.campaign_learner import CampaignLearner
+from models.contenders import Contenders
 from schemas.model_record import ModelRecord
 
 POLL_MAX_S = 0.1
@@ -206,6 +207,15 @@ class Worker:
     def rebuilding(self) -> list[Partition]:
         """The partitions whose folds are not yet where they were."""
         return self._share.rebuilding
+
+    @property
+    def contenders(self) -> dict[str, Contenders]:
+        """The learners of campaigns with challengers that are ours, by campaign."""
+        return {
+            name: contenders
+            for learning in self._share.learning.values()
+            for name, contenders in learning.contenders.items()
+        }
 
     @property
     def learners(self) -> dict[str, CampaignLearner]:

@@ -8,9 +8,8 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +21,16 @@ from models.judgement import MONTH_DAYS, Judgement, Settled
 from models.kernel_hurdle import Hurdle
 from models.kernel_learn_rows import learn_rows
 from models.kernel_row_reader import READ_LABEL
-from models.learner import Learner, make_learner
+from models.learner import REGISTRY, Learner, make_challenger
 from models.plan import Plan
+from models.published_weights import expert_weights, value_weights
 from models.recent_predictions import RecentPredictions, quantiles_of
 from models.row_columns import RowColumns
 from models.row_reader import ROWS_AT_ONCE, RowReader
-from models.serving import CHAMPION
-from schemas.campaign import Campaign
+from schemas.campaign import CHAMPION, Campaign
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState, pack_array, unpack_array
-from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus, ValueWeights
+from schemas.model_record import ExpertWeights, ModelRecord, ModelStatus
 from schemas.times import DAY_MS
 
 JUDGE_EVERY_ROWS_MAX = 100
@@ -40,10 +39,16 @@ UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own pre
 
 
 class CampaignLearner:
-    """One learner of one campaign, with everything that is published or kept of it."""
+    """One learner of one campaign, with everything that is published or kept of it.
 
-    def __init__(self, plan: Plan, index: int) -> None:
+    Parameters
+    ----------
+    name: one of the campaign's learners; those that are not linear are asked for no record.
+    """
+
+    def __init__(self, plan: Plan, index: int, name: str = CHAMPION) -> None:
         self.campaign: Campaign = list(plan.file.campaigns.values())[index]
+        self.name = name
         self.lineage = plan.lineages[index]
         self.version = 0
         self.covered = 0
@@ -52,9 +57,17 @@ class CampaignLearner:
         self.recent = RecentPredictions()
         self.judgement = Judgement(self.campaign.predict, self.campaign.horizon_ms)
         self.quality = self.judgement.quality
-        self.learner: Learner = make_learner(
-            self.campaign.learner, self.campaign.rate, plan.layout.campaigns[index].prior_variances
+        kind = self.campaign.kind_of(name)
+        self.is_linear = REGISTRY[kind].is_linear
+        paths = {challenger.kind: challenger.path for challenger in self.campaign.challengers}
+        made = make_challenger(
+            kind,
+            self.campaign.rate,
+            plan.layout.campaigns[index].prior_variances,
+            model_file=plan.model_files.get(paths.get(name, "")),
         )
+        self.learner = cast("Learner", made)
+        self.predicted: float | None = None  # Of the last row, just before it was learned.
         self._features = plan.features[index]
         self._day = -1
         self._judge_at = 1
@@ -72,6 +85,7 @@ class CampaignLearner:
         self._skipped = np.zeros(ROWS_AT_ONCE, np.bool_)
         self._no_smear = np.ones(2)
         self._predicts_value = self.campaign.predict == "value"
+        self._columns.admit_all(self.learner.columns)  # Those of a model trained elsewhere.
 
     def _know(self, name: str, place: int) -> None:
         self._reader.know(name, place)
@@ -171,10 +185,10 @@ class CampaignLearner:
         ):
             self.customers.add(customer, converted=is_converted)
 
-    def learn(self, row: TrainingExample) -> None:
+    def learn(self, row: TrainingExample, *, silent: bool | None = None) -> bool:
         """Judge a row's prediction as it was served, then learn the row, which is within bounds.
 
-        While answers are silent, it is not learned.
+        While answers are silent, it is not learned; `silent` is what whoever serves finds of that.
         """
         was_silent = self.judgement.is_silent
         alone = self.judgement.add(self._settled(row))
@@ -183,17 +197,28 @@ class CampaignLearner:
         if self._day >= 0 and day > self._day:
             self.learner.advance(day - self._day)
         self._day = max(day, self._day)
-        if not self.judgement.is_silent:
+        learns = not (self.judgement.is_silent if silent is None else silent)
+        if learns:
             self._learn_settled(row, alone=alone)
         self._judge_in_time(was_silent=was_silent)
+        return learns
+
+    def said_of(self, row: TrainingExample) -> float | None:
+        """What it had said of a row when it was scored; None if nobody was served a prediction."""
+        if row.status in UNJUDGED:
+            return None
+        if self._predicts_value:
+            return row.expected_value
+        if row.model.learner == self.name:
+            return row.probability
+        return row.experts.get(self.name)
 
     def _settled(self, row: TrainingExample) -> Settled:
-        served = row.expected_value if self._predicts_value else row.probability
         features = row.features
         return Settled(
             row.closed_at_ms,
             row.label,
-            served if row.status not in UNJUDGED else None,
+            self.said_of(row),
             row.weight,
             int(row.customer, 16),
             self._columns.places_of(features),
@@ -206,13 +231,24 @@ class CampaignLearner:
         self._label_sum += row.label * row.weight
         self._weight_sum += row.weight
         values = self._columns.values(row.features)
-        self.recent.add(self.learner.predict_row(values))  # Before it has seen this row's label.
+        self.predicted = self.learner.predict_row(values)  # Before it has seen this row's label.
+        self.recent.add(self.predicted)
         if isinstance(self.learner, HedgedLogisticRegression | HurdleRegression):
             said = self._said(row, alone=alone)
             self.learner.learn_row(values, row.label, row.weight, said)
         else:
             self.learner.learn_row(values, row.label, row.weight)
         self.version += 1
+
+    @property
+    def status(self) -> ModelStatus:
+        """The status when quality was last looked at."""
+        return self._status
+
+    @property
+    def summary(self) -> Mapping[str, float | None]:
+        """The figures when quality was last looked at."""
+        return self._summary
 
     @property
     def _rows_taken(self) -> int:
@@ -224,7 +260,7 @@ class CampaignLearner:
         Rows of one customer whose horizons overlap have much the same answer, and the experts
         have learned it once already.
         """
-        names = self.campaign.experts
+        names = self.campaign.experts_of(self.name)
         if not alone or not row.experts.keys() >= set(names):
             return np.full(len(names), np.nan)
         return np.array([row.experts[name] for name in names])
@@ -262,7 +298,7 @@ class CampaignLearner:
         return ModelRecord(
             campaign=self.campaign.name,
             lineage=self.lineage,
-            learner=CHAMPION,
+            learner=self.name,
             version=self.version,
             features=self._features,
             status=self._status,
@@ -273,26 +309,15 @@ class CampaignLearner:
             weights=weights,
             means=self.learner.means.tolist(),
             quantiles=self._quantiles.tolist(),
-            experts=self._experts(),
-            value=self._value(),
+            experts=self.experts(),
+            value=value_weights(self.learner),
             covered=self.covered,
             quality=dict(self._summary),
         )
 
-    def _experts(self) -> dict[str, ExpertWeights]:
-        if not isinstance(self.learner, HedgedLogisticRegression | HurdleRegression):
-            return {}
-        weights, shares = self.learner.weights_by_expert.tolist(), self.learner.shares.tolist()
-        return {
-            name: ExpertWeights(own[0], own[1:], share)
-            for name, own, share in zip(self.campaign.experts, weights, shares, strict=True)
-        }
-
-    def _value(self) -> ValueWeights | msgspec.UnsetType:
-        if not isinstance(self.learner, HurdleRegression):
-            return msgspec.UNSET
-        bias, *weights = self.learner.value_weights.tolist()
-        return ValueWeights(bias, weights, self.learner.smearing)
+    def experts(self) -> dict[str, ExpertWeights]:
+        """What each expert of a mixture says on its own, and its share; none of any other."""
+        return expert_weights(self.learner, self.campaign.experts_of(self.name))
 
     def state(self) -> LearnerState:
         """What a trainer needs to go on bit for bit."""
@@ -315,7 +340,7 @@ class CampaignLearner:
         return LearnerState(
             campaign=self.campaign.name,
             lineage=self.lineage,
-            learner=CHAMPION,
+            learner=self.name,
             covered=self.covered,
             closed_by={str(partition): last for partition, last in self.closed_by.items()},
             version=self.version,
@@ -333,17 +358,17 @@ class CampaignLearner:
         """
         arrays = {name: unpack_array(packed) for name, packed in state.arrays.items()}
         self.learner.from_state(
-            state.columns, _part(state.numbers, "learner"), _part(arrays, "learner")
+            state.columns, part_of(state.numbers, "learner"), part_of(arrays, "learner")
         )
         self._reader.forget()
         self._columns.forget()
         self._columns.admit_all(state.columns)
         for prefix, holder in self._holders().items():
-            holder.from_state(_part(state.numbers, prefix), _part(arrays, prefix))
+            holder.from_state(part_of(state.numbers, prefix), part_of(arrays, prefix))
         self._judge_at = int(state.numbers["judge_at"])
         self._status = STATUSES_OF_MODELS[int(state.numbers["status"])]
         self._judged, self._sorted = None, arrays["judgement"]
-        judged = _part(state.numbers, "judged")
+        judged = part_of(state.numbers, "judged")
         self._summary = {name: judged.get(name) for name in self.judgement.summary()}
         self._day = int(state.numbers["day"])
         self._label_sum = state.numbers["label_sum"]
@@ -364,5 +389,6 @@ class CampaignLearner:
 Part = dict[str, Any]
 
 
-def _part(whole: Mapping[str, Any], prefix: str) -> Part:
+def part_of(whole: Mapping[str, Any], prefix: str) -> Part:
+    """What stands behind a prefix and a dot, by the rest of its name."""
     return {k.partition(".")[2]: v for k, v in whole.items() if k.startswith(f"{prefix}.")}

@@ -25,7 +25,9 @@ from models.kernel_grid import (
     steps_of,
 )
 from models.kernel_text import copy_span, write_decimal, write_hex, write_integer, write_time
+from models.model_number import LEARNER_SHIFT, VERSION_MASK
 from models.plan import I8, U1
+from schemas.campaign import LEARNERS
 
 BAND_MEDIUM_FROM = 50.0
 BAND_HIGH_FROM = 80.0
@@ -36,6 +38,7 @@ BAND_HIGH_FROM = 80.0
     REASONS_END, NO_REASONS_END, BASELINE, RECORD_END, COMMA, BAND_LOW, BAND_MEDIUM, BAND_HIGH,
     BAND_NONE, EXPERTS_END,
 ) = range(18)  # fmt: skip
+LEARNER_COUNT = len(LEARNERS)
 TAIL_START, TAIL_STOP, TAIL_SCORE = 0, 1, 2
 NO_SCORE = -1
 
@@ -46,13 +49,14 @@ class Pieces(NamedTuple):
     text: U1  # and room behind it for a wide copy
     starts: I8  # [pieces + 1]
     campaign: int  # the first of the pieces that open an entry, by campaign
-    model: int  # the first of those up to the model's version, by campaign
+    model: int  # the first of those up to the model's version, by campaign and learner
     features: int  # the first of those that close an entry, by campaign
     status: int  # the first of those of the statuses behind an expected value
     only_status: int  # the first of those of the statuses where there is none
     source: int  # the first of those that open the first reason, by source
     next_source: int  # the first of those that open a further reason, by source
-    expert: int  # the first of those that name an expert
+    expert: int  # the first of those that name an expert, as the first of them
+    next_expert: int  # the first of those that name a further one
     predicts_value: I8  # [campaigns]
     is_hurdle: I8  # [campaigns]
 
@@ -101,13 +105,14 @@ def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: 
 
 @compiled
 def write_experts(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
-    """Write what each expert said, if the score opened an example of a mixture."""
+    """Write what experts and challengers said, if the score opened an example."""
     end = at
     for expert in range(scores.experts.shape[1]):
         said = scores.experts[m, expert]
         if not math.isfinite(said):
-            break
-        end = write_piece(buffer, end, pieces, pieces.expert + expert)
+            continue
+        opening = pieces.next_expert if end > at else pieces.expert
+        end = write_piece(buffer, end, pieces, opening + expert)
         end = write_number(buffer, end, said, PROBABILITY_PLACES)
     return write_piece(buffer, end, pieces, EXPERTS_END) if end > at else at
 
@@ -127,8 +132,10 @@ def write_tail(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int
     tail[TAIL_START] = at
     at = write_piece(buffer, at, pieces, BASELINE)
     at = write_number(buffer, at, scores.baseline[m], REMAINDER_PLACES)
-    at = write_piece(buffer, at, pieces, pieces.model + campaign)
-    at = write_integer(buffer, at, scores.version[m])
+    number = scores.version[m]
+    learner = campaign * LEARNER_COUNT + (number >> LEARNER_SHIFT)
+    at = write_piece(buffer, at, pieces, pieces.model + learner)
+    at = write_integer(buffer, at, number & VERSION_MASK)
     at = write_piece(buffer, at, pieces, pieces.features + campaign)
     tail[TAIL_STOP], tail[TAIL_SCORE] = at, m
     return at

@@ -20,13 +20,16 @@ from models.kernel_text import (
     write_integer,
     write_time,
 )
+from models.model_number import LEARNER_SHIFT, VERSION_MASK
 from models.plan import U1
 from models.state import I2, I4, I8, U8, Examples
+from schemas.campaign import LEARNERS
 
 # The pieces of a row: each is named for what follows it.
 CUSTOMER, EVENT_ID, AS_OF, CLOSED_AT, PARTITION, OFFSET, CLOSED_OFFSET, CLOSED_INDEX = range(8)
 LABEL, WEIGHT, FEATURES, SERVED, EXPERTS, VERSION, STATUS, END = range(8, 16)
 SEGMENTS: Final = 16
+LEARNER_COUNT: Final = len(LEARNERS)
 
 FEATURE_PLACES: Final = 5  # Features are whole numbers of steps of 1e-5.
 NUMBER_PLACES: Final = 12
@@ -45,6 +48,8 @@ class RowTexts(NamedTuple):
     status_spans: I8  # [status, 2]
     experts: U1
     expert_spans: I8  # [expert, 2] `"name":` of each
+    learners: U1
+    learner_spans: I8  # [campaign * LEARNERS, 2] what stands before the version of each
     names: U1
     name_spans: I8  # [name, 2] each a column's `"name":`, or the beginning of a category's
     columns: I4  # [campaign, column] the number of the column's name
@@ -65,7 +70,7 @@ class RowNumbers(NamedTuple):
     numbers: I8  # [n, 3 + experts] label, weight, served, experts in steps of 1e-12
     number_spans: I8  # [n, 3 + experts, 2] their text where that is not exact, else empty
     number_text: U1
-    experts: I8  # [n] of how many experts it is known what they said
+    heard: NDArray[np.bool_]  # [n, experts] of whom it is known what they said
     event_ids: U1  # a JSON array of all ids
     partition: int  # of the events
 
@@ -128,8 +133,11 @@ def _write_features(
 
 @compiled
 def _write_experts(buffer: U1, at: int, texts: RowTexts, rows: RowNumbers, row: int) -> int:
-    for expert in range(rows.experts[row]):
-        if expert > 0:
+    begun = at
+    for expert in range(rows.heard.shape[1]):
+        if not rows.heard[row, expert]:
+            continue
+        if at > begun:
             buffer[at] = _COMMA
             at += 1
         span = texts.expert_spans[expert]
@@ -176,8 +184,10 @@ def write_rows(
         at = _write_number(buffer, at, rows, row, SERVED_NUMBER)
         at = _write_segment(buffer, at, texts, campaign, EXPERTS)
         at = _write_experts(buffer, at, texts, rows, row)
-        at = _write_segment(buffer, at, texts, campaign, VERSION)
-        at = write_integer(buffer, at, examples.version[place])
+        number = examples.version[place]
+        span = texts.learner_spans[campaign * LEARNER_COUNT + (number >> LEARNER_SHIFT)]
+        at = copy_span(buffer, at, texts.learners, span[0], span[1])
+        at = write_integer(buffer, at, number & VERSION_MASK)
         at = _write_segment(buffer, at, texts, campaign, STATUS)
         span = texts.status_spans[examples.status[place]]
         at = copy_span(buffer, at, texts.statuses, span[0], span[1])

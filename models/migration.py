@@ -26,6 +26,7 @@ from models.state import (
     new_examples,
     new_profiles,
 )
+from schemas.campaign import VOICES
 
 Rows = NDArray[Any]
 Shape = Mapping[str, Any]
@@ -45,20 +46,22 @@ def shape_of(plan: Plan) -> dict[str, Any]:
         "streams": [[stream.name, *map(repr, stream.clauses)] for stream in layout.streams],
         "half_lives": list(layout.half_lives_ms),
         "count_by": [list(group) for group in layout.count_by],
-        "campaigns": [
-            {
-                "name": name,
-                "lineage": plan.lineages[index],
-                "columns": _told_apart(layout.campaigns[index].names),
-                "categories": [
-                    list(layout.categories[place]) for place in layout.campaigns[index].categories
-                ],
-            }
-            for index, name in enumerate(plan.campaigns)
-        ],
+        "campaigns": [_shape_of_campaign(plan, index) for index in range(len(plan.campaigns))],
         "remembered": list(plan.remembered),
         "keys": list(plan.keys),
     }
+
+
+def _shape_of_campaign(plan: Plan, index: int) -> dict[str, Any]:
+    own, campaign = plan.layout.campaigns[index], list(plan.file.campaigns.values())[index]
+    shape = {
+        "name": campaign.name,
+        "lineage": plan.lineages[index],
+        "columns": _told_apart(own.names),
+        "categories": [list(plan.layout.categories[place]) for place in own.categories],
+    }
+    # Without challengers a lineage says who is heard.
+    return shape | ({"voices": list(campaign.voices)} if campaign.challengers else {})
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
@@ -87,7 +90,8 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     examples = np.zeros(len(arrays["examples"]), new_examples(plan).kind)
     _carry_profiles(arrays["profiles"], profiles, old, new)
     registers = arrays["registers"].copy()
-    dropped = _carry_examples(arrays["examples"], examples, old, new)
+    experts = {name: campaign.experts for name, campaign in plan.file.campaigns.items()}
+    dropped = _carry_examples(arrays["examples"], examples, old, new, experts)
     np.subtract.at(profiles["waiting"], arrays["examples"]["slot"][dropped], 1)
     gone = np.flatnonzero(dropped).astype(np.int32)
     registers[OPEN_COUNT] -= len(gone)
@@ -149,15 +153,18 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["by"][:, kept] = source["by"][:, was * width : (was + 1) * width]
 
 
-def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[np.bool_]:
-    """Fill the examples that go on, and say which of the open ones do not."""
+def _carry_examples(
+    source: Rows, to: Rows, old: Shape, new: Shape, experts: Mapping[str, Sequence[str]]
+) -> NDArray[np.bool_]:
+    """Fill the examples that go on, and say which of the open ones do not.
+
+    `experts` are those of a campaign's own learner: who was heard where nobody challenged it.
+    """
     same = {"units", "category_a", "category_b", "keys", "campaign", "experts"}
     for name in to.dtype.names or ():
         if name not in same:
             to[name] = source[name]
-    experts = min(each["experts"].shape[1] for each in (source, to))
     to["experts"] = np.nan
-    to["experts"][:, :experts] = source["experts"][:, :experts]
     to["campaign"] = -1
     is_open = source["sequence"] > 0
     dropped = is_open.copy()
@@ -168,6 +175,10 @@ def _carry_examples(source: Rows, to: Rows, old: Shape, new: Shape) -> NDArray[n
         dropped[rows] = False
         to["campaign"][rows] = campaign
         one, other = old["campaigns"][was], new["campaigns"][campaign]
+        voices = min(each["experts"].shape[1] for each in (source, to))
+        heard = one.get("voices", experts[other["name"]])
+        for place in [place for place, name in enumerate(VOICES[:voices]) if name in heard]:
+            to["experts"][rows, place] = source["experts"][rows, place]
         for column, stood in _pairs(one["columns"], other["columns"]):
             to["units"][rows, column] = source["units"][rows, stood]
         categories = _pairs(_tuples(one["categories"]), _tuples(other["categories"]))

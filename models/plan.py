@@ -7,8 +7,8 @@ Source: docs/campaigns.md says what each rule means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.layout import Layout, make_layout
-from schemas.campaign import Campaign, CampaignFile, digest
+from schemas.campaign import VOICES, Campaign, CampaignFile, digest
 from schemas.clauses import Clause
+from schemas.model_file import ModelFile
 
 CLAUSES_MAX = 64
 KEYS_MAX = 4
@@ -54,7 +55,7 @@ class PlanArrays(NamedTuple):
     not_same: I4  # [C, KEYS_MAX]
     predicts_value: I8  # [C] 1 where the label is a sum of values.
     is_hurdle: I8  # [C] 1 where P(any value) is served beside the value.
-    experts: I8  # [C] of how many experts the served model is a mixture; 0 of none.
+    experts: I8  # [C] behind the last of the VOICES that a campaign has; 0 without any.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
     shared_columns: I4  # [G, U] layout columns of a group, by source and name, -1 padded.
@@ -119,6 +120,7 @@ class Plan:
     remembered: tuple[str, ...]
     keys: tuple[str, ...]  # Those that `match` and `not_same` compare.
     deadlines: tuple[str, ...]  # Those that `until` names.
+    model_files: Mapping[str, ModelFile] = field(default_factory=dict)  # By path, for trainers.
 
     @cached_property
     def lineages(self) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ class Plan:
 
     @cached_property
     def experts_max(self) -> int:
-        """The greatest number of experts that a campaign's model is a mixture of; 0 without any."""
+        """For how many of the VOICES there is room in an example; 0 where no campaign has any."""
         return int(self.arrays.experts.max(initial=0))
 
     @cached_property
@@ -294,7 +296,10 @@ def _arrays(
         not_same=_padded([_positions(keys, c.goal.not_same) for c in campaigns], KEYS_MAX),
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
         is_hurdle=np.array([c.is_hurdle for c in campaigns], dtype=np.int64),
-        experts=np.array([len(c.experts) for c in campaigns], dtype=np.int64),
+        experts=np.array(
+            [max((VOICES.index(name) + 1 for name in c.voices), default=0) for c in campaigns],
+            dtype=np.int64,
+        ),
         hash_seed=np.array([int(c.lineage, 16) for c in campaigns], dtype=np.uint64),
         columns=_padded([columns.columns for columns in chosen]),
         shared_columns=_padded(shared),

@@ -17,7 +17,7 @@ from models.columns import COLUMNS_MAX
 from models.kernel_learn_rows import Places
 from models.kernel_rows import NO_COLUMN, NOT_ADMITTED, expand_row
 from models.layout import HINGE_KNOTS
-from models.learner import Learner
+from models.learner import Challenger
 from models.plan import Plan
 from models.sightings import Sightings
 
@@ -39,7 +39,7 @@ class RowColumns:
         self,
         plan: Plan,
         index: int,
-        learner: Learner,
+        learner: Challenger,
         *,
         known: Callable[[str, int], None],
         refused: Callable[[str], None],

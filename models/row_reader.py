@@ -65,7 +65,8 @@ class RowReader:
         segments = Table(segments_of(plan, index))
         words = Table([*(status.encode() for status in STATUSES), b"null"])
         names = experts_table()
-        experts = int(plan.arrays.experts[index])
+        # In campaigns with challengers rows are read one by one, whoever said something of them.
+        experts = len(list(plan.file.campaigns.values())[index].experts)
         self._form = RowForm(
             segments.text,
             segments.spans[: segments.count],

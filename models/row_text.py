@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from models.batch import STATUSES
 from models.plan import U1, Plan
-from models.serving import CHAMPION
-from schemas.campaign import EXPERTS
+from schemas.campaign import CHAMPION, LEARNERS, VOICES
 
 Spans = NDArray[np.int64]
 
@@ -39,7 +38,7 @@ def segments_of(plan: Plan, index: int) -> list[bytes]:
 
     A value is served as the expected value, else as the probability; the other of the two is null.
     """
-    lineage, features = encode_text(plan.lineages[index]), encode_text(plan.features[index])
+    features = encode_text(plan.features[index])
     prefix = lineage_prefix(plan.campaigns[index], plan.lineages[index])
     values = list(plan.file.campaigns.values())[index].predict == "value"
     return [
@@ -56,10 +55,15 @@ def segments_of(plan: Plan, index: int) -> list[bytes]:
         b',"acted":"none","features":{',
         b'},"probability":null,"expected_value":' if values else b'},"probability":',
         (b"" if values else b',"expected_value":null') + b',"experts":{',
-        b'},"model":{"lineage":%s,"learner":"%s","version":' % (lineage, CHAMPION.encode()),
+        _learner_segment(plan.lineages[index], CHAMPION),
         b',"features":' + features + b'},"status":"',
         b'"}',
     ]
+
+
+def _learner_segment(lineage: str, learner: str) -> bytes:
+    named = encode_text(lineage), encode_text(learner)
+    return b'},"model":{"lineage":%s,"learner":%s,"version":' % named
 
 
 class Table:
@@ -106,8 +110,15 @@ def segments_table(plan: Plan) -> Table:
 
 
 def experts_table() -> Table:
-    """What names each expert before its number."""
-    return Table(encode_text(name) + b":" for name in EXPERTS)
+    """What names each expert, or learner, before its number."""
+    return Table(encode_text(name) + b":" for name in VOICES)
+
+
+def learners_table(plan: Plan) -> Table:
+    """The piece before a model's version: for each campaign, one for each of the LEARNERS."""
+    return Table(
+        _learner_segment(lineage, learner) for lineage in plan.lineages for learner in LEARNERS
+    )
 
 
 def statuses_table() -> Table:

@@ -34,6 +34,7 @@ from models.row_text import (
     Table,
     encode_text,
     experts_table,
+    learners_table,
     segments_of,
     segments_table,
     statuses_table,
@@ -94,6 +95,7 @@ class RowWriter:
         )
         self._segments = segments_table(plan)
         self._statuses, self._experts = statuses_table(), experts_table()
+        self._learners = learners_table(plan)
         self._numbers = EXPERT_NUMBERS + plan.experts_max
         self._values = Table()
         self._known = -1
@@ -103,7 +105,7 @@ class RowWriter:
         fixed = [sum(map(len, segments_of(plan, index))) for index in range(len(self._keys))]
         # Besides: two times, a digest, a status, integers, and numbers as long as a float64 is.
         self._fixed_max = max(fixed) + 2 * 24 + 16 + 16 + 5 * DECIMAL_MAX + self._numbers * 32
-        self._fixed_max += len(self._experts.text)
+        self._fixed_max += len(self._experts.text) + self._learners.longest
 
     def write(
         self,
@@ -128,10 +130,10 @@ class RowWriter:
         candidates = np.minimum(examples.candidates[places], CANDIDATES_MAX)
         numbers[:, WEIGHT_NUMBER] = candidates * examples.weight[places].astype(np.float64)
         numbers[:, SERVED_NUMBER] = examples.served[places]
-        experts = self._plan.arrays.experts[campaigns]
         said = examples.experts[places, : self._plan.experts_max]
-        experts[np.isnan(said).any(axis=1)] = 0
-        numbers[:, EXPERT_NUMBERS:] = np.where(experts[:, np.newaxis] > 0, said, 0.0)
+        voices = self._plan.arrays.experts[campaigns][:, np.newaxis]
+        heard = (np.arange(said.shape[1]) < voices) & ~np.isnan(said)
+        numbers[:, EXPERT_NUMBERS:] = np.where(heard, said, 0.0)
         for first in range(0, len(places), ROWS_AT_ONCE):
             piece = slice(first, first + ROWS_AT_ONCE)
             units, spans, text = exact_units(numbers[piece])
@@ -145,7 +147,7 @@ class RowWriter:
                 numbers=units,
                 number_spans=spans,
                 number_text=np.frombuffer(text, np.uint8),
-                experts=experts[piece],
+                heard=heard[piece],
                 event_ids=np.frombuffer(ids, np.uint8),
                 partition=self._partition,
             )
@@ -206,6 +208,8 @@ class RowWriter:
             status_spans=self._statuses.spans,
             experts=self._experts.text,
             expert_spans=self._experts.spans,
+            learners=self._learners.text,
+            learner_spans=self._learners.spans,
             names=names.text,
             name_spans=names.spans,
             columns=columns,

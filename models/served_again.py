@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import STATUSES
+from models.model_number import model_number
 from models.plan import Plan
-from schemas.campaign import EXPERTS
+from schemas.campaign import VOICES
 from schemas.score import ScoreRecord
 
 F8 = NDArray[np.float64]
@@ -54,16 +55,17 @@ class ServedAgain:
                 if served is not None:
                     self._keys.append(base + campaign)
                     self._served.append(served)
-                    for name, said_by in zip(EXPERTS, self._said_by, strict=False):
+                    for name, said_by in zip(VOICES, self._said_by, strict=False):
                         said_by.append(entry.experts.get(name, nan))
-                    self._versions.append(entry.model.version)
+                    model = entry.model
+                    self._versions.append(model_number(model.learner, model.version))
                     self._said.append(self._statuses[entry.status])
         self._order = None
 
     def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
-        """Which predictions are known; what was served, what each expert said, version, status.
+        """Which predictions are known; what was served, what each expert said, model, status.
 
-        What an expert said is NaN where that is unknown.
+        What an expert said is NaN where that is unknown; the model is its number.
         """
         if not self._keys:
             nothing, count = np.zeros(len(offsets), np.int64), len(offsets)

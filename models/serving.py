@@ -25,10 +25,11 @@ from models.kernel_grid import (
 from models.kernel_lanes import PIECES
 from models.kernel_scores import category_key
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS
+from models.model_number import model_number
 from models.plan import LANES, Plan
+from schemas.campaign import VOICES
 from schemas.model_record import ExpertWeights, ModelRecord, ValueWeights
 
-CHAMPION = "champion"
 COUNT_BY_SUFFIX = " 90d"
 KNOTS = np.array(HINGE_KNOTS)
 IN_LANES = {"bias", "weights", "bend_slope", "bend_offset"}
@@ -151,7 +152,7 @@ class Serving:
         weights = np.array(record.weights)
         parts = weights * np.array(record.means)
         models.status[index] = STATUSES.index(record.status)
-        models.version[index] = record.version
+        models.version[index] = model_number(record.learner, record.version)
         models.rate[index] = record.rate
         own.bias[...] = record.bias
         # On the grid of what is served, so that equal predictions tie.
@@ -174,15 +175,15 @@ class Serving:
     def _fill_experts(
         self, index: int, record: ModelRecord, places: _Places, known_places: list[int]
     ) -> None:
-        """Take in what the experts of a mixture say on their own; nothing, if one is missing.
+        """Take in what experts and challengers say on their own, as far as the record has them.
 
         What a hurdle says of the value stands behind them.
         """
-        names = self._plan.file.campaigns[record.campaign].experts
         self.models.expert_bias[index] = np.nan
-        if record.experts.keys() >= set(names):
-            for expert, name in enumerate(names):
-                self._fill_own((index, expert), record.experts[name], places, known_places)
+        for name in self._plan.file.campaigns[record.campaign].voices:
+            if name in record.experts:
+                place = (index, VOICES.index(name))
+                self._fill_own(place, record.experts[name], places, known_places)
         if isinstance(record.value, ValueWeights):
             behind = int(self._plan.arrays.experts[index])
             self._fill_own((index, behind), record.value, places, known_places)

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import msgspec
 
 from models.campaign_learner import CampaignLearner
+from models.contenders import Contenders
 from models.lineages import Lineages, Succession, Waiting
 from models.plan import Plan
 from models.row_reader import ROWS_AT_ONCE
+from schemas.campaign import CHAMPION
 from schemas.example import (
     CUSTOMER_PATTERN,
     INDEX_MAX,
@@ -80,6 +82,7 @@ class Trainer:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.learners: dict[str, CampaignLearner] = {}
+        self.contenders: dict[str, Contenders] = {}  # Of campaigns with challengers.
         self.counts: Counter[tuple[str, str]] = Counter()
         self.changed: set[str] = set()
         self.waits_for: Waiting | None = None
@@ -98,7 +101,13 @@ class Trainer:
         definition came before is not begun.
         """
         met: list[Succession] = []
-        for state in states:
+        by_campaign: dict[str, dict[str, LearnerState]] = {}
+        for each in states:
+            by_campaign.setdefault(each.campaign, {})[each.learner] = each
+        for found in by_campaign.values():
+            if CHAMPION not in found:  # Challengers alone are learned anew, as the champion is.
+                continue
+            state = found[CHAMPION]
             succession = self._lineages.meet(state)
             if succession is not None:
                 met.append(succession)
@@ -109,6 +118,9 @@ class Trainer:
                 continue
             if succession is None:
                 learner.restore(state)
+                if state.campaign in self.contenders:
+                    own = {k: v for k, v in found.items() if v.lineage == learner.lineage}
+                    self.contenders[state.campaign].restore(own)
             else:
                 self.changed.add(state.campaign)
         return met
@@ -184,9 +196,10 @@ class Trainer:
         learner.take(values)
         first, count = 0, len(values)
         while first < count:
-            stop = learner.read(first) if offsets[first] >= learner.covered else first
+            campaign = learner.campaign.name
+            together = offsets[first] >= learner.covered and campaign not in self.contenders
+            stop = learner.read(first) if together else first
             if stop > first:
-                campaign = learner.campaign.name
                 silent = -learner.judgement.rows_silent
                 repeated = learner.learn_read(first, stop)
                 silent += learner.judgement.rows_silent
@@ -237,13 +250,18 @@ class Trainer:
             return Waiting(offset, campaign, lineage, why)
         learner = self._learner(campaign)
         assert learner is not None
-        self.counts[self._take(learner, row), campaign] += 1
-        learner.covered = offset + 1
+        contenders = self.contenders.get(campaign)
+        if contenders is not None and lineage == learner.lineage:
+            outcome = contenders.take(offset, row)
+        else:
+            outcome = self._take(learner, row)
+        self.counts[outcome, campaign] += 1
+        learner.covered = max(learner.covered, offset + 1)
         self.changed.add(campaign)
         return None
 
     def _is_covered(self, offset: int, campaign: str) -> bool:
-        learner = self.learners.get(campaign)
+        learner = self.contenders.get(campaign) or self.learners.get(campaign)
         if learner is not None:
             return offset < learner.covered
         return self._lineages.is_learned_elsewhere(offset, campaign)
@@ -261,16 +279,25 @@ class Trainer:
     def states(self) -> list[LearnerState]:
         """The states of the learners in `changed`, in the order of the campaign file."""
         return [
-            msgspec.structs.replace(learner.state(), superseded=self._lineages.superseded(name))
+            msgspec.structs.replace(state, superseded=self._lineages.superseded(name))
             for name, learner in self._changed_learners()
+            for state in self._states_of(learner)
         ]
+
+    def _states_of(self, learner: CampaignLearner) -> list[LearnerState]:
+        contenders = self.contenders.get(learner.campaign.name)
+        return [learner.state()] if contenders is None else contenders.states()
 
     def records(self) -> list[ModelRecord]:
         """The model records of the learners in `changed` that have learned, in the same order.
 
         One that has only begun has nothing to serve, and hides no older model.
         """
-        return [learner.record() for _, learner in self._changed_learners() if learner.version > 0]
+        return [
+            (self.contenders.get(name) or learner).record()
+            for name, learner in self._changed_learners()
+            if learner.version > 0
+        ]
 
     def _changed_learners(self) -> list[tuple[str, CampaignLearner]]:
         changed = [name for name in self._plan.campaigns if name in self.changed]
@@ -279,6 +306,8 @@ class Trainer:
     def _learner(self, campaign: str) -> CampaignLearner | None:
         learner = self.learners.get(campaign)
         if learner is None and campaign in self._plan.campaigns:
-            learner = CampaignLearner(self._plan, self._plan.campaigns.index(campaign))
-            self.learners[campaign] = learner
+            index = self._plan.campaigns.index(campaign)
+            learner = self.learners[campaign] = CampaignLearner(self._plan, index)
+            if learner.campaign.challengers:
+                self.contenders[campaign] = Contenders(self._plan, index, learner)
         return learner

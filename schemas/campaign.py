@@ -38,6 +38,18 @@ LearnerName = Literal[
 Predict = Literal["conversion", "value"]
 EXPERTS: Final = ("slow", "fast", "quick")
 """Of a hedged learner, in the order in which records name them."""
+CHAMPION: Final = "champion"
+"""What the learner is called that a campaign's `learner` names, whoever is served."""
+FRESH: Final = "fresh"
+"""A challenger of the same kind as the champion, which begins at an alarm."""
+LINEAR_CHALLENGERS: Final = (
+    "hedged_logistic", "bayesian_logistic", "river_logistic", "river_ftrl"
+)  # fmt: skip
+LEARNERS: Final = (CHAMPION, *LINEAR_CHALLENGERS, FRESH)
+"""The names of learners that can be served; their places here are kept for ever."""
+FRESH_EXPERTS: Final = tuple(f"{FRESH}_{name}" for name in EXPERTS)
+VOICES: Final = (*EXPERTS, *LEARNERS, *FRESH_EXPERTS)
+"""All that can say something of an event beside what is served, in the order of records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,15 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    """Another learner of the same rows; a model trained elsewhere has a path and a SHA-256."""
+
+    kind: str
+    path: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """One campaign of the file, defaults filled in."""
 
@@ -73,16 +94,44 @@ class Campaign:
     learn_on: tuple[Clause, ...] | None = None
     features: Features = field(default_factory=Features)
     learner: LearnerName = "hedged_logistic"
+    challengers: tuple[Challenger, ...] = ()
+    promote: bool = True
 
     @property
     def experts(self) -> tuple[str, ...]:
         """The experts whose mixture the learner serves; none where it is no mixture."""
-        return EXPERTS if self.learner in {"hedged_logistic", "hurdle"} else ()
+        return self.experts_of(CHAMPION)
 
     @property
     def is_hurdle(self) -> bool:
         """Whether the probability of any value is served beside the value."""
         return self.learner == "hurdle"
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """The names of its learners: the champion's, then those of the challengers."""
+        return (CHAMPION, *(challenger.kind for challenger in self.challengers))
+
+    def kind_of(self, learner: str) -> str:
+        """The kind of one of its learners."""
+        return self.learner if learner in {CHAMPION, FRESH} else learner
+
+    def experts_of(self, learner: str) -> tuple[str, ...]:
+        """What the experts of one of its learners are called in records."""
+        if self.kind_of(learner) not in {"hedged_logistic", "hurdle"}:
+            return ()
+        return FRESH_EXPERTS if learner == FRESH else EXPERTS
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """Who says something of an event that opens an example, beside what is served.
+
+        The experts of mixtures and, where there are challengers, all learners that can be served.
+        """
+        heard = {name for learner in self.learners for name in self.experts_of(learner)}
+        if self.challengers:
+            heard |= set(self.learners)
+        return tuple(name for name in VOICES if name in heard)
 
     @property
     def lineage(self) -> str:
@@ -128,8 +177,15 @@ class CampaignFile:
 
     @property
     def digest(self) -> str:
-        """16 hex digits of everything in the file that has an effect."""
-        return digest(asdict(self))
+        """16 hex digits of everything in the file that has an effect.
+
+        What is not said has none: so a file's digest is that of releases that did not know it.
+        """
+        file = asdict(self)
+        for campaign in file["campaigns"].values():
+            if not campaign["challengers"]:
+                del campaign["challengers"], campaign["promote"]
+        return digest(file)
 
     @property
     def event_types(self) -> tuple[str, ...]:

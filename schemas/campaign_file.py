@@ -16,6 +16,7 @@ from schemas.campaign import (
     DEFAULT_RATE,
     Campaign,
     CampaignFile,
+    Challenger,
     CountBy,
     Events,
     Features,
@@ -163,6 +164,8 @@ class _FileReader(Reader):
         predict = self._predict(*at("predict")) if "predict" in section else "conversion"
         features = self._features(*at("features")) if "features" in section else Features()
         learner = self._learner(section, key, predict)
+        challengers = self._challengers(section, key, predict, learner)
+        promote = self._promote(section, key)
         interval_ms = horizon_ms
         if "example_interval" in section:
             interval_ms = self.duration_ms(*at("example_interval"))
@@ -187,6 +190,8 @@ class _FileReader(Reader):
             learn_on=learn_on,
             features=features,
             learner=learner,
+            challengers=challengers,
+            promote=promote,
         )
 
     def _goal(self, node: Located, key: str) -> Goal | None:
@@ -255,6 +260,34 @@ class _FileReader(Reader):
             return cast("LearnerName", node.scalar)
         word = self.word(node, path, grammar.LEARNERS, "hedged_logistic")
         return cast("LearnerName", word)
+
+    def _challengers(
+        self, section: dict[str, Located], key: str, predict: Predict, learner: LearnerName
+    ) -> tuple[Challenger, ...]:
+        if "challengers" not in section:
+            return ()
+        node, path = section["challengers"], join(key, "challengers")
+        if predict == "value":
+            self.wrong(node, path, "no `challengers` with predict: value")
+            return ()
+        read = self.sequence(
+            node, path, self.challenger, what="learners", count_max=grammar.CHALLENGERS_MAX
+        )
+        kinds = [challenger.kind for challenger in read]
+        if learner in kinds:
+            found = f"`{learner}`, which is the campaign's `learner`"
+            self.wrong(node, path, "other learners than that, or `fresh`", found=found)
+        if kinds.count("onnx") > 1:
+            self.wrong(node, path, "one model trained elsewhere", found="several")
+        return read
+
+    def _promote(self, section: dict[str, Located], key: str) -> bool:
+        if "promote" not in section:
+            return True
+        node, path = section["promote"], join(key, "promote")
+        if "challengers" not in section:
+            self.wrong(node, path, "`promote` only beside `challengers`")
+        return self.flag(node, path)
 
     def _features(self, node: Located, key: str) -> Features:
         section = self.section(node, key, "features")

@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import Literal
 
 Section = Literal[
-    "file", "input", "events", "campaign", "goal", "features", "clause", "condition", "count_by"
+    "file",
+    "input",
+    "events",
+    "campaign",
+    "goal",
+    "features",
+    "clause",
+    "condition",
+    "count_by",
+    "challenger",
 ]
 
 KEYS: dict[Section, tuple[str, ...]] = {
@@ -27,19 +36,22 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "example_interval",
         "features",
         "learner",
+        "challengers",
+        "promote",
     ),
     "goal": ("event", "where", "any_of", "match", "after", "not_same", "lost", "until"),
     "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
     "clause": ("event", "where"),
     "condition": ("gte", "gt", "lte", "lt"),
     "count_by": ("event", "by"),
+    "challenger": ("onnx", "sha256"),
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
     "file": ("time_zone",),
     "input": ("format",),
     "events": ("money", "contacts", "ignore"),
-    "campaign": ("for", "score_every", "trigger", "challengers"),
+    "campaign": ("for", "score_every", "trigger"),
     "goal": ("none_of",),
     "features": ("vectors",),
 }
@@ -47,6 +59,9 @@ NOT_YET: dict[Section, tuple[str, ...]] = {
 
 LEARNERS = ("hedged_logistic", "bayesian_logistic", "river_logistic", "river_ftrl")
 LEARNERS_OF_VALUES = ("hurdle", "bayesian_linear")
+CHALLENGERS = (*LEARNERS, "kernel_svm", "fresh")
+"""Those that are one word; a model trained elsewhere is `{onnx: path, sha256: digest}`."""
+CHALLENGERS_MAX = 4
 PREDICTS = ("conversion", "value")
 
 CAMPAIGNS_MAX = 16

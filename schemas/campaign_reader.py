@@ -7,13 +7,14 @@ Source: the contract, "Campaign file".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import TypeVar
 
 from schemas import campaign_grammar as grammar
 from schemas import durations
-from schemas.campaign import CountBy
+from schemas.campaign import Challenger, CountBy
 from schemas.clauses import VALUE, Clause, Condition
 from schemas.errors import Problem, nearest
 from schemas.event_values import PropertyValue
@@ -23,6 +24,8 @@ Item = TypeVar("Item")
 
 _A_TYPE = f"an event type of 1 to {grammar.TYPE_CHARACTERS_MAX} characters (a number in quotes)"
 _A_PROPERTY = f"a property's name of 1 to {grammar.PROPERTY_CHARACTERS_MAX} characters"
+_A_PATH = re.compile(r".{1,256}")
+_A_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _A_RATE = "a share such as 3% or 0.03, above 0 and below 1"
 
 
@@ -242,6 +245,38 @@ class Reader:
         event = self.event_type(section["event"], join(key, "event"))
         by = self.property_name(section["by"], join(key, "by"))
         return None if event is None or by is None else CountBy(event, by)
+
+    def challenger(self, node: Located, key: str) -> Challenger | None:
+        """One word, or a model trained elsewhere with its digest."""
+        words = grammar.CHALLENGERS
+        if node.mapping is None:
+            if isinstance(node.scalar, str) and node.scalar in words:
+                return Challenger(node.scalar)
+            allowed = f"{', '.join(words)} or {{onnx: path, sha256: digest}}"
+            self.wrong(node, key, allowed, words=words)
+            return None
+        section = self.section(node, key, "challenger")
+        given: dict[str, str] = {}
+        for word, fits, allowed in (
+            ("onnx", _A_PATH.fullmatch, "a path of 1 to 256 characters"),
+            ("sha256", _A_DIGEST.fullmatch, "the model file's SHA-256, 64 hexadecimal digits"),
+        ):
+            if word not in section:
+                if not misspelt(node, word):
+                    self.wrong(node, join(key, word), allowed, found="nothing")
+            elif fits(section[word].text):
+                given[word] = section[word].text
+            else:
+                self.wrong(section[word], join(key, word), allowed)
+        if len(given) < len(grammar.KEYS["challenger"]):
+            return None
+        return Challenger("onnx", given["onnx"], given["sha256"].lower())
+
+    def flag(self, node: Located, key: str) -> bool:
+        """`true` or `false`."""
+        if not isinstance(node.scalar, bool):
+            self.wrong(node, key, "true or false", words=("true", "false"))
+        return node.scalar is not False
 
     def cross(self, node: Located, key: str) -> tuple[str, ...] | None:
         """Two categories that count together."""

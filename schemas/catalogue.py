@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from schemas.dead_letter import DeadLetter
+from schemas.decision import DecisionOnLearner
 from schemas.event import Event
 from schemas.example import Example
 from schemas.learner_state import State
@@ -26,6 +27,7 @@ RECORDS: dict[str, type[BaseModel]] = {
     "training-example": Example,
     "model-record": Model,
     "learner-state": State,
+    "decision": DecisionOnLearner,
     "dead-letter": DeadLetter,
 }
 

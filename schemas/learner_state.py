@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.decision import Contending, ContendingLearners
 from schemas.formats import reader_of
 
 STATE_FORMAT: Final = 1
@@ -38,7 +39,8 @@ class LearnerState(msgspec.Struct, kw_only=True):
     `covered` is the offset after the last row learned; `closed_by` holds the last
     [offset, index] learned of every source partition; `superseded` the lineages that came before
     this one, newest last. `topic_ids` and `partition_counts` are those of the topics that these
-    offsets are of: events and examples, by name, as far as the broker tells.
+    offsets are of: events and examples, by name, as far as the broker tells. `contending` is of
+    all learners of a campaign, and in the champion's state alone, where there are challengers.
     """
 
     format: Literal[1] = STATE_FORMAT
@@ -54,6 +56,7 @@ class LearnerState(msgspec.Struct, kw_only=True):
     columns: list[str] = []
     numbers: dict[str, float] = {}
     arrays: dict[str, PackedArray] = {}
+    contending: Contending | None = None
 
 
 encode_learner_state = msgspec.json.Encoder().encode
@@ -131,3 +134,7 @@ class State(_Contract):
     columns: list[str] = Field(default_factory=list)
     numbers: dict[str, float] = Field(default_factory=dict)
     arrays: dict[str, ArrayOfState] = Field(default_factory=dict)
+    contending: Annotated[
+        ContendingLearners | None,
+        Field(description="In the state of `champion`, where there are challengers."),
+    ] = None

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.decision import Decision, DecisionOnLearner
 from schemas.formats import reader_of
 
 MODEL_FORMAT: Final = 1
@@ -22,7 +23,10 @@ Predict = Literal["conversion", "value"]
 
 
 class ExpertWeights(msgspec.Struct, omit_defaults=True):
-    """One expert's own weights, aligned with the record's columns, and its share of the mixture."""
+    """One expert's own weights, aligned with the record's columns, and its share of the mixture.
+
+    A challenger's share is 0: scorers ask it, and serve nothing of it.
+    """
 
     bias: float
     weights: list[float]
@@ -61,6 +65,7 @@ class ModelRecord(msgspec.Struct, kw_only=True):
     value: ValueWeights | msgspec.UnsetType = msgspec.UNSET
     covered: int
     quality: dict[str, float | None] = {}
+    decisions: list[Decision] = []
 
     def __post_init__(self) -> None:
         """Lists that belong together have one length."""
@@ -91,7 +96,7 @@ class _Contract(BaseModel):
 
 
 class WeightsOfExpert(_Contract):
-    """One expert's own weights."""
+    """An expert's own weights, or those of a challenger, whose share is 0."""
 
     bias: float
     weights: list[float]
@@ -115,7 +120,9 @@ class Model(_Contract):
     format: Literal[1] = MODEL_FORMAT
     campaign: str
     lineage: Annotated[str, Field(description="Digest of the goal, the features and the learner.")]
-    learner: str
+    learner: Annotated[
+        str, Field(description="`champion`, or the challenger that has been promoted.")
+    ]
     version: Annotated[int, Field(ge=0, description="Rows learned.")]
     features: Annotated[str, Field(description="Digest of the columns.")]
     status: ModelStatus
@@ -139,3 +146,7 @@ class Model(_Contract):
     ] = None
     covered: Annotated[int, Field(ge=0, description="The next example offset to be learned.")]
     quality: dict[str, float | None] = Field(default_factory=dict)
+    decisions: Annotated[
+        list[DecisionOnLearner],
+        Field(description="On who serves, where there are challengers; newest last."),
+    ] = Field(default_factory=list)

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from models.learner import make_learner
 from models.plan import Plan, compile_plan
 from models.scorer import Scorer
-from models.serving import CHAMPION
 from models.trainer import Trainer
-from schemas.campaign import CampaignFile, LearnerName, Predict
+from schemas.campaign import CHAMPION, CampaignFile, LearnerName, Predict
 from schemas.example import TrainingExample
 from schemas.learner_state import decode_learner_state, encode_learner_state, unpack_array
 from schemas.model_record import decode_model_record, encode_model_record

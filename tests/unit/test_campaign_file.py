@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from schemas import campaign_grammar as grammar
-from schemas.campaign import Campaign, CountBy, Features
+from schemas.campaign import Campaign, Challenger, CountBy, Features
 from schemas.campaign_file import parse_campaigns
 from schemas.clauses import Clause, Condition, Goal
 from schemas.errors import CampaignFileError, Problem
@@ -46,6 +46,12 @@ campaigns:
       crosses: [[channel, country]]
       numbers: [value, price]
     learner: river_logistic
+    challengers:
+      - hedged_logistic
+      - fresh
+      - onnx: bought.onnx
+        sha256: 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A
+    promote: false
 """
 
 SHORT = """\
@@ -120,6 +126,12 @@ def test_everything_there_is() -> None:
             numbers=("value", "price"),
         ),
         learner="river_logistic",
+        challengers=(
+            Challenger("hedged_logistic"),
+            Challenger("fresh"),
+            Challenger("onnx", "bought.onnx", "5a" * 32),
+        ),
+        promote=False,
     )
     assert file.event_types == (
         *("cart_add", "coupon_refused", "email_sent", "page_view", "purchase", "video_play"),
@@ -250,6 +262,28 @@ def test_words_of_later_releases(section: grammar.Section) -> None:
          "list of 3", "a list of 2 property names", None),
         (with_keys("features: {count_by: [{event: p}]}"), 7, "campaigns.a.features.count_by[0]",
          "keys (event)", "{event: purchase, by: department}", None),
+        (with_keys("challengers: [river_ftr]"), 7, "campaigns.a.challengers[0]", "`river_ftr`",
+         "kernel_svm, fresh or {onnx: path, sha256: digest}", "river_ftrl"),
+        (with_keys("challengers: river_ftrl"), 7, "campaigns.a.challengers", "`river_ftrl`",
+         "a list of learners", None),
+        (with_keys("challengers: [hedged_logistic]"), 7, "campaigns.a.challengers",
+         "`hedged_logistic`, which is the campaign's `learner`", "or `fresh`", None),
+        (with_keys("challengers: [a, b, c, d, e]"), 7, "campaigns.a.challengers", "a list of 5",
+         "0 to 4 learners", None),
+        (with_keys("challengers: [fresh, fresh]"), 7, "campaigns.a.challengers[1]", "`fresh`",
+         "only once", None),
+        (with_keys("predict: value", "challengers: [fresh]"), 8, "campaigns.a.challengers",
+         "a list", "no `challengers` with predict: value", None),
+        (with_keys("challengers: [{onnx: m.onnx}]"), 7, "campaigns.a.challengers[0].sha256",
+         "nothing", "SHA-256", None),
+        (with_keys("challengers: [{onnx: m.onnx, sha256: abc}]"), 7,
+         "campaigns.a.challengers[0].sha256", "`abc`", "64 hexadecimal digits", None),
+        (with_keys(f"challengers: [{{onx: m, sha256: {'0' * 64}}}]"), 7,
+         "campaigns.a.challengers[0].onx", "unknown key `onx`", "onnx, sha256", "onnx"),
+        (with_keys("promote: false"), 7, "campaigns.a.promote", "false", "beside `challengers`",
+         None),
+        (with_keys("challengers: [fresh]", "promote: no"), 8, "campaigns.a.promote", "`no`",
+         "true or false", None),
         (SHORT + "input: {customer_id: [a]}\n", 7, "input.customer_id", "a list", "path", None),
     ],
 )  # fmt: skip

@@ -119,6 +119,7 @@ def test_digests_are_stable() -> None:
     assert only_campaign(SHORT).lineage == "26e41483a0115506"
     plain = only_campaign(with_keys("learner: bayesian_logistic"))
     assert plain.lineage == "a6475fc398c71e97"
+    assert parse_campaigns(SHORT).digest == "98bae57cc317b1ad"
 
 
 @pytest.mark.parametrize(
@@ -141,8 +142,9 @@ def test_what_begins_another_lineage(change: tuple[str, str]) -> None:
 def test_what_keeps_the_lineage() -> None:
     """What is scored, the prior rate and how often examples are taken keep what was learned."""
     changed = with_keys("rate: 10%", "example_interval: 0s").replace("page_view", "visit")
-    assert only_campaign(changed).lineage == only_campaign(SHORT).lineage
-    assert parse_campaigns(changed).digest != parse_campaigns(SHORT).digest
+    for other in (changed, with_keys("challengers: [river_ftrl]")):
+        assert only_campaign(other).lineage == only_campaign(SHORT).lineage
+        assert parse_campaigns(other).digest != parse_campaigns(SHORT).digest
 
 
 def test_a_defaulted_file_equals_a_spelled_one() -> None:
