@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from consumer.contest_meters import show_contests
 from consumer.errors import WorldError
 from consumer.logs import log
 from consumer.other_topics import LearnedFrom
@@ -198,7 +199,7 @@ class LearningPartition:
             outgoing.append(Outgoing(self._topics.states, self.partition.index, keys, values))
         self._verdicts.say(records)
         for contenders in self._trainer.contenders.values():
-            self._telemetry.contenders(contenders)
+            show_contests(self._telemetry, contenders)
         if records:
             keys = [record.campaign.encode() for record in records]
             values = [encode_model_record(record) for record in records]

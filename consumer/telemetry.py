@@ -20,7 +20,6 @@ from consumer import __version__, metrics
 from consumer.clock import Clock
 from consumer.meters import Counter, Family, Gauge, Histogram
 from consumer.metrics import METRICS, Kind, Metric
-from models.contenders import Contenders
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
 DROPPED: Final = ("repeated", "superseded", "silent")
@@ -202,21 +201,9 @@ class Telemetry:
         for metric in METRICS:
             yield metric, self._families[metric.name]
 
-    def contenders(self, contenders: Contenders) -> None:
-        """Say how the contests of a campaign stand."""
-        campaign = contenders.campaign.name
-        for name in contenders.campaign.learners:
-            contest, look = contenders.contests.get(name), contenders.looks.get(name)
-            figures: tuple[tuple[Metric, float | None], ...] = (
-                (metrics.CHALLENGER_POSITIVES, None if contest is None else contest.positives),
-                (metrics.CHALLENGER_GAIN, None if look is None else look.gain),
-                (metrics.CHALLENGER_ERROR, None if look is None else look.error),
-            )
-            for metric, known in figures:
-                if known is None:
-                    self._gauges[metric.name].forget(campaign, name)
-                else:
-                    self.gauge(metric, campaign, name).set(known)
+    def forget_gauge(self, metric: Metric, *labels: str) -> None:
+        """Show a gauge no more."""
+        self._gauges[metric.name].forget(*labels)
 
     def champion_changed(self, campaign: str, reason: str) -> None:
         """Count that another learner serves a campaign."""

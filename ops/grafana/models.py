@@ -157,6 +157,7 @@ def learning() -> Sequence[Panel]:
 def change() -> Sequence[Panel]:
     """Whether the world is another than when the model learned."""
     alarms = f"increase(propensity_drift_alarms_total{{{CHOSEN}}}[{RATE}])"
+    none_yet = f"0 * {shown('propensity_challenger_positives')}"
     return [
         graph("Stability index",
               "Scores and inputs of the last week against the reference; 0.25 alarms.",
@@ -170,13 +171,26 @@ def change() -> Sequence[Panel]:
               "learning pauses.", "none",
               Ask(shown("propensity_silence_log10"), "{{campaign}} {{learner}}"),
               limits=(Step(None, RED), Step(-4, GREEN)), least=None),
-        graph("Shares of the experts", "The fast one gains by a drift.", "percentunit",
+        graph("Shares of the experts", "The fast and the quick one gain by a drift.", "percentunit",
               Ask(shown("propensity_expert_share_ratio", "expert"), "{{campaign}} {{expert}}")),
         graph("What a calibrator would save",
               "Share of the log-loss of 28 days; below 0 it would cost.",
               "percentunit",
               Ask(shown("propensity_calibrator_gain_ratio"), "{{campaign}} {{learner}}"),
               least=None),
+        graph("What challengers would save",
+              "Share of the log-loss of who serves, when it was looked at last, and its standard "
+              "error; 0 before 500 conversions.", "percentunit",
+              Ask(f"{shown('propensity_challenger_gain_ratio')} or {none_yet}",
+                  "{{campaign}} {{learner}}"),
+              Ask(f"{shown('propensity_challenger_gain_error_ratio')} or {none_yet}",
+                  "{{campaign}} {{learner}} error"), least=None),
+        graph("Conversions in contests", "Those on which challenger and champion were compared.",
+              "short", Ask(shown("propensity_challenger_positives"), "{{campaign}} {{learner}}")),
+        graph("Changes of champion", "Times that another learner began to serve.", "short",
+              Ask("sum by (campaign, reason) "
+                  f"(increase(propensity_champion_changes_total{{{CHOSEN}}}[{RATE}]))",
+                  "{{campaign}} {{reason}}")),
         listing("Models", "Which model serves.",
                 {"workers": "count by (campaign, learner, lineage, features) "
                  f"(propensity_model_info{{{CHOSEN}}})"}, height=GRAPH_HEIGHT, width=GRAPH_WIDTH),

@@ -38,6 +38,7 @@ campaigns:
     score_on: [page_view, cart_add, email_click]
     example_interval: 1h
     features: {categories: [channel], numbers: [price]}
+    challengers: [bayesian_logistic]
   spend-1d:
     goal: {event: purchase}
     horizon: 1d

@@ -17,7 +17,7 @@ from models.contest import FIRST_LOOK_POSITIVES
 from models.model_number import model_number
 from models.scorer import Scorer
 from models.trainer import Trainer
-from schemas.campaign import FRESH, VOICES
+from schemas.campaign import EXPERTS, FRESH, VOICES
 from schemas.example import decode_example
 from schemas.learner_state import decode_learner_state, encode_learner_state
 from schemas.model_record import ModelRecord
@@ -299,7 +299,7 @@ def test_scorers_are_told_how_to_ask_all_who_can_serve() -> None:
     assert trainer.records()[0].experts == {}  # While they are warming.
     trainer.fold(range(100, 600), rows[100:])
     (record,) = trainer.records()
-    assert set(record.experts) == {"slow", "fast", HEDGED, "river_ftrl"} <= set(VOICES)
+    assert set(record.experts) == {*EXPERTS, HEDGED, "river_ftrl"} <= set(VOICES)
     assert {each.share for each in record.experts.values()} == {0.0}
     learner = contenders_of(trainer).learners["river_ftrl"].learner
     asked = dict(zip(record.columns, record.experts["river_ftrl"].weights, strict=True))
