@@ -23,7 +23,7 @@ from models.migration import migrate, shape_of
 from models.names import LongNames
 from models.plan import Plan
 from models.rows import Rows, RowWriter
-from models.scorer_state import ScorerState, lift, restore
+from models.scorer_state import ScorerState, lift, refuse_other_format, restore
 from models.served_again import ServedAgain
 from models.serving import Serving
 from models.state import (
@@ -141,7 +141,12 @@ class Scorer:
 
         Under another campaign file, or in a newer version, what has the same name goes on. Gives
         how many open examples were dropped, by the name of their campaign.
+
+        Raises
+        ------
+        ValueError, KeyError: it is of another format, or of no scorer.
         """
+        refuse_other_format(lifted)
         dropped: dict[str, int] = {}
         kind = self._examples.kind  # Wider than before, if a mixture got an expert.
         if lifted.facts["shape"] != shape_of(self.plan) or lifted.arrays["examples"].dtype != kind:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ from models.state import (
 )
 
 U1 = NDArray[np.uint8]
+FORMAT: Final = 1
+"""Of what the arrays and facts mean; a wider row, or another campaign file, is the same format."""
 
 
 @dataclass
@@ -87,8 +89,21 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
     for group, values in enumerate(intake.count_by):
         arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
-    facts = {"vocabulary_refused": intake.vocabulary.refused, "shape": shape}
+    refused = intake.vocabulary.refused
+    facts = {"format": FORMAT, "vocabulary_refused": refused, "shape": shape}
     return Lifted(arrays, facts)
+
+
+def refuse_other_format(lifted: Lifted) -> None:
+    """Refuse a state whose arrays mean something that this version does not know.
+
+    Raises
+    ------
+    ValueError: it is of another format.
+    """
+    found = lifted.facts.get("format", FORMAT)  # The first ones did not say it.
+    if found != FORMAT:
+        raise ValueError(f"a state of format {found!r}, and this version reads {FORMAT}")
 
 
 def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
