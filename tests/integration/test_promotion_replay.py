@@ -19,6 +19,7 @@ import pytest
 
 from consumer.cli import run
 from consumer.telemetry import Telemetry
+from schemas.campaign import EXPERTS
 from schemas.score import ScoreEntry, decode_score
 from schemas.times import MINUTE_MS
 from tests.world import BEGIN_MS, Offered, World, plan
@@ -86,8 +87,8 @@ def test_a_bad_champion_is_overtaken_in_a_replay(
     assert set(served[change:]) == {HEDGED}
     assert len(served) - change > 1_000
     before, after = entries[change - 1], entries[change]
-    assert {"slow", "fast", HEDGED} == set(before.experts)
-    assert {"slow", "fast", "champion"} == set(after.experts)
+    assert {*EXPERTS, HEDGED} == set(before.experts)
+    assert {*EXPERTS, "champion"} == set(after.experts)
     assert (before.status, after.status) == ("ready", "ready")
     versions = [entry.model.version for entry in entries]
     assert versions == sorted(versions)  # All learn the same rows.

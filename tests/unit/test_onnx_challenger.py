@@ -16,6 +16,7 @@ from consumer.errors import WorldError
 from consumer.warm_up import plan_of
 from models.plan import Plan
 from models.trainer import Trainer
+from schemas.campaign import EXPERTS
 from schemas.campaign_file import load_campaigns
 from schemas.settings import load_settings
 from tests.contending_rows import bytes_of, restored, rows_of
@@ -54,7 +55,7 @@ def test_a_model_trained_elsewhere_challenges(tmp_path: Path) -> None:
     whole.fold(range(600), rows)
     contenders = whole.contenders["buy"]
     assert 0 < contenders.contests["onnx"].rows < 600
-    assert whole.records()[0].experts.keys() == {"slow", "fast"}
+    assert whole.records()[0].experts.keys() == set(EXPERTS)
     first.fold(range(250), rows[:250])
     second = restored(first, plan)
     second.fold(range(250, 600), rows[250:])
