@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from models.compiled import compiled
 from models.kernel_posteriors import Posteriors, learn_gaussian
-from models.kernels_learner import Floats
+from models.kernels_learner import ROWS_LEARNED, Floats
 
 LOG_VALUE_MAX = 28.0
 """No logarithm of a value counts as more: labels end at 1e12."""
 SMEARED, SMEARED_WEIGHT = 0, 1
+SMEARED_AFTER_ROWS = 30
+"""So many rows with a value come first: before, a residual is the value itself, in any currency."""
 
 
 class Hurdle(NamedTuple):
@@ -50,6 +52,7 @@ def learn_amount(
     """
     logarithm = math.log1p(label)
     residual = min(max(logarithm - predicted, -LOG_VALUE_MAX), LOG_VALUE_MAX)
-    hurdle.smear[SMEARED] += weight * math.exp(residual)
-    hurdle.smear[SMEARED_WEIGHT] += weight
+    if hurdle.posterior.tallies[ROWS_LEARNED] >= SMEARED_AFTER_ROWS:
+        hurdle.smear[SMEARED] += weight * math.exp(residual)
+        hurdle.smear[SMEARED_WEIGHT] += weight
     learn_gaussian(hurdle.posterior, values, logarithm, weight, size)

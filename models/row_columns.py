@@ -114,7 +114,9 @@ class RowColumns:
         if place >= 0:
             return place
         family, sign, _ = name.partition("=")
-        if sign and family in self._families and not self.sightings.again(name):
+        has_room = len(self._learner.columns) < COLUMNS_MAX  # Or it is refused, seen or not.
+        is_value = sign and family in self._families
+        if has_room and is_value and not self.sightings.again(name):
             return -1
         return self._take_in(name)
 

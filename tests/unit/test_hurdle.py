@@ -48,6 +48,21 @@ def taught(rows: int = 4_000, seed: int = 5) -> tuple[HurdleRegression, np.ndarr
     return learner, values, labels
 
 
+@pytest.mark.parametrize("unit", [1.0, 100.0, 1_000.0])
+def test_what_a_new_one_expects_is_right_in_any_currency(unit: float) -> None:
+    """After 150 rows with a value it is about what came, in euros, cents or yen.
+
+    A model that knows nothing takes 0 for the logarithm, so that its first residuals are values.
+    """
+    random = np.random.default_rng(11)
+    learner, came = HurdleRegression(rate=0.3), []
+    for _ in range(500):
+        label = unit * random.lognormal(4.6, 0.5) if random.random() < 0.3 else 0.0
+        learner.learn_one({"c0": 1.0}, label)
+        came.append(label)
+    assert 0.7 < learner.predict_one({"c0": 1.0}) / np.mean(came) < 1.4
+
+
 def test_its_parts_are_what_they_say() -> None:
     """P(any) learns every row and the value those above 0, each as its kind of learner would."""
     learner, values, labels = taught(600)

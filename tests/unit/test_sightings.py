@@ -16,8 +16,10 @@ import pytest
 from models.plan import Plan, compile_plan
 from models.sightings import MARKED_MAX, MARKS, Sightings
 from models.trainer import Trainer
-from schemas.campaign import CountBy, Features
+from schemas.campaign import EXPERTS, CountBy, Features
 from schemas.example import TrainingExample, encode_example
+from tests.contending_rows import plan_with
+from tests.contending_rows import rows_of as contending_rows
 from tests.unit.test_trainer import bytes_of, plan_of, random_rows, states_through_bytes
 
 
@@ -123,3 +125,28 @@ def test_marks_that_cannot_be_are_refused() -> None:
     for places in (range(MARKED_MAX + 1), [MARKS], [-1]):
         with pytest.raises(ValueError, match="marks of names"):
             Sightings().from_state({}, {"marks": np.array(places, np.int32)})
+
+
+def test_names_without_room_leave_no_marks() -> None:
+    """Where all columns are taken, rows as bytes, one by one and after a restart give one state.
+
+    A name that is refused is remembered by the reader of bytes alone, and by no state.
+    """
+    plan = plan_with(learner="hedged_logistic")
+    rows = contending_rows(plan, 2 * 280 + 500, dict.fromkeys(("champion", *EXPERTS), 0.3))
+    for number, row in enumerate(rows):
+        row.features = {f"channel=v{min(number // 2, 279)}": 1.0}
+        row.status = "catching_up"
+    for number, row in enumerate(rows[560:-2]):  # More new ones than there are marks.
+        row.features = {f"channel=w{20 * number + each}": 1.0 for each in range(20)}
+    values = [encode_example(row) for row in rows]
+    whole, singly, first = Trainer(plan), Trainer(plan), Trainer(plan)
+    assert whole.fold_bytes(range(len(rows)), values) == []
+    singly.fold(range(len(rows)), rows)
+    cut = len(rows) - 2
+    first.fold_bytes(range(cut), values[:cut])
+    again = Trainer(plan)
+    again.restore(states_through_bytes(first))
+    again.fold_bytes(range(cut, len(rows)), values[cut:])
+    assert bytes_of(whole) == bytes_of(singly) == bytes_of(again)
+    assert whole.learners["buy"].learner.columns_refused > 600
