@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer import positions
+from consumer import positions, recovery
 from consumer.folded_under import KeptFiles
 from consumer.learning import LearningPartition
 from consumer.learning_recovery import LearningRecovery
@@ -113,7 +113,7 @@ CHANGES: dict[str, Defect] = {
     ),
     "lost-history": Defect(
         "history that is lost is not missed",
-        ((Recovery, "_refuse_lost_history", _nothing),),
+        ((recovery, "refuse_lost_start", _nothing),),
     ),
     "lost-tail": Defect(
         "what came between a snapshot and the beginning of the log is not missed",
@@ -121,7 +121,7 @@ CHANGES: dict[str, Defect] = {
     ),
     "lost-unread": Defect(
         "records that are gone unread are not missed",
-        ((Recovery, "_refuse_gap", _nothing),
+        ((recovery, "refuse_gap", _nothing),
          (Recovery, "_pass_over_lost_tail", _begin_behind_what_is_lost)),
     ),
     "lost-rows": Defect(
