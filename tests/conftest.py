@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.broker import NoBrokerError, kafka_broker, skip_or_fail
@@ -39,6 +40,13 @@ def kafka_bootstrap() -> Iterator[str]:
         yield bootstrap
     finally:
         broker.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """What a test set up for logs ends with it: the stream that they went to is closed."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

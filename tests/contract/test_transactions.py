@@ -177,7 +177,7 @@ def test_a_namesake_fences_the_one_before(log: Log) -> None:
     with pytest.raises(OwnershipLostError):
         produce_and_commit(first, one_record(topic, b"zombie"))
     assert log.aborted == ["fenced"]
-    assert read_all(log, partition) == [b"mine"]
+    turn_until(lambda: read_all(log, partition) == [b"mine"], second)
 
 
 def test_a_successor_ends_what_the_dead_left_open(log: Log) -> None:

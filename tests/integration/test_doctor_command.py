@@ -13,13 +13,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from time import time
+from time import monotonic, sleep, time
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._acl import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+)
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
@@ -77,7 +82,7 @@ class Site:
         self.bootstrap = bootstrap
         self.folder = folder
         self.group = name
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self.campaigns = folder / "campaigns.yaml"
         self.campaigns.write_text(CAMPAIGNS, encoding="utf-8")
         self._shown = shown
@@ -96,6 +101,17 @@ class Site:
         """Make those that are missing as they should be."""
         assert run(["topics", "create", "--partitions", str(PARTITIONS)]) == 0
         self._shown.readouterr()
+
+    def await_rule(self, rule: AclBinding) -> None:
+        """Wait until the broker goes by a rule: it is told of it in its own time."""
+        wanted = AclBindingFilter(
+            rule.restype, rule.name, ResourcePatternType.LITERAL, None, None,
+            AclOperation.ANY, AclPermissionType.ANY,
+        )  # fmt: skip
+        give_up_s = monotonic() + 20
+        while not self.admin.describe_acls(wanted).result(20):
+            assert monotonic() < give_up_s, "the rule does not come"
+            sleep(0.05)
 
     def produce(self, key: str, value: str, partition: int, stamp_ms: int = 0) -> None:
         """Send one record."""
@@ -231,6 +247,7 @@ def test_harmed_topics_are_mended_by_what_is_printed(site: Site) -> None:
         "User:somebody", "*", AclOperation.READ, AclPermissionType.ALLOW,
     )  # fmt: skip
     site.admin.create_acls([somebody])[somebody].result(20)
+    site.await_rule(somebody)
 
     code, found = site.doctor()
     assert code == 1
