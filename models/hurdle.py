@@ -61,7 +61,7 @@ class HurdleRegression(ColumnRegressor):
     ...     buys = step % 4 == 0
     ...     model.learn_one({"baskets": 2.0 * buys}, 30.0 * buys)
     >>> round(model.predict_one({"baskets": 2.0})), round(model.predict_one({"baskets": 0.0}))
-    (30, 0)
+    (28, 1)
     """
 
     kind: ClassVar[str] = "hurdle"
