@@ -21,10 +21,12 @@ from schemas.decision import DECISIONS_MAX, Contending, Decided, Decision
 from schemas.example import TrainingExample
 from schemas.learner_state import LearnerState, pack_array, unpack_array
 from schemas.model_record import ExpertWeights, ModelRecord
-from schemas.times import format_time
+from schemas.times import DAY_MS, format_time
 
 MONTH_POSITIVES_MIN: Final = 100
 """No learner is demoted, or takes over for that, on fewer conversions within 28 days."""
+SILENCE_REACHES_MS: Final = 28 * DAY_MS
+"""So long are rows of a silence in the quality of 28 days: nobody is demoted for them."""
 FRESH_POSITIVES_MAX: Final = 8_000
 """A challenger that began at an alarm has as many to show that it is better."""
 OUTCOMES: Final = ("undecided", "better")
@@ -53,6 +55,7 @@ class Contenders:
         self.news: list[Decision] = []  # Decided since somebody took them out.
         self._began: dict[str, dict[str, int]] = {}
         self._alarms = 0
+        self._silent_ms: int | None = None  # Event time of the last row of a silence.
         self._gone = ""  # Who served, and has left the campaign file.
         for name in self.campaign.learners:
             if name not in {CHAMPION, FRESH}:
@@ -101,8 +104,11 @@ class Contenders:
         if self._gone:
             self._note("removed", self.serving, offset, row, former=self._gone)
             self._gone = ""
-        self._compare(row, {each.name for each in takers})
-        self._decide(offset, row)
+        if self.served.judgement.is_silent:  # Who expects least would win by what was not heard.
+            self._silent_ms = max(self._silent_ms or 0, row.closed_at_ms)
+        else:
+            self._compare(row, {each.name for each in takers})
+            self._decide(offset, row)
         self._watch(offset, row)
         return "learned" if learned else "silent"
 
@@ -147,11 +153,15 @@ class Contenders:
             if better:
                 best = max(better, key=lambda name: (self.looks[name].gain, name))
                 self._change(best, "promoted", offset, row)
-            elif self.is_unreliable(self.served):
+            elif self.is_unreliable(self.served) and not self._is_near_silence(row):
                 sound = [name for name in self.learners if self._is_sound(name)]
                 if sound:
                     best = min(sound, key=lambda name: (self._entropy(name), name))
                     self._change(best, "demoted", offset, row)
+
+    def _is_near_silence(self, row: TrainingExample) -> bool:
+        since = self._silent_ms
+        return since is not None and row.closed_at_ms < since + SILENCE_REACHES_MS
 
     def _watch(self, offset: int, row: TrainingExample) -> None:
         """Begin a fresh challenger where the residuals of the one that serves have alarmed.
@@ -254,6 +264,8 @@ class Contenders:
     def _with_contest(self, name: str, state: LearnerState) -> LearnerState:
         numbers = {f"began.{each}": float(v) for each, v in self._began.get(name, {}).items()}
         arrays = {}
+        if name == CHAMPION and self._silent_ms is not None:
+            numbers["contending.silent_ms"] = float(self._silent_ms)
         if name in self.contests:
             held, kept = self.contests[name].to_state()
             numbers |= {f"contest.{key}": number for key, number in held.items()}
@@ -279,6 +291,8 @@ class Contenders:
         contending = states[CHAMPION].contending or Contending(CHAMPION, [])
         allowed = set(self.campaign.learners)
         known = [name for name in contending.challengers if name in allowed and name in states]
+        silent_ms = states[CHAMPION].numbers.get("contending.silent_ms")
+        self._silent_ms = None if silent_ms is None else int(silent_ms)
         self.decisions = list(contending.decisions)
         self.learners = {CHAMPION: self.learners[CHAMPION]}
         self._began.clear()
