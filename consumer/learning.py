@@ -117,8 +117,20 @@ class LearningPartition:
         read = [read_state(key, value, self._topics) for key, value in states.items()]
         for state in read:
             self._learned_from.refuse_others(state)
-        for succession in self._trainer.restore(read):
+        try:
+            met = self._trainer.restore(read)
+        except ValueError as error:
+            raise WorldError(
+                str(error),
+                "Run the version of propensity, or give the model file, that it was learned with",
+            ) from error
+        for succession in met:
             self._say_succession(succession)
+        for campaign, contenders in self._trainer.contenders.items():
+            for learner, why in contenders.begun_anew.items():
+                log().warning("a challenger begins anew: its state cannot be gone on from",
+                              campaign=campaign, learner=learner, why=why)  # fmt: skip
+        self._say_decisions()
 
     def begin(self) -> None:
         """Begin what has no state of our campaigns that come here."""
@@ -182,10 +194,7 @@ class LearningPartition:
             if not self.changed:  # What was published covers these too.
                 self._published_offset = self.next_offset
         self._count()
-        for campaign, contenders in self._trainer.contenders.items():
-            for decision in contenders.news:
-                self._say_decision(campaign, decision)
-            contenders.news.clear()
+        self._say_decisions()
         return len(taken)
 
     def publish(self, *, states: bool = True) -> tuple[list[Outgoing], list[ModelRecord]]:
@@ -232,6 +241,12 @@ class LearningPartition:
         else:
             log().info("a campaign is learned anew: its definition is another than before",
                        campaign=campaign, lineage=ours, older_lineage=found)  # fmt: skip
+
+    def _say_decisions(self) -> None:
+        for campaign, contenders in self._trainer.contenders.items():
+            for decision in contenders.news:
+                self._say_decision(campaign, decision)
+            contenders.news.clear()
 
     def _say_decision(self, campaign: str, decision: Decision) -> None:
         log().info(_DECIDED[decision.decided], campaign=campaign, learner=decision.learner,

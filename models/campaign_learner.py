@@ -67,6 +67,8 @@ class CampaignLearner:
             model_file=plan.model_files.get(paths.get(name, "")),
         )
         self.learner = cast("Learner", made)
+        self.began: dict[str, int] = {}  # Up to these versions of others, a namesake's was heard,
+        self.began_at_ms: int | None = 0  # and of what was scored by then; None before a row.
         self.predicted: float | None = None  # Of the last row, just before it was learned.
         self._features = plan.features[index]
         self._day = -1
@@ -205,13 +207,17 @@ class CampaignLearner:
 
     def said_of(self, row: TrainingExample) -> float | None:
         """What it had said of a row when it was scored; None if nobody was served a prediction."""
-        if row.status in UNJUDGED:
+        if row.status in UNJUDGED or not self._has_spoken(row):
             return None
         if self._predicts_value:
             return row.expected_value
         if row.model.learner == self.name:
             return row.probability
         return row.experts.get(self.name)
+
+    def _has_spoken(self, row: TrainingExample) -> bool:
+        own = row.model.version > self.began.get(row.model.learner, -1)
+        return own and (not self.began_at_ms or row.as_of_ms > self.began_at_ms)
 
     def _settled(self, row: TrainingExample) -> Settled:
         features = row.features
@@ -261,7 +267,7 @@ class CampaignLearner:
         have learned it once already.
         """
         names = self.campaign.experts_of(self.name)
-        if not alone or not row.experts.keys() >= set(names):
+        if not (alone and row.experts.keys() >= set(names) and self._has_spoken(row)):
             return np.full(len(names), np.nan)
         return np.array([row.experts[name] for name in names])
 

@@ -21,10 +21,12 @@ from schemas.decision import DECISIONS_MAX, Contending, Decided, Decision
 from schemas.example import TrainingExample
 from schemas.learner_state import LearnerState, pack_array, unpack_array
 from schemas.model_record import ExpertWeights, ModelRecord
-from schemas.times import format_time
+from schemas.times import DAY_MS, format_time
 
 MONTH_POSITIVES_MIN: Final = 100
 """No learner is demoted, or takes over for that, on fewer conversions within 28 days."""
+SILENCE_REACHES_MS: Final = 28 * DAY_MS
+"""So long are rows of a silence in the quality of 28 days: nobody is demoted for them."""
 FRESH_POSITIVES_MAX: Final = 8_000
 """A challenger that began at an alarm has as many to show that it is better."""
 OUTCOMES: Final = ("undecided", "better")
@@ -51,9 +53,9 @@ class Contenders:
         self.looks: dict[str, Look] = {}
         self.decisions: list[Decision] = []
         self.news: list[Decision] = []  # Decided since somebody took them out.
-        self._began: dict[str, dict[str, int]] = {}
         self._alarms = 0
-        self._gone = ""  # Who served, and has left the campaign file.
+        self._silent_ms: int | None = None  # Event time of the last row of a silence.
+        self.begun_anew: dict[str, str] = {}  # Whose state could not be read, and why.
         for name in self.campaign.learners:
             if name not in {CHAMPION, FRESH}:
                 self._begin(name)
@@ -74,7 +76,8 @@ class Contenders:
         champion = self.learners[CHAMPION]
         learner = CampaignLearner(self._plan, self._index, name)
         learner.covered, learner.closed_by = champion.covered, dict(champion.closed_by)
-        self._began[name] = versions
+        learner.began_at_ms = None
+        learner.began = versions
         self._enter(learner)
         self.contests[name] = self._new_contest()
 
@@ -92,17 +95,20 @@ class Contenders:
         Each learns a row once, whatever the others have learned.
         """
         takers = [each for each in self.learners.values() if _takes(each, offset, row)]
+        for learner in takers:
+            if learner.began_at_ms is None:
+                learner.began_at_ms = row.closed_at_ms
         learned = False
         for learner in sorted(takers, key=lambda each: each.name != self.serving):
             silent = None if learner is self.served else self.served.judgement.is_silent
             learned = learner.learn(row, silent=silent)
         if not takers:
             return "repeated"
-        if self._gone:
-            self._note("removed", self.serving, offset, row, former=self._gone)
-            self._gone = ""
-        self._compare(row, {each.name for each in takers})
-        self._decide(offset, row)
+        if self.served.judgement.is_silent:  # Who expects least would win by what was not heard.
+            self._silent_ms = max(self._silent_ms or 0, row.closed_at_ms)
+        else:
+            self._compare(row, {each.name for each in takers})
+            self._decide(offset, row)
         self._watch(offset, row)
         return "learned" if learned else "silent"
 
@@ -127,17 +133,12 @@ class Contenders:
         """What the one that serves and a challenger said of a row; None where one said nothing."""
         champion, challenger = self.served, self.learners[name]
         if challenger.is_linear:
-            pair = self._as_scored(champion, row), self._as_scored(challenger, row)
+            pair = champion.said_of(row), challenger.said_of(row)
         elif row.status in UNJUDGED or challenger.status == "warming":
             return None
         else:
             pair = champion.predicted, challenger.predicted
         return None if pair[0] is None or pair[1] is None else (pair[0], pair[1])
-
-    def _as_scored(self, learner: CampaignLearner, row: TrainingExample) -> float | None:
-        """What a learner said when the row was scored, and not its namesake before it."""
-        model, began = row.model, self._began.get(learner.name, {})
-        return learner.said_of(row) if model.version > began.get(model.learner, -1) else None
 
     def _decide(self, offset: int, row: TrainingExample) -> None:
         """Change who serves, where the rule says so at this row."""
@@ -147,11 +148,15 @@ class Contenders:
             if better:
                 best = max(better, key=lambda name: (self.looks[name].gain, name))
                 self._change(best, "promoted", offset, row)
-            elif self.is_unreliable(self.served):
+            elif self.is_unreliable(self.served) and not self._is_near_silence(row):
                 sound = [name for name in self.learners if self._is_sound(name)]
                 if sound:
                     best = min(sound, key=lambda name: (self._entropy(name), name))
                     self._change(best, "demoted", offset, row)
+
+    def _is_near_silence(self, row: TrainingExample) -> bool:
+        since = self._silent_ms
+        return since is not None and row.closed_at_ms < since + SILENCE_REACHES_MS
 
     def _watch(self, offset: int, row: TrainingExample) -> None:
         """Begin a fresh challenger where the residuals of the one that serves have alarmed.
@@ -162,11 +167,12 @@ class Contenders:
         wanted = FRESH in self.campaign.learners and FRESH not in self.learners
         if wanted and alarms > self._alarms:
             self._begin(FRESH)
-            self._note("begun", FRESH, offset, row)
+            self._note("begun", FRESH, offset, row.closed_at_ms)
         self._alarms = alarms
         contest = self.contests.get(FRESH)
         if contest is not None and contest.positives >= FRESH_POSITIVES_MAX:
-            self._note("dropped", FRESH, offset, row, self.looks.pop(FRESH, None))
+            look = self.looks.pop(FRESH, None)
+            self._note("dropped", FRESH, offset, row.closed_at_ms, look)
             del self.learners[FRESH], self.contests[FRESH]
 
     def _can_serve(self, name: str) -> bool:
@@ -187,7 +193,7 @@ class Contenders:
 
     def _change(self, name: str, decided: Decided, offset: int, row: TrainingExample) -> None:
         """Let another one serve; the former goes on as its challenger, in contests of their own."""
-        self._note(decided, name, offset, row, self.looks.get(name))
+        self._note(decided, name, offset, row.closed_at_ms, self.looks.get(name))
         self.serving = name
         self._alarms = self.served.judgement.alarms.residuals
         self.looks.clear()
@@ -200,7 +206,7 @@ class Contenders:
         decided: Decided,
         name: str,
         offset: int,
-        row: TrainingExample,
+        at_ms: int,
         look: Look | None = None,
         former: str = "",
     ) -> None:
@@ -208,7 +214,7 @@ class Contenders:
         if look is not None:
             kept = ("rows", "positives", "gain", "error", "deviations")
             figures = {figure: getattr(look, figure) for figure in kept}
-        at = format_time(row.closed_at_ms)
+        at = format_time(at_ms)
         decision = Decision(decided, name, former or self.serving, at, offset, **figures)
         self.decisions = [*self.decisions, decision][-DECISIONS_MAX:]
         self.news.append(decision)
@@ -252,8 +258,13 @@ class Contenders:
         ]
 
     def _with_contest(self, name: str, state: LearnerState) -> LearnerState:
-        numbers = {f"began.{each}": float(v) for each, v in self._began.get(name, {}).items()}
+        learner = self.learners[name]
+        numbers = {f"began.{each}": float(version) for each, version in learner.began.items()}
         arrays = {}
+        if name != CHAMPION and learner.began_at_ms is not None:
+            numbers["began_at_ms"] = float(learner.began_at_ms)
+        if name == CHAMPION and self._silent_ms is not None:
+            numbers["contending.silent_ms"] = float(self._silent_ms)
         if name in self.contests:
             held, kept = self.contests[name].to_state()
             numbers |= {f"contest.{key}": number for key, number in held.items()}
@@ -269,37 +280,50 @@ class Contenders:
     def restore(self, states: Mapping[str, LearnerState]) -> None:
         """Go on from the states of these learners; the champion has been restored from its own.
 
-        A challenger that is new in the campaign file, or was added to it again, begins here. Where
-        the one that served has left the file, the champion serves.
+        A challenger that is new in the campaign file, or was added to it again, begins here, and so
+        does one whose state is of another model or cannot be read. Where the one that served has
+        left, the champion serves.
 
         Raises
         ------
-            ValueError: a state is of a format that this program does not read.
+            ValueError: the state of a contest is of a format that this program does not read.
         """
         contending = states[CHAMPION].contending or Contending(CHAMPION, [])
         allowed = set(self.campaign.learners)
         known = [name for name in contending.challengers if name in allowed and name in states]
+        silent_ms = states[CHAMPION].numbers.get("contending.silent_ms")
+        self._silent_ms = None if silent_ms is None else int(silent_ms)
         self.decisions = list(contending.decisions)
         self.learners = {CHAMPION: self.learners[CHAMPION]}
-        self._began.clear()
         for name in known:
             learner = CampaignLearner(self._plan, self._index, name)
-            learner.restore(states[name])
+            try:
+                learner.restore(states[name])
+            except ValueError as error:
+                self.begun_anew[name] = str(error)
+                continue
             began = part_of(states[name].numbers, "began")
-            self._began[name] = {each: int(version) for each, version in began.items()}
+            learner.began = {each: int(version) for each, version in began.items()}
+            began_at_ms = states[name].numbers.get("began_at_ms")
+            if began_at_ms is not None or not learner.version:
+                learner.began_at_ms = None if began_at_ms is None else int(began_at_ms)
             self._enter(learner)
         for name in self.campaign.learners:
-            if name not in {FRESH, *self.learners}:
+            if name not in self.learners and (name != FRESH or name in self.begun_anew):
                 self._begin(name)
+        known = [name for name in known if name not in self.begun_anew]
         stays = contending.serving in {CHAMPION, *known}
         self.serving = contending.serving if stays else CHAMPION
-        self._gone = "" if stays else contending.serving
         self.contests = {
             name: self._new_contest() for name in self.learners if name != self.serving
         }
         for name in self.contests:
             if stays and name in {CHAMPION, *known}:
                 self._restore_contest(name, states[name])
+        if not stays:
+            champion = self.learners[CHAMPION]
+            at_ms = max(0, int(states[CHAMPION].numbers["day"])) * DAY_MS
+            self._note("removed", CHAMPION, champion.covered, at_ms, former=contending.serving)
         self._alarms = self.served.judgement.alarms.residuals
 
     def _restore_contest(self, name: str, state: LearnerState) -> None:

@@ -74,8 +74,9 @@ class Contest:
     """Compares one challenger with the champion on the rows that both have judged.
 
     It is looked at when the positives have reached 500, 1,000, 2,000 and so on: each look spends
-    a part of the level, so a challenger that is no better is promoted in at most 5 % of lives,
-    however long they are.
+    a part of the level, so one that is no better wins at most 5 % of contests, however long they
+    are; those that challenge when it begins share the 5 %. A new champion begins a new contest,
+    with a level of its own.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class Trainer:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.learners: dict[str, CampaignLearner] = {}
-        self.contenders: dict[str, Contenders] = {}  # Of campaigns with challengers.
+        self.contenders: dict[str, Contenders] = {}  # Of campaigns with challengers, now or once.
         self.counts: Counter[tuple[str, str]] = Counter()
         self.changed: set[str] = set()
         self.waits_for: Waiting | None = None
@@ -99,6 +99,10 @@ class Trainer:
         A learner whose definition comes after the one that was found begins anew, and has changed
         by that alone: its first state tells everybody which lineage it supersedes. One whose
         definition came before is not begun.
+
+        Raises
+        ------
+            ValueError: a champion's state cannot be gone on from; the message names it.
         """
         met: list[Succession] = []
         by_campaign: dict[str, dict[str, LearnerState]] = {}
@@ -117,13 +121,29 @@ class Trainer:
             if learner is None:
                 continue
             if succession is None:
-                learner.restore(state)
-                if state.campaign in self.contenders:
-                    own = {k: v for k, v in found.items() if v.lineage == learner.lineage}
-                    self.contenders[state.campaign].restore(own)
+                self._restore(learner, found)
             else:
                 self.changed.add(state.campaign)
         return met
+
+    def _restore(self, learner: CampaignLearner, found: dict[str, LearnerState]) -> None:
+        """Let a champion go on, and its challengers: those of before, where there are none now."""
+        name, state = learner.campaign.name, found[CHAMPION]
+        try:
+            learner.restore(state)
+            if state.contending is not None and name not in self.contenders:
+                index = self._plan.campaigns.index(name)
+                self.contenders[name] = Contenders(self._plan, index, learner)
+            contenders = self.contenders.get(name)
+            if contenders is None:
+                return
+            contenders.restore({k: v for k, v in found.items() if v.lineage == learner.lineage})
+        except ValueError as error:
+            raise ValueError(
+                f"The state of {name}/{CHAMPION} cannot be gone on from: {error}"
+            ) from error
+        if contenders.news or contenders.begun_anew:
+            self.changed.add(name)
 
     def begin(self, campaigns: Iterable[str]) -> None:
         """Begin the learners of campaigns whose rows will come here and that have no state yet.
@@ -197,7 +217,8 @@ class Trainer:
         first, count = 0, len(values)
         while first < count:
             campaign = learner.campaign.name
-            together = offsets[first] >= learner.covered and campaign not in self.contenders
+            alone = campaign not in self.contenders or not learner.campaign.challengers
+            together = offsets[first] >= learner.covered and alone
             stop = learner.read(first) if together else first
             if stop > first:
                 silent = -learner.judgement.rows_silent
@@ -251,7 +272,7 @@ class Trainer:
         learner = self._learner(campaign)
         assert learner is not None
         contenders = self.contenders.get(campaign)
-        if contenders is not None and lineage == learner.lineage:
+        if contenders and learner.campaign.challengers and lineage == learner.lineage:
             outcome = contenders.take(offset, row)
         else:
             outcome = self._take(learner, row)

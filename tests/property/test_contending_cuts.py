@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from models.plan import Plan
 from models.trainer import Trainer
+from schemas.campaign import EXPERTS
 from schemas.example import encode_example
 from tests.contending_rows import FLAT, bytes_of, plan_with, restored, rows_of
 
@@ -24,7 +25,7 @@ ROWS = 1_500
 def whole() -> tuple[Plan, list[bytes], list[bytes]]:
     """The plan, its rows, and what a trainer publishes that takes them one after the other."""
     plan = plan_with("hedged_logistic", "fresh", "river_ftrl")
-    errors = {**FLAT, "hedged_logistic": 0.0, "slow": 0.0, "fast": 0.0, "river_ftrl": 0.5}
+    errors = {**FLAT, "hedged_logistic": 0.0, **dict.fromkeys(EXPERTS, 0.0), "river_ftrl": 0.5}
     rows = rows_of(plan, ROWS, errors)
     trainer = Trainer(plan)
     trainer.fold(range(ROWS), rows)

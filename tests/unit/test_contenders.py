@@ -21,12 +21,12 @@ from schemas.campaign import EXPERTS, FRESH, VOICES
 from schemas.example import decode_example
 from schemas.learner_state import decode_learner_state, encode_learner_state
 from schemas.model_record import ModelRecord
-from schemas.times import DAY_MS
+from schemas.times import DAY_MS, HOUR_MS
 from tests.contending_rows import FLAT, bytes_of, plan_with, restored, rows_of
 from tests.world import BEGIN_MS, event
 
 HEDGED = "hedged_logistic"
-GOOD = {**FLAT, HEDGED: 0.0, "slow": 0.0, "fast": 0.0}
+GOOD = {**FLAT, HEDGED: 0.0, "slow": 0.0, "fast": 0.0, "quick": 0.0}
 ROWS = 2_000
 
 
@@ -134,6 +134,42 @@ def test_nobody_learns_while_the_answers_of_who_serves_are_silent() -> None:
     assert trainer.counts["silent", "buy"] == contenders.served.judgement.rows_silent
 
 
+def after_an_outage(less: float = 1.0, shift: float = 0.0, *, cut: bool = False) -> Trainer:
+    """A trainer whose goal events were away for 500 rows; one says less, or another more."""
+    plan = plan_with(HEDGED)
+    trainer = Trainer(plan)
+    rows = rows_of(plan, 2_700, {"champion": 0.2, HEDGED: 0.2}, shift=shift)
+    for row in rows:
+        row.experts[HEDGED] *= less
+    for row in rows[1_000:1_500]:
+        row.label = 0.0
+    trainer.fold(range(2_650), rows[:2_650])
+    if cut:
+        trainer = restored(trainer, plan)
+    trainer.fold(range(2_650, 2_700), rows[2_650:])
+    return trainer
+
+
+def test_no_row_of_a_silence_counts_in_a_contest() -> None:
+    """Who expects least is right all the time that goal events are away, and is not promoted."""
+    contenders = contenders_of(after_an_outage(0.75))
+    silent = contenders.served.judgement.rows_silent
+    assert silent > 300
+    before = DAY_MS // (HOUR_MS // 4) + 1  # Scored before it began.
+    assert contenders.contests[HEDGED].rows == 2_700 - silent - before
+    assert contenders.decisions == []
+
+
+def test_nobody_is_demoted_while_a_silence_is_in_the_figures() -> None:
+    """28 days after its last row they hold it no more; the time is in the champion's state."""
+    whole, again = after_an_outage(shift=0.2), after_an_outage(shift=0.2, cut=True)
+    assert bytes_of(again) == bytes_of(whole)
+    contenders = contenders_of(again)
+    assert contenders.is_unreliable(contenders.served)
+    assert contenders._is_sound(HEDGED)
+    assert contenders.decisions == []
+
+
 def test_a_learner_that_is_not_linear_is_compared_before_it_learns() -> None:
     """It is compared with what the champion said just before learning, and never serves."""
     plan = plan_with("kernel_svm", learner="hedged_logistic")
@@ -201,28 +237,12 @@ def test_rows_are_learned_once_by_each() -> None:
     assert bytes_of(again) == bytes_of(whole)
 
 
-def test_who_left_the_file_serves_no_longer() -> None:
-    """The file's own learner serves then, and it is said which one has gone."""
-    plan, without = plan_with(HEDGED, "river_ftrl"), plan_with("river_ftrl")
-    rows = rows_of(plan, ROWS + 1, GOOD)
-    trainer = Trainer(plan)
-    trainer.fold(range(ROWS), rows[:-1])
-    changed = restored(trainer, without)
-    changed.fold([ROWS], rows[-1:])
-    contenders = contenders_of(changed)
-    assert contenders.serving == "champion"
-    decision = contenders.decisions[-1]
-    assert (decision.decided, decision.learner, decision.former) == ("removed", "champion", HEDGED)
-    assert set(contenders.learners) == {"champion", "river_ftrl"}
-    assert contenders.contests["river_ftrl"].rows <= 1  # Who was compared with it has gone.
-
-
 def test_an_unreliable_champion_is_demoted_for_one_who_is_not() -> None:
     """Where it predicts a third too much, whoever is best takes over before a contest is won."""
     plan = plan_with(HEDGED, "river_ftrl")
     trainer = Trainer(plan)
     errors = {"champion": 0.1, HEDGED: 0.3, "river_ftrl": 0.6}
-    trainer.fold(range(900), rows_of(plan, 900, errors, shift=1.2))
+    trainer.fold(range(900), rows_of(plan, 900, errors, shift=0.8))
     decision = contenders_of(trainer).decisions[0]
     assert (decision.decided, decision.learner) == ("demoted", HEDGED)
     assert decision.rows == 0

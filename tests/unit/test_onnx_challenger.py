@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from consumer.errors import WorldError
 from consumer.warm_up import plan_of
@@ -20,7 +22,7 @@ from schemas.campaign import EXPERTS
 from schemas.campaign_file import load_campaigns
 from schemas.settings import load_settings
 from tests.contending_rows import bytes_of, restored, rows_of
-from tests.trained_elsewhere import in_onnx, trained
+from tests.trained_elsewhere import in_onnx, rows_elsewhere, trained
 
 CAMPAIGNS = """\
 version: 1
@@ -37,9 +39,9 @@ campaigns:
 NAMES = ["tenure", *(f"channel={number}" for number in range(19))]
 
 
-def plan_in(folder: Path, digest: str = "") -> Plan:
+def plan_in(folder: Path, digest: str = "", model: Any = None) -> Plan:
     """The plan of a campaign file beside a model file."""
-    content = in_onnx(trained(), NAMES)
+    content = in_onnx(model or trained(), NAMES)
     (folder / "bought.onnx").write_bytes(content)
     path = folder / "campaigns.yaml"
     path.write_text(CAMPAIGNS.replace("DIGEST", digest or sha256(content).hexdigest()))
@@ -60,6 +62,19 @@ def test_a_model_trained_elsewhere_challenges(tmp_path: Path) -> None:
     second = restored(first, plan)
     second.fold(range(250, 600), rows[250:])
     assert bytes_of(second) == bytes_of(whole)
+
+
+def test_a_model_that_was_trained_again_begins_anew(tmp_path: Path) -> None:
+    """The worker starts, the champion goes on, and it is said why the challenger does not."""
+    plan = plan_in(tmp_path)
+    trainer = Trainer(plan)
+    trainer.fold(range(300), rows_of(plan, 300, {"champion": 0.0}))
+    retrained = plan_in(tmp_path, model=LogisticRegression(C=0.01).fit(*rows_elsewhere()))
+    assert retrained.lineages == plan.lineages
+    contenders = restored(trainer, retrained).contenders["buy"]
+    assert "another model" in contenders.begun_anew["onnx"]
+    assert [each.version for each in contenders.learners.values()] == [300, 0]
+    assert contenders.contests["onnx"].rows == 0
 
 
 def test_another_model_than_was_meant_is_refused_at_the_start(tmp_path: Path) -> None:
