@@ -105,7 +105,7 @@ class Site:
     def await_rule(self, rule: AclBinding) -> None:
         """Wait until the broker goes by a rule: it is told of it in its own time."""
         wanted = AclBindingFilter(
-            rule.restype, rule.name, ResourcePatternType.LITERAL, None, None,
+            rule.restype, rule.name, ResourcePatternType.LITERAL, rule.principal, rule.host,
             AclOperation.ANY, AclPermissionType.ANY,
         )  # fmt: skip
         give_up_s = monotonic() + 20
