@@ -29,6 +29,9 @@ SILENCE_REACHES_MS: Final = 28 * DAY_MS
 """So long are rows of a silence in the quality of 28 days: nobody is demoted for them."""
 FRESH_POSITIVES_MAX: Final = 8_000
 """A challenger that began at an alarm has as many to show that it is better."""
+OUTAGE_LOG10: Final = -6.0
+"""A silence less likely than this, as predicted, spoils the figures of 28 days. Shorter ones, of a
+few rows, are what a learner that predicts too much finds now and then."""
 OUTCOMES: Final = ("undecided", "better")
 
 
@@ -105,7 +108,8 @@ class Contenders:
         if not takers:
             return "repeated"
         if self.served.judgement.is_silent:  # Who expects least would win by what was not heard.
-            self._silent_ms = max(self._silent_ms or 0, row.closed_at_ms)
+            if self.served.judgement.silence_log10 < OUTAGE_LOG10:
+                self._silent_ms = max(self._silent_ms or 0, row.closed_at_ms)
         else:
             self._compare(row, {each.name for each in takers})
             self._decide(offset, row)

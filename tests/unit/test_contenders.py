@@ -242,7 +242,7 @@ def test_an_unreliable_champion_is_demoted_for_one_who_is_not() -> None:
     plan = plan_with(HEDGED, "river_ftrl")
     trainer = Trainer(plan)
     errors = {"champion": 0.1, HEDGED: 0.3, "river_ftrl": 0.6}
-    trainer.fold(range(900), rows_of(plan, 900, errors, shift=0.8))
+    trainer.fold(range(900), rows_of(plan, 900, errors, shift=1.2))
     decision = contenders_of(trainer).decisions[0]
     assert (decision.decided, decision.learner) == ("demoted", HEDGED)
     assert decision.rows == 0
