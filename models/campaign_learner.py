@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from models.column_learner import part_of
 from models.dense_learner import DenseLearner
 from models.distinct_counts import DistinctCounts
 from models.hedged_logistic import HedgedLogisticRegression
@@ -390,11 +391,3 @@ class CampaignLearner:
             "customers": self.customers,
             "sighted": self._columns.sightings,
         }
-
-
-Part = dict[str, Any]
-
-
-def part_of(whole: Mapping[str, Any], prefix: str) -> Part:
-    """What stands behind a prefix and a dot, by the rest of its name."""
-    return {k.partition(".")[2]: v for k, v in whole.items() if k.startswith(f"{prefix}.")}

@@ -41,6 +41,11 @@ class StateError(ValueError):
     """A learner state that this program cannot continue from."""
 
 
+def part_of(whole: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """What stands behind a prefix and a dot, by the rest of its name."""
+    return {k.partition(".")[2]: v for k, v in whole.items() if k.startswith(f"{prefix}.")}
+
+
 def numeric(value: object) -> float:
     """Return a feature value as a float; what is no number becomes NaN, which learners ignore."""
     if isinstance(value, (bool, int, float, np.number, np.bool_)):

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from models.campaign_learner import UNJUDGED, CampaignLearner, part_of
+from models.campaign_learner import UNJUDGED, CampaignLearner
+from models.column_learner import part_of
 from models.contest import Contest, Look
 from models.plan import Plan
 from schemas.campaign import CHAMPION, FRESH

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from models.bayesian_linear import TARGET_MAX, BayesianLinearRegression, ColumnRegressor
-from models.column_learner import StateError, StateParts
+from models.column_learner import StateError, StateParts, part_of
 from models.columns import COLUMNS_MAX
 from models.hedged_logistic import HedgedLogisticRegression
 from models.kernel_hurdle import Hurdle, expected_of, learn_amount, smearing_of
 from models.kernel_posteriors import Posteriors
 from models.kernels_learner import WEIGHT_MAX, Floats
 
-_PART = "value."
+_PART = "value"
 _SMEAR = "smear"
 _SMEARED_WEIGHT_MIN = 1e-6  # What is left of all rows after a long rest, so that 0 divides nothing.
 
@@ -238,8 +238,8 @@ class HurdleRegression(ColumnRegressor):
         """Return everything needed to go on bit for bit; the arrays are copies."""
         columns, numbers, arrays = self._any.to_state()
         _, more, held = self._value.to_state()
-        numbers |= {f"{_PART}{name}": number for name, number in more.items()}
-        arrays |= {f"{_PART}{name}": array for name, array in held.items()}
+        numbers |= {f"{_PART}.{name}": number for name, number in more.items()}
+        arrays |= {f"{_PART}.{name}": array for name, array in held.items()}
         return StateParts(columns, numbers, {**arrays, _SMEAR: self._smear.copy()})
 
     def from_state(
@@ -253,11 +253,7 @@ class HurdleRegression(ColumnRegressor):
                 "it says how likely a value is, and not how great"
             )
         value = self._make_value()
-        value.from_state(columns, _value_part(numbers), _value_part(arrays))
-        own = {k: a for k, a in arrays.items() if not k.startswith(_PART) and k != _SMEAR}
+        value.from_state(columns, part_of(numbers, _PART), part_of(arrays, _PART))
+        own = {k: a for k, a in arrays.items() if not k.startswith(f"{_PART}.") and k != _SMEAR}
         self._any.from_state(columns, numbers, own)
         self._value, self._smear = value, smear.copy()
-
-
-def _value_part(whole: Mapping[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(_PART): v for k, v in whole.items() if k.startswith(_PART)}
