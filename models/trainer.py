@@ -214,11 +214,10 @@ class Trainer:
         unreadable: list[Unreadable],
     ) -> None:
         learner.take(values)
+        campaign, alone = learner.campaign.name, self._challenged(learner) is None
         first, count = 0, len(values)
         while first < count:
-            campaign = learner.campaign.name
-            alone = campaign not in self.contenders or not learner.campaign.challengers
-            together = offsets[first] >= learner.covered and alone
+            together = alone and offsets[first] >= learner.covered
             stop = learner.read(first) if together else first
             if stop > first:
                 silent = -learner.judgement.rows_silent
@@ -271,8 +270,8 @@ class Trainer:
             return Waiting(offset, campaign, lineage, why)
         learner = self._learner(campaign)
         assert learner is not None
-        contenders = self.contenders.get(campaign)
-        if contenders and learner.campaign.challengers and lineage == learner.lineage:
+        contenders = self._challenged(learner)
+        if contenders is not None and lineage == learner.lineage:
             outcome = contenders.take(offset, row)
         else:
             outcome = self._take(learner, row)
@@ -280,6 +279,12 @@ class Trainer:
         learner.covered = max(learner.covered, offset + 1)
         self.changed.add(campaign)
         return None
+
+    def _challenged(self, learner: CampaignLearner) -> Contenders | None:
+        """A champion and those that challenge it now; None where it learns alone."""
+        if not learner.campaign.challengers:
+            return None
+        return self.contenders[learner.campaign.name]
 
     def _is_covered(self, offset: int, campaign: str) -> bool:
         learner = self.contenders.get(campaign) or self.learners.get(campaign)
