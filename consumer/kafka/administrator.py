@@ -23,7 +23,7 @@ from consumer.doctor.facts import Cluster, GroupSeen, Member, TopicSeen
 from consumer.kafka.asker import ask
 from consumer.kafka.configuration import KafkaConfiguration, Scalar
 from consumer.kafka.errors import FORBIDDEN, LOGIN_REFUSED, MISSING, NamedError, in_words
-from consumer.kafka.topics import NO_ID
+from consumer.kafka.topics import id_of
 from consumer.transport import TopicIdentity, TransportError
 
 ANSWER_MAX_S: Final = 5.0
@@ -104,7 +104,7 @@ class Administrator:
                 elif kind not in MISSING:
                     raise self._error(error.args[0], name) from error
                 continue
-            identity = TopicIdentity(name, _topic_id(found), len(found.partitions))
+            identity = TopicIdentity(name, id_of(found), len(found.partitions))
             copies = min(len(partition.replicas) for partition in found.partitions)
             seen[name] = TopicSeen(identity, copies, self._config(name), _operations(found))
         return seen
@@ -149,11 +149,6 @@ class Administrator:
         """A refused login shows as a silent broker; what the client noted says more."""
         if error.name() in LOGIN_REFUSED:
             self._refused = error
-
-
-def _topic_id(found: Any) -> str:
-    said = str(found.topic_id)
-    return "" if said == NO_ID else said
 
 
 def _operations(found: Any) -> frozenset[str] | None:

@@ -46,11 +46,16 @@ def topic_id(admin: AdminClient, topic: str, answer_max_s: float) -> str:
         TopicCollection([topic]), request_timeout=answer_max_s
     ).values()
     try:
-        found = str(asked.result(2 * answer_max_s).topic_id)
+        return id_of(asked.result(2 * answer_max_s))
     except KafkaException as error:
         if error.args[0].name() not in {"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}:
             raise
         return ""
+
+
+def id_of(described: Any) -> str:
+    """The id in a description of a topic; empty where the broker gives none."""
+    found = str(described.topic_id)
     return "" if found == NO_ID else found
 
 
