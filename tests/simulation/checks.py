@@ -50,20 +50,37 @@ class Checks:
         self._said: dict[RowKey, list[ScoreEntry]] = defaultdict(list)
         self._rows: list[TrainingExample] = []
         self._learnable: list[TrainingExample] = []  # But for those that were gone unread.
+        self._learnable_at: dict[int, list[tuple[int, bytes | None]]] = defaultdict(list)
         for index in range(len(self._logs[topics.examples])):
+            covered = self._covered(index)
             for offset, value in life.log.everything(topics.examples, index):
-                self._rows.append(decode_example(value or b""))
-                if not self._is_unlearned(index, offset):
-                    self._learnable.append(self._rows[-1])
+                row = decode_example(value or b"")
+                self._rows.append(row)
+                if not self._is_unlearned(index, offset, covered[row.campaign, row.lineage]):
+                    self._learnable.append(row)
+                    self._learnable_at[index].append((offset, value))
 
-    def _is_unlearned(self, index: int, offset: int) -> bool:
-        """Whether a row was gone before anybody learned it, and somebody was told or will be."""
+    def _covered(self, index: int) -> dict[tuple[str, str], list[int]]:
+        """Up to where the states of each definition go that were ever published."""
+        covered: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for _, value in self._life.log.everything(self._topics.states, index):
+            if value is not None:
+                state = decode_learner_state(value)
+                covered[state.campaign, state.lineage].append(state.covered)
+        return covered
+
+    def _is_unlearned(self, index: int, offset: int, covered: list[int]) -> bool:
+        """Whether a row was gone before anybody learned it, and somebody was told or will be.
+
+        A state that ends within what is gone was published before it went, and never committed.
+        """
         partition = Partition(self._topics.examples, index)
-        if self._life.retention.is_unlearned(partition, offset):
-            return True
+        gone = self._life.retention.passed_over_with(partition, offset)
         position = self._life.group.committed.get(partition)
         low = self._logs[self._topics.examples][index].low
-        return position is not None and position.offset <= offset < low
+        if position is not None and position.offset <= offset < low:
+            gone.append(range(position.offset, low))
+        return any(not any(offset < end <= each.stop for end in covered) for each in gone)
 
     def hold(self) -> None:
         """Assert all of it."""
@@ -171,11 +188,7 @@ class Checks:
         for index in range(len(self._logs[self._topics.states])):
             published = self._life.log.everything(self._topics.states, index)
             kept = list(dict.fromkeys(value for _, value in published if value is not None))
-            rows = [
-                (offset, value)
-                for offset, value in self._life.log.everything(self._topics.examples, index)
-                if not self._is_unlearned(index, offset)
-            ]
+            rows = self._learnable_at[index]
             offsets, values = [offset for offset, _ in rows], [value for _, value in rows]
             if len(plans) == 1:
                 wrong = list(wrong_states(plans[0], kept, offsets, values))

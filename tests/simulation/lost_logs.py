@@ -69,7 +69,8 @@ class Retention:
     """Heads of logs that go. `beyond`: also what nobody has read, or no snapshot holds.
 
     Without `goes_on` the seed ends where a worker has stopped for that; with it, `--rebuild` is
-    said from then on. `unlearned` are the rows that a learner has passed over then.
+    said from then on. `unlearned` are the rows that a learner has passed over then, as far as no
+    state holds them.
     """
 
     def __init__(self, seed: int) -> None:
@@ -149,9 +150,9 @@ class Retention:
             assert knowingly, f"{partition} lost rows, silently"
             self.unlearned.setdefault(partition, []).append(range(committed, begun_at))
 
-    def is_unlearned(self, partition: Partition, offset: int) -> bool:
-        """Whether a row was gone before anybody had learned it."""
-        return any(offset in each for each in self.unlearned.get(partition, ()))
+    def passed_over_with(self, partition: Partition, offset: int) -> list[range]:
+        """The rows, this one among them, that learners passed over because they were gone."""
+        return [each for each in self.unlearned.get(partition, ()) if offset in each]
 
     def allows(self, life: GroupLife, problem: str) -> bool:
         """Whether a worker may stop with these words, history being lost; it is noted."""
