@@ -81,12 +81,14 @@ class DenseLearner(LinearLearner):
         self._weights = np.zeros((posteriors, capacity))
         self._covariances = np.zeros((posteriors, dense, dense))
         self._variances = np.zeros((posteriors, capacity))  # Of the columns beyond the dense ones.
+        self._pending = np.zeros((posteriors, kernels.PENDING, dense))
         self._prior = np.zeros(capacity)
         self._means = np.zeros(capacity)
         self._x = np.zeros(capacity)
         self._posteriors = Posteriors(
             covariance=self._covariances,
             variances=self._variances,
+            pending=self._pending,
             weights=self._weights,
             shares=self._shares,
             rest=self._rest,
@@ -131,8 +133,12 @@ class DenseLearner(LinearLearner):
 
     @property
     def covariances(self) -> Floats:
-        """The covariances of the bias and the columns that are not shared, [E, n, n] (a view)."""
-        return self._covariances[:, : self._dense, : self._dense]
+        """The covariances of the bias and the columns that are not shared, [E, n, n] (copies)."""
+        dense = self._dense
+        covariances = self._covariances[:, :dense, :dense].copy()
+        for covariance, pending in zip(covariances, self._pending.copy(), strict=True):
+            kernels.settle(covariance, pending, self._prior, self._tallies.copy(), dense)
+        return covariances
 
     @property
     def _dense(self) -> int:
@@ -148,12 +154,14 @@ class DenseLearner(LinearLearner):
         if place >= capacity:
             old = self._weights, self._variances, self._prior, self._means
             covariances, dense = self._covariances, self._covariances.shape[1]
+            pending = self._pending
             self._allocate(min(2 * capacity, self._columns.places_max + 1))
             for held, array in zip(
                 old, (self._weights, self._variances, self._prior, self._means), strict=True
             ):
                 array[..., :capacity] = held
             self._covariances[:, :dense, :dense] = covariances
+            self._pending[..., :dense] = pending
         if place > self.columns_max:
             self._prior[place] = HASHED_VARIANCE
             self._variances[:, place] = HASHED_VARIANCE
@@ -175,6 +183,10 @@ class DenseLearner(LinearLearner):
         if not days > 0.0:
             return
         for expert, pace in enumerate(self.paces):
+            kernels.settle(
+                self._covariances[expert], self._pending[expert], self._prior, self._tallies,
+                self._dense,
+            )  # fmt: skip
             self._age(expert, days / pace.half_life_days)
             variance = self._covariances[expert, 0, 0]
             drifted = min(variance + pace.bias_drift * days, self._prior[0])
@@ -224,6 +236,8 @@ class DenseLearner(LinearLearner):
             "means": self._means[:size].copy(),
             "covariance": self._covariances[:, lower[0], lower[1]].flatten(),
         }
+        if self._pending.any():
+            arrays["pending"] = self._pending[..., : self._dense].flatten()
         if size > self._dense:
             arrays["variances"] = self._variances[:, self._dense : size].flatten()
         if len(self._shares) > 1:
@@ -242,6 +256,8 @@ class DenseLearner(LinearLearner):
             "means": size,
             "covariance": posteriors * (dense * (dense + 1) // 2),
         }
+        if "pending" in arrays:
+            lengths["pending"] = posteriors * kernels.PENDING * dense
         if size > dense:
             lengths["variances"] = posteriors * (size - dense)
         if posteriors > 1:
@@ -259,6 +275,8 @@ class DenseLearner(LinearLearner):
             self._variances[:, dense:size] = arrays["variances"].reshape(posteriors, -1)
         if posteriors > 1:
             self._shares[:] = arrays["shares"]
+        if "pending" in arrays:
+            self._pending[..., :dense] = arrays["pending"].reshape(posteriors, -1, dense)
         lower, upper = np.tril_indices(dense)
         held = arrays["covariance"].reshape(posteriors, -1)
         self._covariances[:, lower, upper] = held

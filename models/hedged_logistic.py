@@ -154,7 +154,7 @@ class HedgedLogisticRegression(BayesianLogisticRegression):
 
     def _with_quick(self, arrays: Mapping[str, Floats]) -> Mapping[str, Floats]:
         known, wanted = np.size(arrays.get("shares", ())), len(self._shares)
-        by_expert = ("weights", "covariance", "variances")
+        by_expert = ("weights", "covariance", "variances", "pending")
         found = {name: arrays[name] for name in by_expert if name in arrays}
         if known != wanted - 1 or any(each.size % known for each in found.values()):
             return arrays

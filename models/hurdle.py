@@ -156,7 +156,7 @@ class HurdleRegression(ColumnRegressor):
 
     @property
     def covariances(self) -> Floats:
-        """The covariances of P(any), [E, n, n] (a view)."""
+        """The covariances of P(any), [E, n, n] (copies)."""
         return self._any.covariances
 
     @property

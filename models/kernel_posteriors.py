@@ -22,6 +22,7 @@ from models.kernels_learner import (
     linear_sum,
     posterior_mode,
     project,
+    settle,
     sigmoid,
     take_in,
     update_means,
@@ -38,6 +39,7 @@ class Posteriors(NamedTuple):
 
     covariance: Floats  # [E, dense, dense]
     variances: Floats  # [E, columns] of the columns beyond the dense ones
+    pending: Floats  # [E, 4, dense] rows that the covariance has yet to take in
     weights: Floats  # [E, columns]
     shares: Floats  # [E] of each posterior in what is served; they sum to 1
     rest: Floats  # [E] the shares where nothing speaks for any posterior; they sum to 1
@@ -107,21 +109,37 @@ def learn_logistic(
     The extended Kalman step is the first Newton step of this. It overshoots while the covariance
     is wide and rows are heavy (a row of weight 10 could move a logit by 30); the mode cannot.
     """
-    held, beyond, all_weights, shares, rest, said, prior, means, gain, x, tallies = learner
+    (
+        held, beyond, all_pending, all_weights, shares, rest, said, prior, means, gain, x, tallies
+    ) = learner  # fmt: skip
     take_in(x, values, tallies, size)
     if shares.shape[0] > 1:
         judge_experts(shares, rest, said, all_weights, x[:size], label, weight)
     for expert in range(shares.shape[0]):
         covariance, variances, weights = held[expert], beyond[expert], all_weights[expert]
+        pending = all_pending[expert]
         logit = linear_sum(weights, x[:size])
-        variance = project(covariance, variances, gain, x, size)
+        variance = project(covariance, variances, pending, gain, x, size)
         probability = sigmoid(posterior_mode(logit, variance, label, weight))
         curvature = max(weight * probability * (1.0 - probability), CURVATURE_MIN)
         step = weight * (label - probability)
         shrink = curvature / (1.0 + curvature * variance)
-        condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
+        condition(
+            covariance, variances, pending, weights, gain, prior, tallies, step, shrink, size
+        )  # fmt: skip
     update_means(means, x, tallies, weight, size)
     tallies[ROWS_LEARNED] += 1.0
+
+
+@compiled
+def learn_at_once(
+    learner: Posteriors, values: Floats, label: float, weight: float, size: int
+) -> None:
+    """Learn one row as `learn_logistic` does, and leave nothing pending: for a few columns."""
+    learn_logistic(learner, values, label, weight, size)
+    held, _, all_pending, _, _, _, _, prior, _, _, _, tallies = learner
+    for expert in range(held.shape[0]):
+        settle(held[expert], all_pending[expert], prior, tallies, size)
 
 
 @compiled
@@ -133,14 +151,14 @@ def learn_gaussian(
     The covariance is kept in units of the noise variance (the normal-inverse-gamma family), so the
     weights do not depend on the noise, and scaling every label scales every weight.
     """
-    held, beyond, all_weights, _, _, _, prior, means, gain, x, tallies = learner
-    covariance, variances, weights = held[0], beyond[0], all_weights[0]
+    held, beyond, all_pending, all_weights, _, _, _, prior, means, gain, x, tallies = learner
+    covariance, variances, pending, weights = held[0], beyond[0], all_pending[0], all_weights[0]
     take_in(x, values, tallies, size)
     error = label - linear_sum(weights, x[:size])
-    variance = project(covariance, variances, gain, x, size)
+    variance = project(covariance, variances, pending, gain, x, size)
     shrink = weight / (1.0 + weight * variance)
     step = shrink * error
-    condition(covariance, variances, weights, gain, prior, tallies, step, shrink, size)
+    condition(covariance, variances, pending, weights, gain, prior, tallies, step, shrink, size)
     tallies[NOISE_SUM] += shrink * error * error
     tallies[NOISE_WEIGHT] += weight
     update_means(means, x, tallies, weight, size)

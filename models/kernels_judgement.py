@@ -14,7 +14,7 @@ import numpy as np
 
 from models.compiled import compiled
 from models.kernel_adwin import Adwin, new_adwin, take_number
-from models.kernel_posteriors import Posteriors, learn_logistic
+from models.kernel_posteriors import Posteriors, learn_at_once
 from models.kernel_stability import Stability, new_stability, take_row
 from models.kernels_learner import Floats, linear_sum, sigmoid
 from models.kernels_quality import bin_of, bin_of_value, bounded, log_loss
@@ -126,7 +126,7 @@ def _calibrate(
     sums[0] += weight
     sums[1] += weight * log_loss(inside, label > 0.0)
     sums[2] += weight * log_loss(calibrated, label > 0.0)
-    learn_logistic(posterior, values, 1.0 if label > 0.0 else 0.0, weight, 2)
+    learn_at_once(posterior, values, 1.0 if label > 0.0 else 0.0, weight, 2)
 
 
 @compiled

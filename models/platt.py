@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from models import kernels_learner as kernels
-from models.kernel_posteriors import Posteriors, learn_logistic
+from models.kernel_posteriors import Posteriors, learn_at_once
 from models.kernels_learner import Floats
 
 CALIBRATOR_NUMBERS = 5
@@ -49,6 +49,7 @@ class PlattCalibrator:
         self._posterior = Posteriors(
             covariance=np.diag(prior)[np.newaxis],
             variances=np.zeros((1, 0)),  # No column lies beyond the covariance.
+            pending=np.zeros((1, kernels.PENDING, _BOTH)),
             weights=np.array([[offset, 1.0]]),
             shares=np.ones(1),
             rest=np.ones(1),
@@ -65,7 +66,7 @@ class PlattCalibrator:
 
     @property
     def arrays(self) -> tuple[Posteriors, Floats]:
-        """What a compiled loop learns with, as `learn_logistic` takes it, and a row (no copies)."""
+        """What a compiled loop learns with, as `learn_at_once` takes it, and a row (no copies)."""
         return self._posterior, self._values
 
     def probability(self, margin: float) -> float:
@@ -76,7 +77,7 @@ class PlattCalibrator:
     def learn(self, margin: float, label: float, weight: float = 1.0) -> None:
         """Learn the label (0 or 1) of a margin as it was predicted; the weight is above 0."""
         self._values[1] = margin
-        learn_logistic(self._plain, self._values, label, min(weight, kernels.WEIGHT_MAX), _BOTH)
+        learn_at_once(self._plain, self._values, label, min(weight, kernels.WEIGHT_MAX), _BOTH)
 
     def to_array(self) -> Floats:
         """Return offset, slope and the three entries of their covariance."""

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.campaign_learner import CampaignLearner
+from models.dense_learner import DenseLearner
+from models.hurdle import HurdleRegression
 from models.judgement import GAIN_MIN, Judgement
 from models.kernel_stability import INDEX_MAX
 from models.layout import Layout
@@ -96,12 +98,11 @@ def evidence_of(learner: CampaignLearner) -> dict[str, float] | None:
     That is w²/(2v) - ½ ln(v₀/v) of the posterior N(w, v) and the prior N(0, v₀); of a mixture, in
     its first expert. None for a learner that holds no covariance.
     """
-    columns, numbers, arrays = learner.learner.to_state()
-    if not {"weights", "prior", "covariance"} <= arrays.keys():
+    if not isinstance(learner.learner, DenseLearner | HurdleRegression):
         return None
+    columns, numbers, arrays = learner.learner.to_state()
     size = len(columns) + 1
-    diagonal = np.arange(size) * (np.arange(size) + 3) // 2  # Of a lower triangle, row by row.
-    variance = arrays["covariance"][diagonal]
+    variance = learner.learner.covariances[0].diagonal()
     noise = 1.0
     if learner.campaign.predict == "value" and numbers["noise_weight"] > 0.0:
         noise = max(numbers["noise_sum"] / numbers["noise_weight"], 1e-300)

@@ -180,11 +180,14 @@ def test_late_column_equals_a_column_of_zeros(kind: str) -> None:
     assert state_bytes(early) == state_bytes(late)
 
 
+@pytest.mark.parametrize("more", [0, 3])
 @pytest.mark.parametrize("kind", CHALLENGERS)
-def test_state_goes_on_bit_for_bit(kind: str) -> None:
+def test_state_goes_on_bit_for_bit(kind: str, more: int) -> None:
     """A restored learner has the same state and stays the same, new columns and days included."""
     learner, values, labels = taught(kind)
     learner.advance(1)
+    for row, label in zip(values[:more], labels[:more], strict=True):
+        learner.learn_row(row, label)  # Of which some may be kept apart from a covariance.
     other = make(kind)
     other.from_state(*learner.to_state())
     assert state_bytes(learner) == state_bytes(other)
