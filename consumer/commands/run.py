@@ -8,6 +8,7 @@ Source: README.md, "With your Kafka".
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -31,8 +32,9 @@ from consumer.worker import Worker
 class StopFlag:
     """Becomes true when the process is asked to stop.
 
-    Before `patient` is set there is nothing to finish, and after the first time nothing to wait
-    for: then the process ends at once.
+    Before `patient` is set there is nothing to finish, and the process ends where it is: out of a
+    compilation, an exception would come as one of the compiler's own. After the first time there
+    is nothing to wait for.
     `told` is called the first time.
     """
 
@@ -44,7 +46,10 @@ class StopFlag:
             signal.signal(name, self._ask)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked or not self.patient:
+        if not self.patient:
+            log().warning("stopped before anything began", signal=signal.Signals(number).name)
+            os._exit(EXIT_DONE)
+        if self.asked:
             raise KeyboardInterrupt
         self.asked = True
         self.told()

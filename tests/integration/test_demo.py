@@ -7,6 +7,7 @@ Source: README.md, "See it".
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -15,13 +16,16 @@ import time
 from pathlib import Path
 
 STOP_MAX_S = 5.0
+COMPILED_MIN = 20  # Of some hundred functions: it is in the middle of that.
 READY_MAX_S = 300.0  # The very first start compiles.
 
 
-def _demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def _demo(folder: Path, *arguments: str, cache: Path | None = None) -> subprocess.Popen[str]:
+    """Start the demo; with its compiled code in a folder of its own, if one is given."""
     return subprocess.Popen(
         [sys.executable, "-m", "consumer", "demo", *arguments],
         cwd=folder,
+        env=os.environ | ({} if cache is None else {"XDG_CACHE_HOME": str(cache)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,3 +61,19 @@ def test_ctrl_c_ends_the_demo_cleanly(tmp_path: Path) -> None:
     assert time.monotonic() - asked_s < STOP_MAX_S
     assert demo.returncode == 0
     assert "What to try next" in out
+
+
+def test_ctrl_c_ends_the_first_start_while_it_compiles(tmp_path: Path) -> None:
+    """Nothing has begun: it ends at once, without a traceback of the compiler's."""
+    demo = _demo(tmp_path, cache=tmp_path)
+    assert demo.stdout is not None
+    assert "Compiling" in demo.stdout.readline()
+    while demo.poll() is None and len(list(tmp_path.rglob("*.nbi"))) < COMPILED_MIN:
+        time.sleep(0.1)
+    demo.send_signal(signal.SIGINT)
+    asked_s = time.monotonic()
+    _, err = demo.communicate(timeout=READY_MAX_S)
+    assert time.monotonic() - asked_s < STOP_MAX_S
+    assert "Traceback" not in err
+    assert "stopped before anything began" in err
+    assert demo.returncode == 0
