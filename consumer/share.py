@@ -193,6 +193,14 @@ class Share:
                     remedy="See `propensity dead-letters list --summary`; when the sender is "
                     "mended, restart this worker: it goes on behind them")  # fmt: skip
 
+    def about_to_commit(self) -> list[Partition]:
+        """The partitions that have to be in this commit, for a snapshot of them comes next."""
+        return [] if self._rounds is None else self._rounds.before_commit(self.scoring)
+
+    def about_to_stop(self) -> list[Partition]:
+        """The partitions that have to be in the last commit, for they are snapshotted then."""
+        return [] if self._rounds is None else self._rounds.before_stop(self.scoring)
+
     def committed(self) -> None:
         """Everything folded is committed: a moment for a snapshot, and for looking around."""
         self._hold_those_ahead()

@@ -7,7 +7,7 @@ Source: ARCHITECTURE.md, "Snapshots".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from consumer.clock import Clock
 from consumer.deadline import STORE_MAX_S
@@ -26,8 +26,13 @@ WRITTEN_BYTES_PER_S = 100e6  # At the stop: a state that would take longer is le
 class SnapshotRounds:
     """Snapshots every partition once an interval, spread over it; with 0, only at the stop.
 
-    `after_commit` is called when everything folded is committed, and `step` in every turn. Where a
-    commit's answer is not waited for, it `asks` the group what is committed.
+    `before_commit` is called when everything folded is about to be committed, `after_commit` when
+    it is, and `step` in every turn. Where a commit's answer is not waited for, it `asks` the group
+    what is committed.
+
+    Where the scores of a partition end is asked before the commit, and the commit proves that the
+    partition was still ours then. Asked afterwards, by a worker that hung and was replaced, the
+    end would lie behind scores of its successor, which nobody would read back.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class SnapshotRounds:
         self._telemetry = telemetry
         self._due_s: dict[Partition, float] = {}
         self._offsets: dict[Partition, int] = {}  # of the newest snapshot
+        self._ends: dict[Partition, dict[str, int]] = {}  # of outputs, for the commit that comes
         self._copying: Partition | None = None
         self._give_up_s: float | None = None
 
@@ -72,24 +78,30 @@ class SnapshotRounds:
         """A partition is ours no longer."""
         self._due_s.pop(partition, None)
         self._offsets.pop(partition, None)
+        self._ends.pop(partition, None)
         if self._copying == partition:
             self._copying = None
             self._snapshots.abandon(f"{partition} went to another worker")
 
-    def after_commit(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
-        """Begin with the partition that has waited longest, if its time has come."""
+    def before_commit(self, scoring: Mapping[Partition, ScoringPartition]) -> list[Partition]:
+        """Prepare the partition that has waited longest, if its time has come: it is committed."""
         now_s = self._clock.monotonic_s()
         if not self._interval_s or self._snapshots.busy or not self._due_s:
-            return
+            return []
         partition = min(self._due_s, key=self._due_s.__getitem__)
         if now_s < self._due_s[partition]:
-            return
-        begun = self._begin(partition, scoring)
-        self._due_s[partition] = now_s + (self._interval_s if begun else self._again_s)
-        if begun:
-            self._copying = partition
-            self._holds.hold(partition, "snapshot")
-            self.step()
+            return []
+        self._due_s[partition] = now_s + self._again_s
+        return self._prepared([partition], scoring)
+
+    def after_commit(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
+        """Begin with the partition that was prepared."""
+        for partition in list(self._ends):
+            if self._begin(partition, scoring):
+                self._due_s[partition] = self._clock.monotonic_s() + self._interval_s
+                self._copying = partition
+                self._holds.hold(partition, "snapshot")
+                self.step()
 
     def step(self) -> None:
         """Copy a chunk of the one on its way, and take note of its outcome."""
@@ -102,11 +114,15 @@ class SnapshotRounds:
                 self._copying = None
         self._note(self._snapshots.poll())
 
+    def before_stop(self, scoring: Mapping[Partition, ScoringPartition]) -> list[Partition]:
+        """Prepare whatever has something new, before the last commit."""
+        return self._prepared(sorted(self._due_s), scoring)
+
     def stop(self, scoring: Mapping[Partition, ScoringPartition]) -> None:
         """After the last commit: write what can be written in a moment, and finish."""
         self._give_up_s = self._clock.monotonic_s() + STORE_MAX_S
         self._note(self._snapshots.finish(self._left_s))
-        for partition in sorted(self._due_s):
+        for partition in list(self._ends):
             left_s = self._left_s
             held = scoring.get(partition)
             if held is None or held.state_bytes > left_s * WRITTEN_BYTES_PER_S:
@@ -125,17 +141,26 @@ class SnapshotRounds:
             return STORE_MAX_S
         return max(0.0, self._give_up_s - self._clock.monotonic_s())
 
+    def _prepared(
+        self, partitions: Iterable[Partition], scoring: Mapping[Partition, ScoringPartition]
+    ) -> list[Partition]:
+        """Those of which there is something new; where their scores end by now is kept."""
+        self._ends.clear()
+        for partition in partitions:
+            held = scoring.get(partition)
+            if held is None or held.rebuilds or self._offsets.get(partition) == held.next_offset:
+                continue
+            scores = Partition(self._scores_topic, partition.index)
+            self._ends[partition] = {self._scores_topic: self._transport.bounds(scores).high}
+        return list(self._ends)
+
     def _begin(self, partition: Partition, scoring: Mapping[Partition, ScoringPartition]) -> bool:
-        """Begin if there is something new at a committed offset."""
-        held = scoring.get(partition)
-        if held is None or held.rebuilds or self._offsets.get(partition) == held.next_offset:
-            return False
+        """Begin with one that was prepared, if what it holds is committed."""
+        ends, held = self._ends.pop(partition), scoring[partition]
         if self._asks:
             position = self._transport.committed([partition])[partition]
             if position is None or position.offset != held.next_offset:
                 return False
-        scores = Partition(self._scores_topic, partition.index)
-        ends = {self._scores_topic: self._transport.bounds(scores).high}
         self._snapshots.begin(held.moment(ends), held.lift())
         self._offsets[partition] = held.next_offset
         return True

@@ -167,6 +167,7 @@ class Worker:
             stack.callback(self.abandon)  # What could not be committed is not tried again.
             if self._share.learning and self._publish_by_time:
                 self.publish()
+            self._dirty.update(self._share.about_to_stop())
             self.commit()
             self._share.stop()
             stack.pop_all()
@@ -283,6 +284,7 @@ class Worker:
             self.publish()
         if self._pacing.due(now_s):
             self._share.say_readiness()
+            self._dirty.update(self._share.about_to_commit())
             if self.commit():
                 self._share.committed()
         if now_s >= self._measure_at_s:

@@ -82,6 +82,7 @@ _NEWEST = Snapshots.newest
 def _snapshot_whenever(self: Share) -> None:
     _STEP(self)
     if self._rounds is not None:
+        self._rounds.before_commit(self.scoring)
         self._rounds.after_commit(self.scoring)
 
 
@@ -135,6 +136,7 @@ def _nothing_dropped(self: Worker, _error: Any) -> None:
 
 
 def _commit_and_snapshot(self: Worker) -> bool:
+    self._share.about_to_commit()
     done = _WORKER_COMMIT(self)
     if done:
         self._share.committed()

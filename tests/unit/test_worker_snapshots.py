@@ -7,12 +7,13 @@ Source: ARCHITECTURE.md, "Snapshots".
 
 from __future__ import annotations
 
+from consumer.snapshots.manifest import decode_manifest
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.snapshots.names import MANIFEST
 from consumer.transactions import Fault, TransactionFault
 from consumer.transport import TransportError
 from schemas.times import HOUR_MS
-from tests.unit.test_worker_recovery import EVENTS, OFTEN
+from tests.unit.test_worker_recovery import EVENTS, OFTEN, check_served
 from tests.world import World
 
 
@@ -58,3 +59,41 @@ def test_a_group_that_has_fallen_quiet_is_snapshotted_all_the_same() -> None:
     world.clock.advance_ms(HOUR_MS)
     world.drain(worker)
     assert set(store.files) == written, "nothing is new"
+
+
+def test_a_snapshot_of_who_hung_knows_where_the_scores_of_its_offset_end() -> None:
+    """A stop hangs at the answer of its last commit; another worker publishes meanwhile, and dies.
+
+    Asked now, the end of the scores would lie behind those of the successor: rows of the events
+    between would hold a prediction that nobody was served.
+    """
+    store = MemoryStore()
+    world = World(partitions=1, store=store, **{**OFTEN, "snapshots": {"interval": "1h"}})
+    world.send(EVENTS[:500])
+    first = world.start("one")
+    world.settle(first)
+    for events in (EVENTS[500:510], EVENTS[510:520]):
+        world.send(events)
+        first.tick()  # The second of them is folded, and not yet committed.
+
+    def strike(step: str, instance: str) -> None:
+        if step == "committed" and instance == "one":
+            world.log.coordinator.strike = no_strike
+            published.append(world.high("propensity-scores")[0])
+            world.log.expel("propensity", "one")
+            second = world.start("two")
+            world.send(EVENTS[520:600])
+            world.drain(second)
+            world.crash(second, "two")
+
+    published: list[int] = []
+    no_strike = world.log.coordinator.strike
+    world.log.coordinator.strike = strike
+    first.stop()
+    name = max(manifests(store))
+    newest = decode_manifest(bytes(store.files[name]), name.removesuffix(MANIFEST))
+    assert newest.moment.next_offset == 520
+    assert newest.moment.output_ends["propensity-scores"] <= published[0]
+    world.send(EVENTS[600:])
+    world.settle(world.start("three"))
+    check_served(world)
