@@ -223,7 +223,7 @@ class Checks:
             state = decode_learner_state(states[f"{campaign}/champion".encode()])
             model = decode_model_record(models[campaign.encode()])
             assert (state.lineage, model.lineage) == (lineage, lineage), f"{campaign} is outdated"
-            taken = state.version + int(state.numbers["judgement.rows_silent"])
+            taken = self._taken(state)
             # At least once, rows that left under the file before may stand for those of this one.
             exact = self._life.is_exact or not self._life.file.is_planned
             assert taken == count or (taken < count and not exact), (
@@ -232,7 +232,7 @@ class Checks:
             assert model.version == state.version, f"{campaign}: the model has {model.version} rows"
 
     def _check_dropped(self) -> None:
-        """Rows of a definition that was followed by another are learned, or counted as dropped."""
+        """Rows of a definition that was followed by another are learned, or counted."""
         old, new = self._definitions(self._life.file.plans[0]), self._life.file.plans[-1]
         followed = {each for each in old - self._definitions(new) if each[0] in new.campaigns}
         rows = Counter((row.campaign, row.lineage) for row in self._learnable)
@@ -241,7 +241,7 @@ class Checks:
             published = self._life.log.everything(self._topics.states, index)
             for state in (decode_learner_state(value) for _, value in published if value):
                 key = state.campaign, state.lineage
-                learned[key] = max(learned[key], state.version)
+                learned[key] = max(learned[key], self._taken(state))
         for campaign, lineage in sorted(followed):
             counted = sum(
                 each.counter(metrics.EXAMPLES_DROPPED, campaign, "superseded").value
@@ -251,6 +251,11 @@ class Checks:
             assert lost <= 0 or not self._life.is_exact, (
                 f"{lost} rows of {campaign} went in silence"
             )
+
+    @staticmethod
+    def _taken(state: LearnerState) -> int:
+        """How many rows were learned, or left out and counted while answers were silent."""
+        return state.version + int(state.numbers["judgement.rows_silent"])
 
     @staticmethod
     def _definitions(plan: Plan) -> set[tuple[str, str]]:
