@@ -18,6 +18,9 @@ RUNTIME := $(VENV)/.stamp-runtime
 COMPLETE := $(VENV)/.stamp-complete
 TESTS ?=
 ARGS ?=
+# What needs nothing but processors goes to all of them; whole programs, and a broker, come one by
+# one after it: they wait for each other with deadlines.
+ALONE := tests/contract tests/integration tests/chaos tests/test_documents.py
 
 .PHONY: setup demo test simulate chaos drills bench backtest lint format docs lock clean
 .DELETE_ON_ERROR:
@@ -47,7 +50,13 @@ demo: $(RUNTIME)
 	@$(BIN)/python -m consumer demo $(ARGS)
 
 test: $(COMPLETE)
+ifeq ($(TESTS),)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile \
+		$(addprefix --ignore ,$(ALONE)) $(ARGS)
+	$(BIN)/python -m pytest $(ALONE) $(ARGS)
+else
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+endif
 
 simulate: $(COMPLETE)
 	@$(BIN)/python -m tests.simulation $(ARGS)
