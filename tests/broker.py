@@ -108,13 +108,15 @@ class Broker:
     def __init__(
         self, jars: Path, folder: Path, heap_mib_max: int, more_properties: str = ""
     ) -> None:
-        port, controller_port = free_ports(2)
+        port, controller_port, more_port = free_ports(3)
         self.bootstrap = f"127.0.0.1:{port}"
+        self.more_bootstrap = f"127.0.0.1:{more_port}"  # If `more_properties` have it listen there.
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
         properties = folder / "server.properties"
-        text = PROPERTIES.format(port=port, controller_port=controller_port, folder=folder)
-        properties.write_text(text + more_properties, encoding="utf-8")
+        places = {"port": port, "controller_port": controller_port, "more_port": more_port}
+        text = (PROPERTIES + more_properties).format(**places, folder=folder)
+        properties.write_text(text, encoding="utf-8")
         java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID]
         subprocess.run(

@@ -61,13 +61,18 @@ class Asker:
         self._seen: set[str] = set()
         self.answer_max_s = ANSWER_MAX_S
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        return ask(question, self._patience, self.answer_max_s)
+    def _ask(self, question: Callable[[], Answer], *, was_there: bool = False) -> Answer:
+        try:
+            return ask(question, self._patience, self.answer_max_s, was_there=was_there)
+        except KafkaException:
+            # A refused login shows as a silent broker; what the client has noted says more.
+            self.consumer.poll(0)
+            raise
 
     def about(self, topic: str, question: Callable[[], Answer]) -> Answer:
         """Ask about a topic; the last KafkaException if there is no answer in time."""
         seen = topic in self._seen
-        answer = ask(question, self._patience, self.answer_max_s, was_there=seen)
+        answer = self._ask(question, was_there=seen)
         self._seen.add(topic)
         return answer
 

@@ -37,10 +37,21 @@ class Record(NamedTuple):
 
 
 class Site:
-    """Topics, a group and a campaign file of one test's own."""
+    """Topics, a group and a campaign file of one test's own.
 
-    def __init__(self, bootstrap: str, folder: Path, campaigns: Path, name: str) -> None:
+    `kafka` are settings of librdkafka, for our program and for kcat alike.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: Path,
+        campaigns: Path,
+        name: str,
+        kafka: Mapping[str, str] | None = None,
+    ) -> None:
         self.bootstrap = bootstrap
+        self.kafka = dict(kafka or {})
         self.folder = folder
         self._campaigns = campaigns
         self._name = f"{name}-{os.getpid()}"
@@ -53,9 +64,14 @@ class Site:
     def environment(self, **more: str) -> dict[str, str]:
         """What every command is told."""
         topics = {f"PROPENSITY_TOPICS__{kind}": self.topic(kind) for kind in TOPICS}
+        clients = {
+            f"PROPENSITY_KAFKA__{key.replace('.', '_').upper()}": value
+            for key, value in self.kafka.items()
+        }
         return {
             **os.environ,
             **topics,
+            **clients,
             "PROPENSITY_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
             "PROPENSITY_KAFKA__SESSION_TIMEOUT_MS": "2000",
             "PROPENSITY_KAFKA__HEARTBEAT_INTERVAL_MS": "200",
@@ -104,7 +120,7 @@ class Site:
     def produce(self, keyed: Path) -> None:
         """Send a file of keys and events, parted by tabs, with kcat."""
         arguments = ["-t", self.topic("EVENTS"), "-K", "\t", "-l", str(keyed)]
-        subprocess.run(["kcat", "-P", "-b", self.bootstrap, *arguments], check=True)
+        subprocess.run(["kcat", "-P", *self._kcat, *arguments], check=True)
 
     def consume(self, kind: str) -> list[Record]:
         """All that a topic holds now, read with kcat."""
@@ -112,13 +128,19 @@ class Site:
         topic = self.topic(kind)
         arguments = ["-t", topic, "-o", "beginning", "-e", "-q", "-f", form]
         read = subprocess.run(
-            ["kcat", "-C", "-b", self.bootstrap, *arguments],
+            ["kcat", "-C", *self._kcat, *arguments],
             check=True,
             capture_output=True,
             text=True,
         )
         rows = [line.split("\t", 3) for line in read.stdout.splitlines()]
         return [Record(int(row[0]), int(row[1]), row[2], row[3]) for row in rows]
+
+    @property
+    def _kcat(self) -> list[str]:
+        """How kcat connects."""
+        told = [word for key, value in self.kafka.items() for word in ("-X", f"{key}={value}")]
+        return ["-b", self.bootstrap, *told]
 
     def await_records(self, kind: str, count: int) -> list[Record]:
         """All that a topic holds, once it is as much as that."""

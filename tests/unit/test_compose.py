@@ -6,6 +6,9 @@ Source: https://github.com/compose-spec/compose-spec
 """
 
 import json
+import os
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from schemas.settings import Settings, load_settings
 from tests.prometheus import promtool
 
 ROOT = Path(__file__).parents[2]
-OURS = ("topics", "worker")
+OURS = ("topics", "worker", "shop")
 
 
 def read(path: str) -> dict[str, Any]:
@@ -166,9 +169,32 @@ def test_the_image_holds_the_lock_and_no_root() -> None:
     assert "--require-hashes --requirement /requirements.lock" in text
     assert all("slim" in line for line in lines if line.startswith("FROM"))
     user = lines.index("USER propensity")
-    assert not any(line.startswith(("COPY", "RUN")) for line in lines[user:])
+    assert not any(line.startswith("COPY") for line in lines[user:])
+    later = [line.partition(" python ")[2] for line in lines[user:] if line.startswith("RUN")]
+    assert later == ["-m consumer demo --seconds 5"], "loops are compiled, and nothing else is done"
     packages = read_packages()
     assert all(f"COPY {package} /opt/propensity/{package}" in lines for package in packages)
+
+
+def test_a_container_takes_the_compiled_loops_along(tmp_path: Path) -> None:
+    """What was compiled for the image is copied to where the container may write, once."""
+    compiled, cache = tmp_path / "compiled", tmp_path / "cache"
+    (compiled / "propensity").mkdir(parents=True)
+    (compiled / "propensity" / "loop").write_text("compiled", encoding="utf-8")
+    told = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PROPENSITY_COMPILED": str(compiled),
+        "XDG_CACHE_HOME": str(cache),
+    }
+    command = ["sh", str(ROOT / "ops/container/start.sh"), "--version"]
+    for text in ("compiled", "of this container"):
+        said = subprocess.run(
+            command, cwd=ROOT, env=told, check=True, capture_output=True, text=True
+        )
+        assert "propensity" in said.stdout
+        assert (cache / "propensity" / "loop").read_text(encoding="utf-8") == text
+        (cache / "propensity" / "loop").write_text("of this container", encoding="utf-8")
 
 
 def read_packages() -> list[str]:
