@@ -30,9 +30,11 @@ from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
+from models.portrait import Portrait
 from models.refusal import Refusal
 from models.scorer import Counts, Folded, Scorer
 from schemas.model_record import ModelRecord
+from schemas.score import ScoreEntry
 from schemas.settings import Settings
 
 OBSERVED_MAX = 4096  # Of the scores of a batch: a backlog need not be seen to the last one.
@@ -132,6 +134,12 @@ class ScoringPartition:
     def state_bytes(self) -> int:
         """What the fold's state takes."""
         return self._scorer.state_bytes
+
+    def portrait(self, customer: str) -> tuple[Portrait, list[ScoreEntry]] | None:
+        """A customer of this partition, with the scores that would be published now; or None."""
+        live = self.start.sends_scores(self.next_offset)
+        found = self._scorer.portrait(customer, catching_up=not live)
+        return None if found is None else (found, self._encoder.entries_of(found))
 
     def go_on(self) -> None:
         """Take the partition up again, at the offset that is committed; somebody has looked."""

@@ -22,6 +22,7 @@ from models.lifted import Lifted
 from models.migration import migrate, shape_of
 from models.names import LongNames
 from models.plan import Plan
+from models.portrait import Portrait, portrait_of
 from models.rows import Rows, RowWriter
 from models.scorer_state import ScorerState, lift, refuse_other_format, restore
 from models.served_again import ServedAgain
@@ -213,6 +214,12 @@ class Scorer:
             open_examples=int(registers[OPEN_COUNT]),
             profiles=int(registers[SLOT_COUNT]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
+        )
+
+    def portrait(self, customer: str, *, catching_up: bool = False) -> Portrait | None:
+        """All that is known of a customer, with the scores that would be served now; or None."""
+        return portrait_of(
+            customer, self.plan, self._state, self._intake, self._serving, catching_up=catching_up
         )
 
     @property

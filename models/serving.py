@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import QUANTILES, RANKS, STATUSES, ServedModels
+from models.batch import QUANTILES, RANKS, STATUSES, Scratch, ServedModels
 from models.intake import Intake
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
@@ -34,6 +35,16 @@ COUNT_BY_SUFFIX = " 90d"
 KNOTS = np.array(HINGE_KNOTS)
 IN_LANES = {"bias", "weights", "bend_slope", "bend_offset"}
 KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+class Term(NamedTuple):
+    """One feature of a linear model: it adds `contribution`, which is weight · (value - mean)."""
+
+    feature: str
+    source: str
+    value: float
+    weight: float
+    contribution: float
 
 
 @dataclass
@@ -98,6 +109,37 @@ class Serving:
         for served, nothing in zip(_of_campaign(self.models, index), empty, strict=True):
             served[...] = nothing
         return True
+
+    def terms(self, campaign: str, room: Scratch) -> list[Term]:
+        """What each feature that was just read adds for a campaign, the strongest first.
+
+        By source they add up to the contributions of a score; none while no model serves.
+        """
+        record = self.records.get(campaign)
+        if record is None:
+            return []
+        index = self._plan.campaigns.index(campaign)
+        arrays, places = self._plan.arrays, self._places_of(index, record)
+        group = index // LANES
+        shared, bends = arrays.shared_columns[group], arrays.shared_bends[group]
+        values = np.zeros(len(record.columns))
+        values[places.column_of] = room.x[shared[places.column]]
+        bent = room.x[bends[places.hinge // KNOTS.size]] - KNOTS[places.hinge % KNOTS.size]
+        values[places.hinge_of] = np.maximum(bent, 0.0)
+        active = {
+            int(category_key(category, int(room.a[category]), int(room.b[category])))
+            for category in self._campaigns[index].source_of_category
+            if room.a[category] != 0
+        }
+        values[[place for key, place in places.categories if key in active]] = 1.0
+        parts = np.array(record.weights) * (values - np.array(record.means))
+        sources = self._plan.layout.sources
+        return [
+            Term(record.columns[place], sources[source], float(values[place]),
+                 record.weights[place], float(parts[place]))
+            for place in np.argsort(-np.abs(parts), kind="stable").tolist()
+            if (source := places.source[place]) >= 0 and parts[place] != 0.0
+        ]  # fmt: skip
 
     def follow_vocabulary(self) -> None:
         """Give weights to values that this fold has numbered since the records came."""
