@@ -85,7 +85,8 @@ def point_of(cells: Cells, before: Counts, now: Counts, now_ms: int) -> Json:
     passed_s = max(now.at_s - before.at_s, 1e-3)
 
     def rate(name: str) -> float:
-        return round(max(0.0, getattr(now, name) - getattr(before, name)) / passed_s, 1)
+        more: float = getattr(now, name) - getattr(before, name)
+        return round(max(0.0, more) / passed_s, 1)
 
     recent = [after - first for first, after in zip(before.latencies, now.latencies, strict=True)]
     p50_s, p99_s = (quantile(metrics.SCORE_LATENCY.bounds, recent, share) for share in QUANTILES)

@@ -24,7 +24,8 @@ from tests.browser import Browser, browser
 from tests.integration.shop import CAMPAIGNS, Shop, open_shop
 from tests.world import plan
 
-DAYS = 12
+DAYS = 40  # Of which the shop is open for so many, before somebody looks:
+OPEN_DAYS = 15
 MARKUP = "<img src=x onerror=window.broken=1><b>bold</b>"
 ODD = json.dumps({"customer_id": "x", "type": "page_view", "occurred_at": MARKUP}).encode()
 TURN_S = 0.01
@@ -77,12 +78,12 @@ class LiveShop:
         server.show(view_of(worker, around))
         with contextlib.closing(server):
             if not world.scores():
-                shop.send(until_ms=world.clock.now_ms() - DAY_MS)
+                shop.send(until_ms=world.clock.now_ms() - (DAYS - OPEN_DAYS) * DAY_MS)
                 shop.offer([b"{", b'{"customer_id": 7}', ODD])
                 world.settle(worker)
             self._ready.set()
             while not self._stop.is_set():
-                shop.send(count=5)
+                shop.send(count=1)
                 world.tick(worker)
                 sleep(TURN_S)
             worker.stop()

@@ -23,13 +23,14 @@ from tests.asking import Desk, desk, get
 from tests.world import BEGIN_MS, PARTITIONS, World, event, shopping
 
 COUNT = 3_000
-LAST = BEGIN_MS + COUNT * 20_000
+STEP_MS = 60_000
+LAST = BEGIN_MS + 2 * COUNT * STEP_MS
 
 
 def shop() -> World:
     """A world whose shoppers were scored and learned from."""
     world = World(publish_from="start")
-    world.send(shopping(COUNT))
+    world.send(shopping(COUNT, step_ms=STEP_MS))
     return world
 
 
@@ -140,7 +141,7 @@ def test_before_there_are_partitions() -> None:
 def test_a_worker_that_reads_its_history_again_does_not_answer_from_it() -> None:
     """What a fold was in the past is nobody's score."""
     world = World(publish_from="start", limits={"batch_max": 50})
-    world.send(shopping(COUNT))
+    world.send(shopping(COUNT, step_ms=STEP_MS))
     worker = world.start()
     world.settle(worker)
     world.crash(worker)

@@ -13,15 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from consumer.cli import run
 from consumer.commands import explain
 from consumer.memory_transport import MemoryTransport
 from consumer.snapshots.store import open_store
+from consumer.transport import Outgoing
+from schemas.model_record import encode_model_record
 from tests.asking import Desk, desk
-from tests.world import BEGIN_MS, CAMPAIGNS, World, event, shopping
+from tests.event_logs import random_model
+from tests.world import BEGIN_MS, CAMPAIGNS, World, event, plan, shopping
 
 COUNT = 3_000
+STEP_MS = 60_000
 ESCAPE = "\x1b[2J"
 
 
@@ -55,8 +60,8 @@ def office(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "campaigns.yaml").write_text(CAMPAIGNS, encoding="utf-8")
     world = World(store=open_store(str(tmp_path / "state")), publish_from="start")
-    world.send(shopping(COUNT))
-    world.send([event(f"odd{ESCAPE}", "page_view", BEGIN_MS + COUNT * 20_000, event_id="odd")])
+    world.send(shopping(COUNT, step_ms=STEP_MS))
+    world.send([event(f"odd{ESCAPE}", "page_view", BEGIN_MS + 2 * COUNT * STEP_MS, event_id="odd")])
     worker = world.start()
     world.settle(worker)
     worker.stop()
@@ -81,6 +86,9 @@ def test_snapshots_and_a_worker_tell_the_same(office: Office) -> None:
 
 def test_it_is_told_in_plain_words(office: Office) -> None:
     """Counters, scores, contributions by feature, and open examples with their end."""
+    model = replace(random_model(plan(), "buy-1d", 1), status="ready")
+    topic = office.world.settings.topics.models
+    office.world.log.append(Outgoing(topic, 0, [b"buy-1d"], [encode_model_record(model)]))
     out, err = office.explain("--customer", "c17")
     assert err == ""
     assert out.startswith("c17, known since 2025-11-")
