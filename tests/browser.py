@@ -107,7 +107,8 @@ class Browser:
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 address = urlsplit(message["params"]["request"]["url"])
-                found |= {address.netloc} if address.scheme not in {"data", "blob"} else set()
+                own = address.scheme in {"data", "blob", "chrome", "chrome-untrusted"}
+                found |= set() if own else {address.netloc}
         return found
 
     def look(self, *, width: int, height: int, dark: bool) -> None:

@@ -37,7 +37,7 @@ CURVES_EVERY: Final = 5  # Looks: outcomes come slowly.
 ANSWER_MAX_S: Final = 0.5
 POINTS_KEPT: Final = 600
 RATE_OVER: Final = 5  # Looks: of a single second a rate jumps.
-RECENT_KEPT: Final = 12
+RECENT_KEPT: Final = 8
 RECENT_EACH: Final = 2
 _encode = msgspec.json.Encoder().encode
 
@@ -138,7 +138,9 @@ class Stream:
             if isinstance(found, Found) and record.scores:
                 self._shown.append(record.score_id)
                 entry = max(record.scores, key=lambda each: each.percentile or 0.0)
-                self._recent.append(_told(record.customer_id, record.as_of, entry, found, view))
+                told_now = _told(record.customer_id, record.as_of, entry, found, view)
+                others = [each for each in self._recent if each["customer"] != record.customer_id]
+                self._recent = deque([*others, told_now], maxlen=RECENT_KEPT)
                 told += 1
 
 

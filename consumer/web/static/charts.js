@@ -3,6 +3,8 @@
 const MINUTES = 10;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
+
 const EVENTS = [
   ["scored", "scored", "--accent", []],
   ["taken", "taken", "--teal", [2, 3]],
@@ -51,8 +53,8 @@ export class Charts {
         ...this.size(place),
         cursor: { points: { size: 7 }, drag: { x: false, y: false } },
         scales: { y: { range: (_, low, high) => [0, Math.max(1, (high ?? 1) * 1.1)] } },
-        axes: [axis, { ...axis, size: 52 }],
-        series: [{ value: (_, at) => (at === null ? "" : new Date(at * 1000).toLocaleTimeString("en-GB")) },
+        axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 52 }],
+        series: [{ label: "at", value: (_, at) => (at === null ? "" : clock(at)) },
           ...lines.map(([, label, colour, dash]) => ({
             label, stroke: css(colour), width: 2, dash, points: { show: false },
             value: (_, number) => (number === null ? "–" : Number(number.toPrecision(3)).toLocaleString("en")),

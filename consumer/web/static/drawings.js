@@ -3,7 +3,7 @@
 import { element, percent } from "/page/parts.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
-const WIDE = 320, HIGH = 168, LEFT = 38, RIGHT = 8, TOP = 16, BOTTOM = 30;
+const WIDE = 320, HIGH = 176, LEFT = 38, RIGHT = 8, TOP = 14, BOTTOM = 36;
 const across = WIDE - LEFT - RIGHT, up = HIGH - TOP - BOTTOM;
 
 function shape(name, attributes, text) {
@@ -42,8 +42,8 @@ export function histogram(held) {
   shares.forEach((share, place) => {
     const tall = up * share / top;
     svg.append(shape("rect", { x: LEFT + step * place + 1, y: TOP + up - tall, width: step - 2, height: tall, rx: 2, class: "bar" }));
-    if (place % 3 === 0) {
-      svg.append(shape("text", { x: LEFT + step * place, y: HIGH - 17, "text-anchor": "middle" }, percent(edges[place]).replace(" ", "")));
+    if (place % 4 === 0) {
+      svg.append(shape("text", { x: LEFT + step * place, y: HIGH - 22, "text-anchor": "middle" }, percent(edges[place]).replace(" ", "")));
     }
   });
   return figure("How high the scores are", svg,
@@ -56,7 +56,6 @@ export function reliability(points) {
   const at = (point) => [LEFT + across * point.predicted / most, TOP + up * (1 - point.rate / most)];
   frame(svg, most, percent, "predicted");
   svg.append(shape("line", { x1: LEFT, y1: TOP + up, x2: LEFT + across, y2: TOP, class: "ideal" }));
-  svg.append(shape("text", { x: LEFT + across - 4, y: TOP + 22, "text-anchor": "end" }, "dashed: exactly right"));
   svg.append(shape("polyline", { points: points.map((point) => at(point).join(",")).join(" "), class: "curve" }));
   for (const point of points) {
     const [cx, cy] = at(point);
@@ -82,7 +81,7 @@ export function deciles(tenths, isValue) {
   rates.forEach((rate, place) => {
     const tall = Math.max(0, up * rate / top);
     svg.append(shape("rect", { x: LEFT + step * place + 2, y: TOP + up - tall, width: step - 4, height: tall, rx: 2, class: place ? "bar-soft" : "bar" }),
-      shape("text", { x: LEFT + step * (place + 0.5), y: HIGH - 17, "text-anchor": "middle" }, place + 1));
+      shape("text", { x: LEFT + step * (place + 0.5), y: HIGH - 22, "text-anchor": "middle" }, place + 1));
   });
   const y = TOP + up * (1 - mean / top);
   svg.append(shape("line", { x1: LEFT, x2: WIDE - RIGHT, y1: y, y2: y, class: "ideal" }),

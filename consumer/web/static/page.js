@@ -36,8 +36,8 @@ function figures(picture, point) {
   put("f-scored-note", `events per second, ${count(picture.totals.scored)} since the start`);
   put("f-latency", duration(point.latency_p50_s));
   put("f-latency-note", point.latency_p99_s === null ? "from event to score" : `99 of 100 within ${duration(point.latency_p99_s)}`);
-  put("f-fresh", point.freshness_s === null ? NOTHING : point.freshness_s < 60 ? "live" : `${duration(point.freshness_s)} behind`);
-  put("f-fresh-note", `newest event ${moment(picture.clock_ms)} UTC`);
+  put("f-fresh", point.freshness_s === null ? NOTHING : point.freshness_s < 60 ? "live" : duration(point.freshness_s));
+  put("f-fresh-note", `${point.freshness_s >= 60 ? "behind: " : ""}newest event ${moment(picture.clock_ms)} UTC`);
   put("f-waiting", count(point.waiting));
 }
 
