@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.questions", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, for a first look")
-    parser.add_argument("--per-second", type=float, default=50.0, help="how often somebody asks")
+    parser.add_argument("--per-second", type=float, default=10.0, help="how often somebody asks")
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     with started() as (cluster, folder):

@@ -53,21 +53,21 @@ class Enquiries:
         self._questions = questions
         self._share = share
 
-    def customer(self, customer: str) -> Future[Found | Absent]:
-        """A customer's scores and all that is known."""
-        return self._questions.ask(lambda: self._look_for(customer))
+    def customer(self, customer: str, terms_max: int = 0) -> Future[Found | Absent]:
+        """A customer's scores and all that is known, with so many features one by one."""
+        return self._questions.ask(lambda: self._look_for(customer, terms_max))
 
     def curves(self) -> Future[dict[str, Report]]:
         """Deciles and reliability of each campaign that is learned here, over 28 days."""
         return self._questions.ask(self._curves)
 
-    def _look_for(self, customer: str) -> Found | Absent:
+    def _look_for(self, customer: str, terms_max: int) -> Found | Absent:
         partitions = self._share.events_partitions
         if not partitions:
             return Absent(None, "not_yet")
         home = partition_of(customer.encode(), partitions)
         for scoring in self._from(home):
-            found = None if scoring.rebuilds else scoring.portrait(customer)
+            found = None if scoring.rebuilds else scoring.portrait(customer, terms_max)
             if found is not None:
                 portrait, scores = found
                 return Found(scoring.partition.index, scoring.next_offset, portrait, scores)

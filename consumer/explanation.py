@@ -26,7 +26,7 @@ from consumer.score_words import (
 from models.layout import OTHER
 from models.plan import Plan
 from models.portrait import Counted, OpenExample, Portrait
-from models.serving import Term
+from models.serving import Term, Terms
 from schemas.campaign import Campaign
 from schemas.durations import format_duration
 from schemas.score import ScoreEntry
@@ -126,16 +126,15 @@ def _counter(each: Counted, clock_ms: int) -> Json:
 
 
 def _score(entry: ScoreEntry, campaign: Campaign, known: Circumstances, portrait: Portrait) -> Json:
-    terms = portrait.terms[entry.campaign] if entry.status != "warming" else []
-    others = sum(term.contribution for term in terms[FEATURES_MAX:])
+    terms = portrait.terms[entry.campaign] if entry.status != "warming" else Terms([], 0.0)
     hits, misses = portrait.answers[entry.campaign]
     return {
         **msgspec.to_builtins(entry),
         "words": f"{answer_in_words(entry, campaign)}",
         "because": reasons_in_words(entry, known),
         "before": _before(hits, misses),
-        "features": [_feature(term) for term in terms[:FEATURES_MAX]],
-        "other_features": round(others, PLACES),
+        "features": [_feature(term) for term in terms.strongest],
+        "other_features": round(terms.others, PLACES),
     }
 
 

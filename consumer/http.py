@@ -97,12 +97,15 @@ def _bound(listen: str) -> socket.socket:
             f"http.listen is {listen!r}, which is no host:port", "Say 127.0.0.1:8080, for example"
         )
     host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server(
-            (host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
+        listening = socket.create_server((host, int(port)), family=family)
     except OSError as error:
         raise WorldError(
             f"Cannot listen at {listen}: {error.strerror}",
             "Choose another http.listen or stop the program that holds it",
         ) from error
+    # An answer leaves in two pieces; whoever acknowledges the first one late would wait 40 ms for
+    # the second. Connections inherit this.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from consumer.encoding import ScoreEncoder
 from consumer.enquiries import Found
+from consumer.explanation import FEATURES_MAX
 from consumer.partitioner import partition_of
 from consumer.snapshots.loading import Loading
 from consumer.snapshots.manifest import UnusableSnapshotError
@@ -49,7 +50,7 @@ class KeptCustomers:
             scorer.restore(loading.lifted)
             for record in models:
                 scorer.install(record)
-            portrait = scorer.portrait(customer)
+            portrait = scorer.portrait(customer, terms_max=FEATURES_MAX)
             if portrait is not None:
                 entries = ScoreEncoder(self._plan, self._topic, index).entries_of(portrait)
                 return Found(index, loading.manifest.moment.next_offset, portrait, entries)

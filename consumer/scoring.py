@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +47,7 @@ class ScoringPartition:
     ----------
     plan: the present campaign file.
     tail: what was committed and is folded again, in pieces of one campaign file each.
+    moment: called between two hops of a batch, while the fold stands still.
 
     Attributes
     ----------
@@ -62,8 +63,10 @@ class ScoringPartition:
         telemetry: Telemetry,
         clock: Clock,
         tail: Sequence[TailPiece] = (),
+        moment: Callable[[], None] = lambda: None,
     ) -> None:
         self.partition = partition
+        self._moment = moment
         self.start = start
         self.next_offset = start.origin
         self._topics = settings.topics
@@ -135,10 +138,10 @@ class ScoringPartition:
         """What the fold's state takes."""
         return self._scorer.state_bytes
 
-    def portrait(self, customer: str) -> tuple[Portrait, list[ScoreEntry]] | None:
+    def portrait(self, customer: str, terms_max: int) -> tuple[Portrait, list[ScoreEntry]] | None:
         """A customer of this partition, with the scores that would be published now; or None."""
         live = self.start.sends_scores(self.next_offset)
-        found = self._scorer.portrait(customer, catching_up=not live)
+        found = self._scorer.portrait(customer, catching_up=not live, terms_max=terms_max)
         return None if found is None else (found, self._encoder.entries_of(found))
 
     def go_on(self) -> None:
@@ -232,6 +235,7 @@ class ScoringPartition:
         batch = self._scorer.read(
             records.offsets, records.timestamps_ms, records.keys, records.values
         )
+        self._moment()
         decoded_s = self._clock.monotonic_s()
         folded = self._scorer.fold_batch(batch, catching_up=not live)
         if self._tail and self.start.was_served(offset):
@@ -241,6 +245,7 @@ class ScoringPartition:
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)
         self.next_offset = records.offsets[-1] + 1
+        self._moment()
         hits = self._letters.take(records.offsets, [each.row for each in folded.batch.refused])
         if not self.start.sends_rows(offset):
             return []  # Hits too were judged in their time.
@@ -250,6 +255,7 @@ class ScoringPartition:
         outgoing: list[Outgoing] = []
         if live and folded.score_count:
             keys, values = self._encoder.encode(folded)
+            self._moment()
             outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
             self._observe_latency(records, folded)
             _observe_probabilities(folded, self._probabilities)

@@ -252,6 +252,7 @@ class Worker:
             begun_s = self._clock.monotonic_s()
             for out in outgoing:
                 self._produce(out)
+                self._questions.answer()
             self._telemetry.hops["publish"].observe(self._clock.monotonic_s() - begun_s)
             self.lately.note(outgoing)
             self._dirty.add(partition)
@@ -272,6 +273,7 @@ class Worker:
         left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
+            self._questions.answer()
             if not learning.changed:  # Rows that were learned before, say: nothing is published.
                 self._dirty.add(learning.partition)
         if behind:

@@ -30,7 +30,7 @@ from models.kernel_slots import NO_SLOT
 from models.layout import COUNT_BY_VALUES_MAX, half_life_name
 from models.plan import COUNT_BY_HALF_LIFE_MS, Plan
 from models.scorer_state import ScorerState
-from models.serving import Serving, Term
+from models.serving import Serving, Terms
 from models.state import CLOCK_MS, NEVER_MS, SCORES, Examples, Profiles, new_registers
 from models.wire import array_of, hash_text
 from schemas.score import ScoreStatus
@@ -90,8 +90,7 @@ class Portrait:
 
     Attributes
     ----------
-    terms: what each feature adds to the linear sum of a campaign, the strongest first; nothing
-        for campaigns without a model.
+    terms: what features add to the linear sum of each campaign; nothing for those without a model.
     open_count: how many examples are open; `open_examples` has the newest of each campaign.
     batch, scores, score_count: the scores, in the shape in which a fold gives them.
     """
@@ -103,7 +102,7 @@ class Portrait:
     counted_by: tuple[CountedBy, ...]
     remembered: dict[str, Remembered]
     answers: dict[str, Answers]
-    terms: dict[str, list[Term]]
+    terms: dict[str, Terms]
     open_examples: tuple[OpenExample, ...]
     open_count: int
     batch: Batch
@@ -119,8 +118,11 @@ def portrait_of(
     serving: Serving,
     *,
     catching_up: bool = False,
+    terms_max: int = 0,
 ) -> Portrait | None:
     """A customer and all their scores, as if an event without properties came now; None if unknown.
+
+    So many of the features that add most are told one by one.
 
     The fold must stand still meanwhile, and is as it was afterwards.
     """
@@ -154,7 +156,7 @@ def portrait_of(
             name: Answers(*map(int, profiles.answers[slot, index, :2].tolist()))
             for index, name in enumerate(plan.campaigns)
         },
-        terms={name: serving.terms(name, room) for name in plan.campaigns},
+        terms={name: serving.terms(name, room, terms_max) for name in plan.campaigns},
         open_examples=_open_examples(plan, state, slot),
         open_count=int(profiles.waiting[slot]),
         batch=batch,

@@ -216,11 +216,14 @@ class Scorer:
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
 
-    def portrait(self, customer: str, *, catching_up: bool = False) -> Portrait | None:
+    def portrait(
+        self, customer: str, *, catching_up: bool = False, terms_max: int = 0
+    ) -> Portrait | None:
         """All that is known of a customer, with the scores that would be served now; or None."""
         return portrait_of(
-            customer, self.plan, self._state, self._intake, self._serving, catching_up=catching_up
-        )
+            customer, self.plan, self._state, self._intake, self._serving,
+            catching_up=catching_up, terms_max=terms_max,
+        )  # fmt: skip
 
     @property
     def open_by_campaign(self) -> dict[str, int]:

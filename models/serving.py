@@ -47,6 +47,13 @@ class Term(NamedTuple):
     contribution: float
 
 
+class Terms(NamedTuple):
+    """The features that add most, the strongest first, and what all others add together."""
+
+    strongest: list[Term]
+    others: float
+
+
 @dataclass
 class _Campaign:
     """Where the columns of one campaign stand, by name."""
@@ -110,17 +117,16 @@ class Serving:
             served[...] = nothing
         return True
 
-    def terms(self, campaign: str, room: Scratch) -> list[Term]:
-        """What each feature that was just read adds for a campaign, the strongest first.
+    def terms(self, campaign: str, room: Scratch, most: int) -> Terms:
+        """What features that were just read add for a campaign, with the strongest one by one.
 
-        By source they add up to the contributions of a score; none while no model serves.
+        By source they add up to the contributions of a score; nothing while no model serves.
         """
         record = self.records.get(campaign)
-        if record is None:
-            return []
+        if record is None or most == 0:
+            return Terms([], 0.0)
         index = self._plan.campaigns.index(campaign)
-        arrays, places = self._plan.arrays, self._places_of(index, record)
-        group = index // LANES
+        arrays, places, group = self._plan.arrays, self._places_of(index, record), index // LANES
         shared, bends = arrays.shared_columns[group], arrays.shared_bends[group]
         values = np.zeros(len(record.columns))
         values[places.column_of] = room.x[shared[places.column]]
@@ -133,13 +139,16 @@ class Serving:
         }
         values[[place for key, place in places.categories if key in active]] = 1.0
         parts = np.array(record.weights) * (values - np.array(record.means))
+        parts[places.source < 0] = 0.0  # Of what this fold does not have.
+        order = np.argsort(-np.abs(parts), kind="stable")
         sources = self._plan.layout.sources
-        return [
-            Term(record.columns[place], sources[source], float(values[place]),
+        strongest = [
+            Term(record.columns[place], sources[places.source[place]], float(values[place]),
                  record.weights[place], float(parts[place]))
-            for place in np.argsort(-np.abs(parts), kind="stable").tolist()
-            if (source := places.source[place]) >= 0 and parts[place] != 0.0
+            for place in order[:most].tolist()
+            if parts[place] != 0.0
         ]  # fmt: skip
+        return Terms(strongest, float(parts[order[most:]].sum()))
 
     def follow_vocabulary(self) -> None:
         """Give weights to values that this fold has numbered since the records came."""

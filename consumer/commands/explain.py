@@ -78,7 +78,7 @@ def _from_worker(customer: str, worker: str, settings: Settings) -> dict[str, An
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urlopen(request, timeout=ANSWER_MAX_S) as answer:  # noqa: S310 - the same
+        with urlopen(request, timeout=ANSWER_MAX_S) as answer:  # noqa: S310 - its scheme was looked at
             explained: dict[str, Any] = json.load(answer)
             return explained
     except HTTPError as error:

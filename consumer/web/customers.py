@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consumer.enquiries import Absent, Found
-from consumer.explanation import explanation_of, scores_of
+from consumer.explanation import FEATURES_MAX, explanation_of, scores_of
 from consumer.questions import TooManyQuestionsError
 from consumer.web.replies import json, refusal
 from consumer.worker_view import WorkerView
@@ -33,20 +33,20 @@ class Customers:
 
     async def scores(self, request: Request) -> Response:
         """What would be published now."""
-        found = await self._find(request)
+        found = await self._find(request, 0)
         if isinstance(found, Response):
             return found
         return json(scores_of(found.found, found.view.settings.topics.events))
 
     async def explain(self, request: Request) -> Response:
         """All that is known, and why the scores are what they are."""
-        found = await self._find(request)
+        found = await self._find(request, FEATURES_MAX)
         if isinstance(found, Response):
             return found
         view = found.view
         return json(explanation_of(found.found, view.plan, view.settings.topics.events))
 
-    async def _find(self, request: Request) -> _Found | Response:
+    async def _find(self, request: Request, terms_max: int) -> _Found | Response:
         customer, view = request.path_params["customer"], self.view
         if not 1 <= len(customer) <= CUSTOMER_ID_CHARACTERS_MAX:
             message = f"A customer id has 1 to {CUSTOMER_ID_CHARACTERS_MAX} characters"
@@ -54,7 +54,7 @@ class Customers:
         if view is None:
             return _not_yet()
         try:
-            asked = asyncio.wrap_future(view.enquiries.customer(customer))
+            asked = asyncio.wrap_future(view.enquiries.customer(customer, terms_max))
             found = await asyncio.wait_for(asked, ANSWER_MAX_S)
         except TooManyQuestionsError as error:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.problem, AGAIN)

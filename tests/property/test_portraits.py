@@ -72,10 +72,16 @@ def test_features_add_up_to_the_score(
     """Baseline and features are the score's logit (or value); by source they are its reasons."""
     plan = compile_plan(file)
     scorer, _ = folded(plan, log, seed)
-    found = scorer.portrait("zoe")
+    found = scorer.portrait("zoe", terms_max=10_000)
+    few = scorer.portrait("zoe", terms_max=3)
     assert found is not None
+    assert few is not None
     for entry in ScoreEncoder(plan, TOPIC, 0).entries_of(found):
-        terms = found.terms[entry.campaign]
+        terms, others = found.terms[entry.campaign]
+        assert others == 0.0
+        strongest, others = few.terms[entry.campaign]
+        assert strongest == terms[:3]
+        assert abs(others - math.fsum(term.contribution for term in terms[3:])) < 1e-9
         if entry.status == "warming":
             continue
         total = entry.baseline + math.fsum(term.contribution for term in terms)
