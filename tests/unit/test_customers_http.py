@@ -146,11 +146,17 @@ def test_a_worker_that_reads_its_history_again_does_not_answer_from_it() -> None
     world.settle(worker)
     world.crash(worker)
     again = world.start()
-    while not again.rebuilding:
+    index = partition_of(b"c17", PARTITIONS)
+
+    def half_way() -> bool:
+        mine = [each for each in again.scoring if each.partition.index == index]
+        return any(each.rebuilds and each.counts.profiles > 50 for each in mine)
+
+    while not half_way():
         world.tick(again)
     with desk(world, again) as at, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(get, at.server.address, "/v1/customers/c17/scores")
-        while not asked.done() and again.rebuilding:
+        while not asked.done():
             again._questions.answer()
         assert asked.result().status == 503
         world.settle(again)

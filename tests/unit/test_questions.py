@@ -14,6 +14,8 @@ from threading import Event
 import pytest
 
 from consumer.questions import WAITING_MAX, Questions, TooManyQuestionsError
+from consumer.transport import Partition
+from tests.world import World
 
 WAIT_MAX_S = 30.0
 
@@ -81,6 +83,25 @@ def test_nobody_looks_while_a_callback_has_the_folds(
             assert not late.done()
         questions.ask(lambda: None)
         assert late.result(0) == 1
+
+
+def test_a_worker_has_its_folds_while_the_group_calls(
+    asker: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a worker's poll its partitions change, and nobody looks meanwhile."""
+    world = World()
+    worker = world.start()
+    waited: list[Future[object]] = []
+    change = worker._share.assigned
+
+    def assigned(partitions: list[Partition]) -> None:
+        waited.append(asked(worker._questions, asker))
+        assert not waited[0].done()
+        change(partitions)
+
+    monkeypatch.setattr(worker._share, "assigned", assigned)
+    world.settle(worker)
+    assert waited[0].result(0) == 1
 
 
 def test_the_loop_waits_for_a_look(questions: Questions, asker: ThreadPoolExecutor) -> None:
