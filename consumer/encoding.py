@@ -19,11 +19,14 @@ from models.kernel_copy import COPY_BYTES
 from models.kernel_record import NO_SCORE, Pieces, write_records
 from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
+from models.portrait import Portrait
 from models.refusal import Refusal
+from models.rows import Rows
 from models.scorer import Folded
 from models.wire import array_of
 from schemas.campaign import LEARNERS, VOICES
 from schemas.dead_letter import dead_letter, dead_letter_headers
+from schemas.score import ScoreEntry, decode_score
 
 _json = msgspec.json.Encoder().encode
 RECORDS_AT_ONCE = 64  # Copied twice: what the first copy brings near must still be there.
@@ -69,6 +72,12 @@ class ScoreEncoder:
             text = self._buffer[edges[0] : edges[-1]].tobytes()
             values += [text[start:stop] for start, stop in pairwise((edges - edges[0]).tolist())]
         return batch.keys_of(folded.scored), values
+
+    def entries_of(self, portrait: Portrait) -> list[ScoreEntry]:
+        """The scores of a portrait, as a reader of the topic would have them."""
+        folded = Folded(portrait.batch, portrait.scores, portrait.score_count, Rows())
+        _, values = self.encode(folded)
+        return decode_score(values[0]).scores
 
 
 def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:

@@ -174,6 +174,7 @@ class Recovery:
             around.telemetry,
             around.clock,
             self._tail,
+            around.questions.answer,
         )
 
     def _from_snapshot(self, start: Start) -> Generator[bool, None, Published | None]:

@@ -16,7 +16,7 @@ import numpy as np
 from consumer.clock import Clock
 from consumer.errors import WorldError
 from consumer.event_files import EventFile
-from consumer.http import Health
+from consumer.health import Health
 from consumer.memory_log import MemoryLog
 from consumer.memory_transport import MemoryTransport
 from consumer.replay_files import ReplayFiles

@@ -33,12 +33,14 @@ class Circumstances:
     """What was known when a score was made.
 
     `counts` has every event type that there is, with how many the customer had in the last
-    `LATELY_DAYS`; `properties` are those of the event that was scored.
+    `LATELY_DAYS`, or ever; `ages` says how long ago the last one was, where that is known;
+    `properties` are those of the event that was scored.
     """
 
     event_type: str
     counts: Mapping[str, int] = field(default_factory=dict)
     properties: Mapping[str, str | float] = field(default_factory=dict)
+    ages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +55,30 @@ def score_in_words(
     record: ScoreRecord, entry: ScoreEntry, campaign: Campaign, known: Circumstances
 ) -> ScoreWords:
     """One campaign's score of one customer, as two lines."""
-    who = f"{record.customer_id} · {_spaced(known.event_type)}"
+    who = f"{record.customer_id} · {spaced(known.event_type)}"
+    headline = f"{who} · {answer_in_words(entry, campaign)}"
+    return ScoreWords(headline, "; ".join(reasons_in_words(entry, known)))
+
+
+def answer_in_words(entry: ScoreEntry, campaign: Campaign) -> str:
+    """What is to be expected, and where that stands: `3.1 % for purchase within 7d`."""
     rank = ""
     if entry.percentile is not None:
         rank = f", above {min(99, int(entry.percentile))} % of recent ones"
-    headline = f"{who} · {_answer(entry, campaign)}{rank}"
+    return f"{_answer(entry, campaign)}{rank}"
+
+
+def reasons_in_words(entry: ScoreEntry, known: Circumstances) -> list[str]:
+    """Why a score is what it is, the strongest reason first; or that there is none to tell."""
     if entry.status == "warming":
-        return ScoreWords(headline, "nothing learned yet: this is the rate the campaign began with")
+        return ["nothing learned yet: this is the rate the campaign began with"]
     value = entry.probability is None
     told = [
         reason_in_words(reason, known, measured=not value)
         for reason in entry.reasons
         if value or abs(reason.contribution) >= WORTH_MIN
     ]
-    return ScoreWords(headline, "; ".join(told) or "nothing stands out")
+    return told or ["nothing stands out"]
 
 
 def reason_in_words(reason: Reason, known: Circumstances, *, measured: bool = True) -> str:
@@ -79,6 +91,9 @@ def reason_in_words(reason: Reason, known: Circumstances, *, measured: bool = Tr
     '3 cart adds raise it a lot'
     >>> reason_in_words(Reason("purchase", -0.3), known)
     'no purchase lowers it'
+    >>> aged = Circumstances("page_view", {"cart_add": 3}, ages={"cart_add": "12 min ago"})
+    >>> reason_in_words(Reason("cart_add", 0.9), aged)
+    '3 cart adds, the last 12 min ago, raise it a lot'
     """
     subject, several = _subject(reason.source, known)
     verb = "raise" if reason.contribution > 0.0 else "lower"
@@ -93,12 +108,16 @@ def counted(name: str, count: int) -> str:
     --------
     >>> counted("search", 2), counted("email_sent", 3), counted("purchase", 0)
     ('2 searches', '3 emails sent', 'no purchase')
+    >>> counted("line department=DELI", 2)
+    '2 × line department=DELI'
     """
+    if "=" in name or " or " in name:  # Of a clause: there is no plural of that.
+        return f"{count or 'no'}{' ×' if count else ''} {name}"
     if count == 0:
-        return f"no {_spaced(name)}"
+        return f"no {spaced(name)}"
     if count == 1:
-        return f"1 {_spaced(name)}"
-    words = _spaced(name).split()
+        return f"1 {spaced(name)}"
+    words = spaced(name).split()
     # "email sent": the noun comes first.
     place = 0 if words[-1].endswith(("ed", "sent")) else -1
     words[place] = _plural(words[place])
@@ -119,9 +138,25 @@ def percent(share: float) -> str:
     return f"{hundred:.1f} %" if hundred >= 1.0 else f"{hundred:.2g} %"
 
 
+def ago(duration_ms: int) -> str:
+    """How long ago something was.
+
+    Examples
+    --------
+    >>> ago(12_000), ago(725_000), ago(7_300_000), ago(3 * 86_400_000)
+    ('just now', '12 min ago', '2 h ago', '3 days ago')
+    """
+    minutes = duration_ms // 60_000
+    if minutes < 1:
+        return "just now"
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 2_880 else f"{minutes // 1_440} days ago"
+
+
 def goal_in_words(campaign: Campaign) -> str:
     """What the campaign asks for: `purchase within 1d`."""
-    events = dict.fromkeys(_spaced(clause.event) for clause in campaign.goal.clauses)
+    events = dict.fromkeys(spaced(clause.event) for clause in campaign.goal.clauses)
     return f"{' or '.join(events)} within {format_duration(campaign.horizon_ms)}"
 
 
@@ -137,13 +172,15 @@ def _subject(source: str, known: Circumstances) -> tuple[str, bool]:
     """What is named, and whether it is several."""
     if source in known.counts:
         count = known.counts[source]
-        return counted(source, count), count > 1
+        age = known.ages.get(source)
+        last = f", {'the last ' if count > 1 else ''}{age}," if count and age else ""
+        return counted(source, count) + last, count > 1
     if source in _SUBJECTS:
         return _SUBJECTS[source]
     parts = source.split("×")
     values = [known.properties.get(part) for part in parts]
     said = [
-        f"no {_spaced(part)}" if value is None else f"{_spaced(part)} {_written(value)}"
+        f"no {spaced(part)}" if value is None else f"{spaced(part)} {_written(value)}"
         for part, value in zip(parts, values, strict=True)
     ]
     return " with ".join(said), False
@@ -167,7 +204,8 @@ def _written(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _spaced(name: str) -> str:
+def spaced(name: str) -> str:
+    """A name as people write it."""
     return name.replace("_", " ").replace("-", " ")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,11 @@ from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
+from models.portrait import Portrait
 from models.refusal import Refusal
 from models.scorer import Counts, Folded, Scorer
 from schemas.model_record import ModelRecord
+from schemas.score import ScoreEntry
 from schemas.settings import Settings
 
 OBSERVED_MAX = 4096  # Of the scores of a batch: a backlog need not be seen to the last one.
@@ -45,6 +47,7 @@ class ScoringPartition:
     ----------
     plan: the present campaign file.
     tail: what was committed and is folded again, in pieces of one campaign file each.
+    moment: called between two hops of a batch, while the fold stands still.
 
     Attributes
     ----------
@@ -60,8 +63,10 @@ class ScoringPartition:
         telemetry: Telemetry,
         clock: Clock,
         tail: Sequence[TailPiece] = (),
+        moment: Callable[[], None] = lambda: None,
     ) -> None:
         self.partition = partition
+        self._moment = moment
         self.start = start
         self.next_offset = start.origin
         self._topics = settings.topics
@@ -132,6 +137,12 @@ class ScoringPartition:
     def state_bytes(self) -> int:
         """What the fold's state takes."""
         return self._scorer.state_bytes
+
+    def portrait(self, customer: str, terms_max: int) -> tuple[Portrait, list[ScoreEntry]] | None:
+        """A customer of this partition, with the scores that would be published now; or None."""
+        live = self.start.sends_scores(self.next_offset)
+        found = self._scorer.portrait(customer, catching_up=not live, terms_max=terms_max)
+        return None if found is None else (found, self._encoder.entries_of(found))
 
     def go_on(self) -> None:
         """Take the partition up again, at the offset that is committed; somebody has looked."""
@@ -224,6 +235,7 @@ class ScoringPartition:
         batch = self._scorer.read(
             records.offsets, records.timestamps_ms, records.keys, records.values
         )
+        self._moment()
         decoded_s = self._clock.monotonic_s()
         folded = self._scorer.fold_batch(batch, catching_up=not live)
         if self._tail and self.start.was_served(offset):
@@ -233,6 +245,7 @@ class ScoringPartition:
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)
         self.next_offset = records.offsets[-1] + 1
+        self._moment()
         hits = self._letters.take(records.offsets, [each.row for each in folded.batch.refused])
         if not self.start.sends_rows(offset):
             return []  # Hits too were judged in their time.
@@ -242,6 +255,7 @@ class ScoringPartition:
         outgoing: list[Outgoing] = []
         if live and folded.score_count:
             keys, values = self._encoder.encode(folded)
+            self._moment()
             outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
             self._observe_latency(records, folded)
             _observe_probabilities(folded, self._probabilities)

@@ -93,6 +93,16 @@ class Share:
         behind = [each.partition for each in self.scoring.values() if each.rebuilds]
         return [*self.recovering, *behind]
 
+    @property
+    def rebuilding_events(self) -> list[Partition]:
+        """Those of them that have events."""
+        return [each for each in self.rebuilding if each.topic == self._settings.topics.events]
+
+    @property
+    def events_partitions(self) -> int:
+        """How many partitions the topic of events has; 0 before we were given any."""
+        return self._learned_from.events.partitions
+
     def positions(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
         """What to commit of some partitions."""
         found = self.recovering.positions()

@@ -7,10 +7,11 @@ Source: consumer/worker.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.clock import Clock
-from consumer.http import Health
+from consumer.health import Health
+from consumer.questions import Questions
 from consumer.snapshots.snapshots import Snapshots
 from consumer.telemetry import Telemetry
 from models.plan import Plan
@@ -19,7 +20,10 @@ from schemas.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`snapshots` is None where states are not kept; `rebuild` goes on although history is lost."""
+    """`snapshots` is None where states are not kept; `rebuild` goes on although history is lost.
+
+    `questions` are those that other threads have about the folds.
+    """
 
     settings: Settings
     plan: Plan
@@ -28,3 +32,4 @@ class Surroundings:
     health: Health
     snapshots: Snapshots | None = None
     rebuild: bool = False
+    questions: Questions = field(default_factory=Questions)

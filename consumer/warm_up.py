@@ -87,7 +87,9 @@ def compile_kernels(plan: Plan) -> None:
     if not is_cached():
         log().info("compiling for this machine, once: this takes about a minute",
                    folder=str(cache_folder()))  # fmt: skip
-    ScoreEncoder(plan, "", 0).encode(Scorer(plan).fold([], [], [], []))
+    scorer = Scorer(plan)
+    ScoreEncoder(plan, "", 0).encode(scorer.fold([], [], [], []))
+    scorer.portrait("")  # Of nobody: that compiles what a question needs.
     _keep_nobody(plan)
     _write_nobody(plan)
     trainer = Trainer(plan)

@@ -11,7 +11,9 @@ from contextlib import ExitStack
 
 from consumer.commit_pacing import CommitPacing
 from consumer.deadline import STOP_MAX_S
+from consumer.enquiries import Enquiries
 from consumer.errors import WorldError
+from consumer.lately import Lately
 from consumer.logs import log
 from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
@@ -22,6 +24,7 @@ from consumer.transport import (
     Outgoing,
     OwnershipLostError,
     Partition,
+    PartitionsChanged,
     Records,
     Transport,
 )
@@ -60,11 +63,14 @@ class Worker:
         self._clock = around.clock
         self._telemetry = around.telemetry
         self._health = around.health
+        self._questions = around.questions
         self._publish_by_time = publish_by_time
         self._models = ServedModels(
             transport, around.settings.topics.models, around.plan, around.telemetry
         )
         self._share = Share(transport, around, self._models)
+        self.enquiries = Enquiries(around.questions, self._share)
+        self.lately = Lately(self._settings.topics)
         self._dirty: set[Partition] = set()
         now_s = self._clock.monotonic_s()
         self._pacing = CommitPacing(self._settings.commit_interval_ms / 1000.0, now_s)
@@ -81,13 +87,14 @@ class Worker:
         WorldError: the topics do not fit each other.
         """
         topics = self._settings.topics
+        self._questions.hold()
         check_topics(self._transport, topics)
         self._models.start()
         self._transport.subscribe(
             [topics.events, topics.examples],
-            assigned=self._assigned,
-            revoked=self._revoked,
-            lost=self._lost,
+            assigned=self._with_folds(self._assigned),
+            revoked=self._with_folds(self._revoked),
+            lost=self._with_folds(self._lost),
         )
 
     def tick(self, timeout_s: float = POLL_MAX_S) -> int:
@@ -96,7 +103,9 @@ class Worker:
             self._share.serve(campaign, record)
         self._share.follow_removals()
         begun_s = self._clock.monotonic_s()
-        batches = self._transport.poll(self._settings.limits.batch_max, self._wait_s(timeout_s))
+        wait_s = self._wait_s(timeout_s)
+        with self._questions.meanwhile():
+            batches = self._transport.poll(self._settings.limits.batch_max, wait_s)
         polled_s = self._clock.monotonic_s()
         self._take_over()
         count = sum(len(records) for records in batches)
@@ -106,6 +115,7 @@ class Worker:
         self._pacing.busy |= count >= self._settings.limits.batch_max
         for records in batches:
             self._take(records)
+            self._questions.answer()
         self._share.step()
         self._take_over()
         self._learn(
@@ -150,7 +160,8 @@ class Worker:
         done = True
         if positions:
             try:
-                self._transport.commit(positions)
+                with self._questions.meanwhile():
+                    self._transport.commit(positions)
             except OwnershipLostError as error:
                 self._refused(error)
                 done = False
@@ -242,7 +253,9 @@ class Worker:
             begun_s = self._clock.monotonic_s()
             for out in outgoing:
                 self._produce(out)
+                self._questions.answer()
             self._telemetry.hops["publish"].observe(self._clock.monotonic_s() - begun_s)
+            self.lately.note(outgoing)
             self._dirty.add(partition)
             self._share.judge(scoring)
 
@@ -261,6 +274,7 @@ class Worker:
         left = rows_max
         for rank, learning in enumerate(behind):  # Shared out: none waits until another is done.
             left -= learning.learn(-(-left // (len(behind) - rank)))
+            self._questions.answer()
             if not learning.changed:  # Rows that were learned before, say: nothing is published.
                 self._dirty.add(learning.partition)
         if behind:
@@ -317,6 +331,15 @@ class Worker:
         self._refused_s = self._clock.monotonic_s()
         self._refused_problem = error.problem
         self._drop(self._share.all_partitions)
+
+    def _with_folds(self, callback: PartitionsChanged) -> PartitionsChanged:
+        """The group calls in the middle of a poll, while which others may look at the folds."""
+
+        def run(partitions: list[Partition]) -> None:
+            with self._questions.held():
+                callback(partitions)
+
+        return run
 
     def _assigned(self, partitions: list[Partition]) -> None:
         self._refused_s = None

@@ -37,7 +37,7 @@ def report_of(learner: CampaignLearner, layout: Layout) -> Report:
     selection = _selection(learner, layout)
     report: Report = {
         **judgement.summary(),
-        "windows": {f"{days}d": _curves(judgement, days) for days in WINDOWS_DAYS},
+        "windows": {f"{days}d": curves_of(judgement, days) for days in WINDOWS_DAYS},
         "drift": _drift(judgement, learner.names),
         "calibrator": _calibrator(judgement),
         "selection": selection,
@@ -46,7 +46,8 @@ def report_of(learner: CampaignLearner, layout: Layout) -> Report:
     return report
 
 
-def _curves(judgement: Judgement, days: int) -> Report:
+def curves_of(judgement: Judgement, days: int) -> Report:
+    """Return what each tenth of the scores has brought, and how often came what was promised."""
     quality = judgement.quality
     curves: Report = {
         "deciles": [

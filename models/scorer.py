@@ -22,6 +22,7 @@ from models.lifted import Lifted
 from models.migration import migrate, shape_of
 from models.names import LongNames
 from models.plan import Plan
+from models.portrait import Portrait, portrait_of
 from models.rows import Rows, RowWriter
 from models.scorer_state import ScorerState, lift, refuse_other_format, restore
 from models.served_again import ServedAgain
@@ -214,6 +215,15 @@ class Scorer:
             profiles=int(registers[SLOT_COUNT]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
+
+    def portrait(
+        self, customer: str, *, catching_up: bool = False, terms_max: int = 0
+    ) -> Portrait | None:
+        """All that is known of a customer, with the scores that would be served now; or None."""
+        return portrait_of(
+            customer, self.plan, self._state, self._intake, self._serving,
+            catching_up=catching_up, terms_max=terms_max,
+        )  # fmt: skip
 
     @property
     def open_by_campaign(self) -> dict[str, int]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import QUANTILES, RANKS, STATUSES, ServedModels
+from models.batch import QUANTILES, RANKS, STATUSES, Scratch, ServedModels
 from models.intake import Intake
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
@@ -34,6 +35,23 @@ COUNT_BY_SUFFIX = " 90d"
 KNOTS = np.array(HINGE_KNOTS)
 IN_LANES = {"bias", "weights", "bend_slope", "bend_offset"}
 KEY_LAST = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+class Term(NamedTuple):
+    """One feature of a linear model: it adds `contribution`, which is weight · (value - mean)."""
+
+    feature: str
+    source: str
+    value: float
+    weight: float
+    contribution: float
+
+
+class Terms(NamedTuple):
+    """The features that add most, the strongest first, and what all others add together."""
+
+    strongest: list[Term]
+    others: float
 
 
 @dataclass
@@ -98,6 +116,39 @@ class Serving:
         for served, nothing in zip(_of_campaign(self.models, index), empty, strict=True):
             served[...] = nothing
         return True
+
+    def terms(self, campaign: str, room: Scratch, most: int) -> Terms:
+        """What features that were just read add for a campaign, with the strongest one by one.
+
+        By source they add up to the contributions of a score; nothing while no model serves.
+        """
+        record = self.records.get(campaign)
+        if record is None or most == 0:
+            return Terms([], 0.0)
+        index = self._plan.campaigns.index(campaign)
+        arrays, places, group = self._plan.arrays, self._places_of(index, record), index // LANES
+        shared, bends = arrays.shared_columns[group], arrays.shared_bends[group]
+        values = np.zeros(len(record.columns))
+        values[places.column_of] = room.x[shared[places.column]]
+        bent = room.x[bends[places.hinge // KNOTS.size]] - KNOTS[places.hinge % KNOTS.size]
+        values[places.hinge_of] = np.maximum(bent, 0.0)
+        active = {
+            int(category_key(category, int(room.a[category]), int(room.b[category])))
+            for category in self._campaigns[index].source_of_category
+            if room.a[category] != 0
+        }
+        values[[place for key, place in places.categories if key in active]] = 1.0
+        parts = np.array(record.weights) * (values - np.array(record.means))
+        parts[places.source < 0] = 0.0  # Of what this fold does not have.
+        order = np.argsort(-np.abs(parts), kind="stable")
+        sources = self._plan.layout.sources
+        strongest = [
+            Term(record.columns[place], sources[places.source[place]], float(values[place]),
+                 record.weights[place], float(parts[place]))
+            for place in order[:most].tolist()
+            if parts[place] != 0.0
+        ]  # fmt: skip
+        return Terms(strongest, float(parts[order[most:]].sum()))
 
     def follow_vocabulary(self) -> None:
         """Give weights to values that this fold has numbered since the records came."""

@@ -11,7 +11,7 @@ import platform
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -183,10 +183,21 @@ class Times(_Section):
         return self.model_refresh
 
 
+def _token(raw: object) -> object:
+    if not isinstance(raw, str) or not (raw.isascii() and raw.isprintable()) or " " in raw:
+        raise PydanticCustomError("token", "a text of ASCII letters, digits and signs")
+    return raw
+
+
 class Http(_Section):
-    """Where metrics and health are served."""
+    """Where metrics, health, the page and scores are served, and to whom.
+
+    Without a `token`, customers are shown only where `listen` is an address of this machine alone.
+    """
 
     listen: Annotated[str, BeforeValidator(_listen)] = "127.0.0.1:8080"
+    token: Annotated[SecretStr, BeforeValidator(_token)] = SecretStr("")
+    page: bool = True
 
     @property
     def host(self) -> str:

@@ -51,6 +51,9 @@ _ALLOWED = {
 }
 
 
+_SECRET_WORDS = ("password", "secret", "token", "sasl.jaas", "key.pem")
+
+
 def read_settings(
     kind: type[AnySettings],
     path: Path | None,
@@ -144,7 +147,10 @@ class _Places:
             hint = nearest(
                 error["input"], allowed.replace("'", "").replace(" or ", ", ").split(", ")
             )
-        return Problem(file, line, key, described(error["input"]), allowed.replace("'", "`"), hint)
+        found = described(error["input"])
+        if any(word in key.lower() for word in _SECRET_WORDS):
+            found = "something else, which is not shown"
+        return Problem(file, line, key, found, allowed.replace("'", "`"), hint)
 
     def _place(self, words: list[str]) -> tuple[str, int | None]:
         """The flag, the variable or the line that the value came from."""

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from consumer.clock import FixedClock
-from consumer.http import Health
+from consumer.health import Health
 from consumer.memory_log import MemoryLog
 from consumer.memory_transport import MemoryTransport
 from consumer.partitioner import partition_of

@@ -21,7 +21,8 @@ from consumer.configuration import read_campaigns, read_settings
 from consumer.demo import Demo, View
 from consumer.demo_screen import Display, display
 from consumer.errors import WorldError
-from consumer.http import Health, HttpServer
+from consumer.health import Health
+from consumer.http import HttpServer
 from consumer.kafka import KafkaTransport, MockCluster
 from consumer.kafka.version import librdkafka_version
 from consumer.logs import configure_logs
@@ -32,9 +33,10 @@ from consumer.topics import topic_specs
 from consumer.transport import TopicIdentity
 from consumer.warm_up import compile_kernels, plan_of
 from consumer.worker import Worker
+from consumer.worker_view import view_of
 from models.compiled import is_cached
 from schemas.campaign_file import CampaignFile, parse_campaigns
-from schemas.settings import Settings, Times
+from schemas.settings import Http, Settings, Times
 
 DAYS_PER_S: Final = 0.75
 SECONDS_UNSEEN: Final = 30.0  # Where nobody sees it, it ends by itself.
@@ -82,15 +84,17 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
             cluster.create_topic(spec.name)
         plan = plan_of(file, settings)
         telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
-        server = _listen(settings.http.listen, telemetry, health)
+        server = _listen(settings.http, telemetry, health)
         stack.callback(server.close)
-        where = "http://{}:{}/metrics".format(*server.address)
+        where = "http://{}:{}".format(*server.address)
         _say_start(where)
         compile_kernels(plan)
         outside = KafkaTransport(settings.kafka, group="demo-shop", instance="shop")
         stack.callback(outside.close)
         transport = OnMockCluster(settings.kafka, group=settings.group, instance="demo")
-        worker = Worker(transport, Surroundings(settings, plan, clock, telemetry, health))
+        around = Surroundings(settings, plan, clock, telemetry, health)
+        worker = Worker(transport, around)
+        server.show(view_of(worker, around))
         end = worker.abandon
         try:
             worker.start()
@@ -100,7 +104,7 @@ def command(options: GlobalOptions, seconds: float | None, seed: int, speed: flo
             gc.collect()
             gc.freeze()
             stop.patient = True
-            with display(console, f"metrics: {where}") as shown:
+            with display(console, f"the page: {where}") as shown:
                 _watch(demo, shown, stop, clock, seconds)
             last = demo.view()
             end = worker.stop
@@ -159,18 +163,19 @@ def _settings(given: Settings, cluster: MockCluster) -> Settings:
     )
 
 
-def _listen(listen: str, telemetry: Telemetry, health: Health) -> HttpServer:
+def _listen(http: Http, telemetry: Telemetry, health: Health) -> HttpServer:
     """The address of the settings, or a free port where somebody else has that one."""
+    token = http.token.get_secret_value()
     try:
-        return HttpServer(listen, telemetry, health)
+        return HttpServer(http.listen, telemetry, health, token=token, page=http.page)
     except WorldError:
-        return HttpServer("127.0.0.1:0", telemetry, health)
+        return HttpServer("127.0.0.1:0", telemetry, health, token=token, page=http.page)
 
 
 def _say_start(where: str) -> None:
     if not is_cached():
         click.echo("Compiling the worker's loops for this machine, once: about a minute …")
-    click.echo(f"Starting a broker inside this process, the worker ({where}) and the shoppers …")
+    click.echo(f"Starting a broker inside this process, the worker and the shoppers: see {where}")
 
 
 def _say_end(view: View, first_s: float | None, where: str) -> None:
@@ -191,6 +196,6 @@ What to try next
     propensity --campaigns CAMPAIGNS.yaml replay EVENTS.ndjson --out answers
   your own Kafka:
     propensity topics create && propensity --campaigns CAMPAIGNS.yaml run
-  what the worker measures, while it runs:
-    curl {where}
+  what the worker shows and measures, while it runs:
+    {where} in a browser, and curl {where}/metrics
 docs/campaigns.md has the grammar of campaign files."""

@@ -10,16 +10,20 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Final
 
 import click
 
 from consumer.cli import EXIT_DONE, GlobalOptions
-from consumer.clock import SystemClock
+from consumer.clock import Clock, SystemClock
 from consumer.configuration import read_campaigns, read_settings
-from consumer.http import Health, HttpServer
+from consumer.health import Health
+from consumer.http import HttpServer
 from consumer.kafka import KafkaTransport
+from consumer.kafka.owners import Owners
 from consumer.kafka.version import librdkafka_version
 from consumer.logs import configure_logs, log
 from consumer.snapshots.snapshots import open_snapshots
@@ -27,6 +31,10 @@ from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.warm_up import compile_kernels, plan_of
 from consumer.worker import Worker
+from consumer.worker_view import view_of
+from schemas.settings import Settings
+
+SWITCH_S: Final = 0.001
 
 
 class StopFlag:
@@ -72,7 +80,13 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
     plan = plan_of(read_campaigns(settings), settings)
     clock = SystemClock()
     telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
-    server = HttpServer(settings.http.listen, telemetry, health)
+    server = HttpServer(
+        settings.http.listen,
+        telemetry,
+        health,
+        token=settings.http.token.get_secret_value(),
+        page=settings.http.page,
+    )
     try:
         health.waits("compiled code")
         compile_kernels(plan)
@@ -87,12 +101,15 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
         )
         around = Surroundings(settings, plan, clock, telemetry, health, snapshots, rebuild)
         worker = Worker(transport, around)
+        server.show(view_of(worker, around, _owners(settings, clock)))
         end = worker.abandon
         try:
             worker.start()
             log().info("started", group=settings.group, instance=settings.instance,
                        campaigns=list(plan.campaigns),
                        http="http://{}:{}".format(*server.address))  # fmt: skip
+            # Whoever has a question gets the interpreter within a millisecond, and not after five.
+            sys.setswitchinterval(SWITCH_S)
             gc.collect()
             gc.freeze()  # What start-up made stays; the collector need not look at it again.
             stop.told = worker.hurry
@@ -106,3 +123,14 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
         server.close()
     log().info("stopped")
     return EXIT_DONE
+
+
+def _owners(settings: Settings, clock: Clock) -> Owners:
+    """Who can say which worker has a partition that is not ours."""
+    return Owners(
+        settings.kafka,
+        group=settings.group,
+        instance=settings.instance,
+        topic=settings.topics.events,
+        clock=clock,
+    )

@@ -34,7 +34,22 @@ def partition_prefix(group: str, topic: str, partition: int) -> str:
     >>> partition_prefix("shop/eu", "..", 3)
     'shop%2Feu/%2E%2E/3/'
     """
-    return f"{_word(group)}/{_word(topic)}/{partition}/"
+    return f"{topic_prefix(group, topic)}{partition}/"
+
+
+def topic_prefix(group: str, topic: str) -> str:
+    """Where the partitions of a topic are."""
+    return f"{_word(group)}/{_word(topic)}/"
+
+
+def partitions_among(names: list[str], prefix: str) -> list[int]:
+    """The partitions that have files below a topic's prefix.
+
+    >>> partitions_among(["a/b/10/00000000000000000007/manifest.json", "a/b/2/x", "a/b/y"], "a/b/")
+    [2, 10]
+    """
+    folders = {name.removeprefix(prefix).partition("/")[0] for name in names}
+    return sorted(int(folder) for folder in folders if folder.isascii() and folder.isdigit())
 
 
 def generation_prefix(group: str, topic: str, partition: int, offset: int) -> str:

@@ -75,11 +75,15 @@ class Shop(NamedTuple):
 
     def offer(self, values: Iterable[bytes]) -> None:
         """Send records of a customer called x, stamped now."""
-        records = list(values)
-        topic, index = self.world.settings.topics.events, partition_of(b"x", self.world.partitions)
+        self.offer_as(b"x", *values)
+
+    def offer_as(self, customer: bytes, *records: bytes) -> None:
+        """Send records of a customer, stamped now."""
+        topic = self.world.settings.topics.events
+        index = partition_of(customer, self.world.partitions)
         stamps = [self.world.clock.now_ms()] * len(records)
-        keys: list[bytes | None] = [b"x"] * len(records)
-        self.world.log.append(Outgoing(topic, index, keys, records, None, stamps))
+        keys: list[bytes | None] = [customer] * len(records)
+        self.world.log.append(Outgoing(topic, index, keys, list(records), None, stamps))
 
     def turn(self) -> None:
         """One turn of the worker, which takes as long as its clock says."""

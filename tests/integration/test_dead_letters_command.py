@@ -17,7 +17,7 @@ import pytest
 
 from consumer.cli import run
 from consumer.clock import SystemClock
-from consumer.http import Health
+from consumer.health import Health
 from consumer.kafka import KafkaTransport
 from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry

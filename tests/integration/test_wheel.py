@@ -6,6 +6,7 @@ Source: pyproject.toml.
 """
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -33,6 +34,20 @@ def test_every_module_is_in_it(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     assert inside == {str(path) for path in modules() if path.parts[0] in SHIPPED}
     assert wheel.name.startswith(f"propensity-{__version__}-py3")
+
+
+def test_the_page_is_in_it(wheel: Path) -> None:
+    """With every file that it asks for, and the licence of the one that is not ours."""
+    inside = zipfile.ZipFile(wheel)
+    folder = ROOT / "consumer/web/static"
+    for path in folder.iterdir():
+        assert inside.read(str(path.relative_to(ROOT))) == path.read_bytes()
+    pages = [
+        path.read_text("utf-8") for path in folder.iterdir() if path.suffix in {".html", ".js"}
+    ]
+    asked = {name for page in pages for name in re.findall(r"[\"']/page/([^\"']+)[\"']", page)}
+    assert asked <= {path.name for path in folder.iterdir()}
+    assert "MIT License" in (folder / "uPlot.LICENSE.txt").read_text("utf-8")
 
 
 def test_it_runs_from_any_folder(wheel: Path, tmp_path: Path) -> None:

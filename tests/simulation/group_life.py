@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from consumer.errors import WorldError
-from consumer.http import Health
+from consumer.health import Health
 from consumer.memory_coordinator import OpenTransaction
 from consumer.memory_log import Membership
 from consumer.memory_transport import MemoryTransport

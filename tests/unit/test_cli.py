@@ -19,7 +19,7 @@ from consumer.errors import WorldError
 IMPORT_MAX_S = 0.5
 HEAVY = {
     *("numba", "river", "pandas", "pyarrow", "confluent_kafka", "numpy", "pydantic", "rich"),
-    *("prometheus_client", "structlog"),
+    *("prometheus_client", "structlog", "starlette", "uvicorn"),
 }
 
 

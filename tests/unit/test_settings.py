@@ -213,3 +213,25 @@ def test_a_missing_file(folder: Path) -> None:
     """A settings file that is not there is one sentence."""
     (sentence,) = mistakes(folder / "nope.yaml")
     assert "no readable file" in sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http: {token: [hush, hush]}", 'http: {token: "hush hush"}',
+     "kafka: {sasl.password: [hush]}", "kafka: {ssl.key.pem: {hush: 1}}"],
+)  # fmt: skip
+def test_a_mistake_does_not_tell_a_secret(tmp_path: Path, text: str) -> None:
+    """Where a password or the token is wrong, its place is named and not what it is."""
+    path = tmp_path / "propensity.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert "hush" not in str(caught.value)
+    assert "propensity.yaml:1" in str(caught.value)
+
+
+def test_a_token_is_not_shown() -> None:
+    """Settings that are printed or dumped hide it."""
+    settings = load_settings(None, {"http": {"token": "hush"}})
+    assert settings.http.token.get_secret_value() == "hush"
+    assert "hush" not in f"{settings!r} {settings} {settings.model_dump()} {settings.http}"
