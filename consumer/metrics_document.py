@@ -7,7 +7,8 @@ Source: consumer/metrics.py.
 
 import sys
 
-from consumer.metrics import LABELS, METRICS, Kind
+from consumer.metric_labels import LABELS
+from consumer.metrics import METRICS, Kind
 
 
 def document() -> str:

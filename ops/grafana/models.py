@@ -120,6 +120,9 @@ def scores() -> Sequence[Panel]:
         graph("Scores by status", "Scores published, by the status they carry.", "cps",
               Ask(rate("propensity_scores_total", "status"), "{{campaign}} {{status}}"),
               stacked=True),
+        graph("Not eligible", "Scores not given, by the clause of `for` that did not hold.", "cps",
+              Ask(rate("propensity_scores_not_eligible_total", "clause"),
+                  "{{campaign}} {{clause}}"), stacked=True),
         graph("Probabilities", "Median and 90 % of what is published.", "percentunit",
               *[Ask(f"histogram_quantile({share}, {buckets})", f"{{{{campaign}}}} {share:.0%}")
                 for share in (0.5, 0.9)]),
@@ -167,7 +170,7 @@ def change() -> Sequence[Panel]:
         graph("Drift alarms", "Changes that were found.", "short",
               Ask(f"max by (campaign, learner, kind) ({alarms})", "{{campaign}} {{kind}}")),
         graph("Silence",
-              "Chance, as a power of ten, that no conversion came since the last one; below -4 "
+              "Chance, as a power of ten, that no goal event came since the last one; below -4 "
               "learning pauses.", "none",
               Ask(shown("propensity_silence_log10"), "{{campaign}} {{learner}}"),
               limits=(Step(None, RED), Step(-4, GREEN)), least=None),
