@@ -33,6 +33,7 @@ from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
+from models.kernel_triggers import decide, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
@@ -44,6 +45,7 @@ from models.state import (
     Profiles,
     Queues,
 )
+from models.trigger_states import Triggers
 
 
 @compiled
@@ -59,6 +61,7 @@ def score_event(
     row: int,
     catching_up: bool,
     room: Scratch,
+    triggers: Triggers,
     out: ScoreColumns,
 ) -> bool:
     """Score an event for the campaigns that ask for it and open their examples."""
@@ -77,6 +80,7 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
+        decide(triggers, profiles, plan, campaign, slot, events, row, out, m)
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -113,6 +117,7 @@ def fold_events(
     first: int,
     catching_up: bool,
     room: Scratch,
+    triggers: Triggers,
     out: ScoreColumns,
 ) -> int:
     """Fold the events from `first` on into the state, one after the other.
@@ -129,6 +134,7 @@ def fold_events(
             if registers[CLOSED_COUNT] > 0 and registers[SLOT_COUNT] >= plan.profiles_max:
                 return row
             slot = admit(profiles, queues, registers, plan, one, two)
+            leave_no_state(triggers, slot)
             keep_name(profiles.name, slot, texts.text, texts.customer[row])
             out.admitted[row] = 1
         events.slot[row] = slot
@@ -146,6 +152,7 @@ def fold_events(
         answer_examples(
             profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
         )
+        note_goals(triggers, profiles, plan, slot, events, row, late)
         close_decided(profiles, examples, queues, registers, plan, offset, closed)
         list_newest(profiles, registers, slot)
         apply_event(
@@ -157,7 +164,7 @@ def fold_events(
             continue
         scored = score_event(
             profiles, examples, queues, registers, plan, models, events, texts, row, catching_up,
-            room, out,
+            room, triggers, out,
         )  # fmt: skip
         out.outcome[row] = TAKEN if scored else NOT_SCORED
     return int(count)

@@ -47,6 +47,14 @@ from models.state import (
     reserve_seen,
     reserve_slots,
 )
+from models.trigger_states import (
+    NOTHING_SAID,
+    Fired,
+    Triggers,
+    new_fired,
+    new_states,
+    policies_of,
+)
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
@@ -60,6 +68,7 @@ class Folded(NamedTuple):
     scores: ScoreColumns
     score_count: int
     rows: Rows
+    fired: Fired
 
     @property
     def scored(self) -> NDArray[np.intp]:
@@ -108,6 +117,8 @@ class Scorer:
         self._examples = new_examples(plan)
         self._queues = new_queues(plan)
         self._registers = new_registers()
+        self._policies = policies_of(plan)
+        self._triggers = new_states(plan, self._policies)
         self._scratch = scratch(plan)
         self._customers = LongNames()
         self._event_ids = LongNames()
@@ -134,6 +145,8 @@ class Scorer:
             return None
         if name == "profiles":
             return self._profiles.room(shape[0], kind)
+        if name == "triggers":
+            return self._triggers.room(shape[0], kind)
         return self._examples.room(shape[0], kind) if name == "examples" else None
 
     def restore(self, lifted: Lifted) -> dict[str, int]:
@@ -180,7 +193,8 @@ class Scorer:
     @property
     def state_bytes(self) -> int:
         """About what the state takes."""
-        return self._profiles.size_bytes + self._examples.size_bytes
+        stores = self._profiles, self._examples, self._triggers
+        return sum(store.size_bytes for store in stores)
 
     @property
     def _state(self) -> ScorerState:
@@ -191,6 +205,7 @@ class Scorer:
             self._registers,
             self._customers,
             self._event_ids,
+            self._triggers if len(self._policies.campaign) else None,
         )
 
     @property
@@ -237,14 +252,16 @@ class Scorer:
         values: Sequence[bytes | None],
         *,
         catching_up: bool = False,
+        served: ServedAgain | None = None,
     ) -> Folded:
         """Fold records of the partition, in log order.
 
         `stamps_ms` are the log's own timestamps, -1 where there are none. Scores of records
-        that are read again or as history say `catching_up`.
+        that are read again or as history say `catching_up`; triggers are decided again by
+        what was `served` of them.
         """
         batch = self.read(offsets, stamps_ms, keys, values)
-        return self.fold_batch(batch, catching_up=catching_up)
+        return self.fold_batch(batch, catching_up=catching_up, served=served)
 
     def read(
         self,
@@ -256,7 +273,9 @@ class Scorer:
         """Turn records into columns; the first half of `fold`."""
         return self._intake.read(offsets, stamps_ms, keys, values)
 
-    def fold_batch(self, batch: Batch, *, catching_up: bool = False) -> Folded:
+    def fold_batch(
+        self, batch: Batch, *, catching_up: bool = False, served: ServedAgain | None = None
+    ) -> Folded:
         """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
         count = len(batch.rows)
@@ -265,6 +284,8 @@ class Scorer:
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
+        if len(self._policies.campaign):
+            self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
@@ -272,11 +293,13 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows = Rows()
-        stop = self._run(batch, 0, out, catching_up, rows)  # Even of nothing: that compiles it.
+        rows, fired = Rows(), new_fired(count, len(out.event), self._policies)
+        before = NOTHING_SAID if served is None else served.said_before
+        triggers = Triggers(self._policies, self._triggers.view, before, served is not None, fired)
+        stop = self._run(batch, 0, out, catching_up, rows, triggers)  # Of nothing: that compiles.
         while stop < count:
-            stop = self._run(batch, stop, out, catching_up, rows)
-        return Folded(batch, out, int(self._registers[SCORES]), rows)
+            stop = self._run(batch, stop, out, catching_up, rows, triggers)
+        return Folded(batch, out, int(self._registers[SCORES]), rows, fired)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -295,7 +318,13 @@ class Scorer:
         self._registers[HEAP_COUNT] = len(order)
 
     def _run(
-        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool, rows: Rows
+        self,
+        batch: Batch,
+        first: int,
+        out: ScoreColumns,
+        catching_up: bool,
+        rows: Rows,
+        triggers: Triggers,
     ) -> int:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
@@ -311,6 +340,7 @@ class Scorer:
             first,
             catching_up,
             self._scratch,
+            triggers,
             out,
         )
         texts, admitted = batch.texts, first + np.flatnonzero(out.admitted[first:stop])

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from schemas.clauses import Clause, Goal
 from schemas.input_mapping import InputMapping
 from schemas.times import DAY_MS, HOUR_MS
+from schemas.trigger_policy import TriggerPolicy
 
 DEFAULT_RATE = 0.02
 DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
@@ -96,6 +97,7 @@ class Campaign:
     learner: LearnerName = "hedged_logistic"
     challengers: tuple[Challenger, ...] = ()
     promote: bool = True
+    trigger: TriggerPolicy | None = None
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -185,6 +187,8 @@ class CampaignFile:
         for campaign in file["campaigns"].values():
             if not campaign["challengers"]:
                 del campaign["challengers"], campaign["promote"]
+            if campaign["trigger"] is None:
+                del campaign["trigger"]
         return digest(file)
 
     @property

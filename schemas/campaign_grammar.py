@@ -20,6 +20,8 @@ Section = Literal[
     "condition",
     "count_by",
     "challenger",
+    "trigger",
+    "level",
 ]
 
 KEYS: dict[Section, tuple[str, ...]] = {
@@ -38,6 +40,7 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "learner",
         "challengers",
         "promote",
+        "trigger",
     ),
     "goal": ("event", "where", "any_of", "match", "after", "not_same", "lost", "until"),
     "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
@@ -45,15 +48,18 @@ KEYS: dict[Section, tuple[str, ...]] = {
     "condition": ("gte", "gt", "lte", "lt"),
     "count_by": ("event", "by"),
     "challenger": ("onnx", "sha256"),
+    "trigger": ("when", "clear", "cooldown", "hold_out", "expires_after"),
+    "level": ("percentile", "probability", "expected_value"),
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
     "file": ("time_zone",),
     "input": ("format",),
     "events": ("money", "contacts", "ignore"),
-    "campaign": ("for", "score_every", "trigger"),
+    "campaign": ("for", "score_every"),
     "goal": ("none_of",),
     "features": ("vectors",),
+    "trigger": ("wait", "unless"),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
 
@@ -76,4 +82,5 @@ TYPE_CHARACTERS_MAX = 64
 PROPERTY_CHARACTERS_MAX = 128
 HORIZON_MAX_MS = 731 * 86_400_000
 RATE_MIN = 1e-6
+VALUE_LEVEL_MAX = 1e12
 RATE_MAX = 0.999

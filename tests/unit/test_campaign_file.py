@@ -16,6 +16,7 @@ from schemas.clauses import Clause, Condition, Goal
 from schemas.errors import CampaignFileError, Problem
 from schemas.event import InputMapping
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.trigger_policy import TriggerPolicy
 
 FULL = """\
 version: 1
@@ -52,6 +53,12 @@ campaigns:
       - onnx: bought.onnx
         sha256: 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A
     promote: false
+    trigger:
+      when: {percentile: 95}
+      clear: {percentile: 85}
+      cooldown: 7d
+      hold_out: 10%
+      expires_after: 1h
 """
 
 SHORT = """\
@@ -132,6 +139,14 @@ def test_everything_there_is() -> None:
             Challenger("onnx", "bought.onnx", "5a" * 32),
         ),
         promote=False,
+        trigger=TriggerPolicy(
+            measure="percentile",
+            when=95.0,
+            clear=85.0,
+            expires_after_ms=HOUR_MS,
+            cooldown_ms=7 * DAY_MS,
+            hold_out=0.1,
+        ),
     )
     assert file.event_types == (
         *("cart_add", "coupon_refused", "email_sent", "page_view", "purchase", "video_play"),
@@ -195,6 +210,7 @@ def test_words_of_later_releases(section: grammar.Section) -> None:
         "campaign": with_keys("{word}: x"),
         "goal": SHORT.replace("{event: purchase}", "{event: purchase, {word}: x}"),
         "features": with_keys("features: {{word}: x}"),
+        "trigger": with_keys("trigger: {when: {percentile: 95}, {word}: x}"),
     }
     for word in grammar.NOT_YET[section]:
         problem = only(places[section].replace("{word}", word))
