@@ -19,29 +19,6 @@ PROBABILITY_BOUNDS: Final = (
 )
 BATCH_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
 
-LABELS: Final[Mapping[str, str]] = {
-    "campaign": "A campaign's name in the campaign file.",
-    "expert": "An expert of a mixture: `slow`, `fast` or `quick`.",
-    "features": "Digest of a model's columns.",
-    "field": "What the sender got wrong: an envelope field, or `record`.",
-    "kind": "What is watched: `residuals` (actual less predicted), `scores` or `inputs`.",
-    "hop": "`poll`, `decode`, `score`, `encode`, `publish`, `commit` or `learn`.",
-    "learner": "A learner's name: `champion`, or that of a challenger in the campaign file.",
-    "librdkafka": "Version of the Kafka client's library.",
-    "limit": "The setting that was reached, as it is called under `limits`.",
-    "lineage": "Identity of one definition of goal and features.",
-    "outcome": "What became of it; the meaning of the metric lists them.",
-    "partition": "The partition's number.",
-    "property": "A property's name as sent; names beyond the first hundred count as `other`.",
-    "python": "Version of the interpreter.",
-    "reason": "Why; the meaning of the metric lists them.",
-    "stage": "What refused the record: `decode`, `key` or `time`.",
-    "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
-    "topic": "A topic's name.",
-    "version": "The program's version.",
-    "window": "Span of event time that the figure covers: `1d`, `7d` or `28d`.",
-}
-
 _COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 _QUALITY = ("campaign", "learner", "window")
 
@@ -61,6 +38,14 @@ EVENTS_LATE = Metric(
 EVENTS_NOT_SCORED = Metric(
     "propensity_events_not_scored_total", _COUNTER, "events", ("partition",),
     "Events, among those taken, that no campaign wants a score for.",
+)  # fmt: skip
+EVENTS_NOT_ELIGIBLE = Metric(
+    "propensity_events_not_eligible_total", _COUNTER, "events", ("partition",),
+    "Events, among those taken, whose customer no campaign that wants a score is `for`.",
+)  # fmt: skip
+NOT_ELIGIBLE = Metric(
+    "propensity_scores_not_eligible_total", _COUNTER, "scores", ("campaign", "clause"),
+    "Scores not given, by the first clause of `for` that did not hold for the customer.",
 )  # fmt: skip
 EVENTS_WAITING = Metric(
     "propensity_events_waiting", _GAUGE, "events", ("partition",),
@@ -97,7 +82,7 @@ EXAMPLES_OPENED = Metric(
 )  # fmt: skip
 EXAMPLES_CLOSED = Metric(
     "propensity_examples_closed_total", _COUNTER, "examples", ("campaign", "outcome"),
-    "Examples whose outcome is known: `converted` or `not_converted`.",
+    "Examples whose outcome is known: `converted` (a label above 0) or `not_converted`.",
 )  # fmt: skip
 EXAMPLES_LEARNED = Metric(
     "propensity_examples_learned_total", _COUNTER, "examples", ("campaign", "learner"),
@@ -105,7 +90,7 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Rows not learned: `repeated`, `superseded` lineage, or `silent` (nobody converts any more).",
+    "Rows not learned: `repeated`, `superseded` lineage, or `silent` (no goal events any more).",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -270,7 +255,7 @@ STABILITY = Metric(
 )  # fmt: skip
 SILENCE = Metric(
     "propensity_silence_log10", _GAUGE, "powers of ten", ("campaign", "learner"),
-    "Chance, as predicted, that no conversion came since the last one; below -4 learning pauses.",
+    "Chance, as predicted, that no goal event came since the last one; below -4 learning pauses.",
 )  # fmt: skip
 CALIBRATOR_GAIN = Metric(
     "propensity_calibrator_gain_ratio", _GAUGE, "ratio", ("campaign", "learner"),
@@ -283,8 +268,8 @@ TRIGGERS = Metric(
 )  # fmt: skip
 TRIGGERS_WITHHELD = Metric(
     "propensity_triggers_withheld_total", _COUNTER, "times", ("campaign", "reason"),
-    "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, or "
-    "the customer in `cooldown`; or for a `late` event, which is not scored.",
+    "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, "
+    "the customer in `cooldown`, or a clause of `unless` held; or for a `late` event, not scored.",
 )  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
@@ -358,9 +343,10 @@ QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
 
 METRICS: Final[tuple[Metric, ...]] = (
-    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_WAITING),
+    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_NOT_ELIGIBLE, EVENTS_WAITING),
     *(DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
-    *(SCORED_EVENTS, SCORES, SCORE_PROBABILITY, SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
+    *(SCORED_EVENTS, SCORES, NOT_ELIGIBLE, SCORE_PROBABILITY),
+    *(SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
     *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS),
     *(PARTITION_PAUSED, PARTITION_STALLED, REBALANCES),
     *(SNAPSHOT_TIME, SNAPSHOT_BYTES, SNAPSHOT_DURATION, SNAPSHOT_PAUSE, SNAPSHOTS_FAILED),

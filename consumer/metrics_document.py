@@ -8,7 +8,8 @@ Source: consumer/metrics.py.
 import sys
 
 from consumer.metric import Kind
-from consumer.metrics import LABELS, METRICS
+from consumer.metric_labels import LABELS
+from consumer.metrics import METRICS
 
 
 def document() -> str:

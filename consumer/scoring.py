@@ -27,7 +27,7 @@ from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from consumer.trigger_output import TriggerEncoder, TriggerMeters
-from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
+from models.batch import DUPLICATE, LATE, NOT_ELIGIBLE, NOT_SCORED, OUTCOMES, STATUSES, TAKEN
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
@@ -70,6 +70,7 @@ class ScoringPartition:
         self._telemetry = telemetry
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
+        self._clauses = [clause.name for clause in plan.clauses]
         self._probabilities = [
             None if campaign.predict == "value" else meters.probabilities
             for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)
@@ -268,16 +269,20 @@ class ScoringPartition:
             self._telemetry.score_latency((self._clock.now_ms() - stamps) / 1000.0)
 
     def _count(self, folded: Folded) -> None:
-        outcomes = np.bincount(folded.scores.outcome, minlength=4)
+        outcomes = np.bincount(folded.scores.outcome, minlength=OUTCOMES)
         meters = self._meters
-        meters.taken.add(int(outcomes[TAKEN] + outcomes[LATE] + outcomes[NOT_SCORED]))
+        meters.taken.add(int(outcomes.sum() - outcomes[DUPLICATE]))
         meters.duplicates.add(int(outcomes[DUPLICATE]))
         meters.dead_letters.add(len(folded.batch.refused))
         meters.late.add(int(outcomes[LATE]))
         meters.not_scored.add(int(outcomes[NOT_SCORED]))
+        meters.not_eligible.add(int(outcomes[NOT_ELIGIBLE]))
         meters.scored.add(int(outcomes[TAKEN]))
         self._count_refused(folded.batch.refused)
         _count_scores(folded, self._campaigns)
+        for index, clause in np.argwhere(folded.scores.ineligible).tolist():
+            amount = int(folded.scores.ineligible[index, clause])
+            self._campaigns[index].not_eligible(self._clauses[clause], amount)
         for index, converted in zip(folded.rows.campaigns, folded.rows.converted, strict=True):
             campaign = self._campaigns[index]
             (campaign.converted if converted else campaign.not_converted).add()

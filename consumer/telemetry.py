@@ -248,6 +248,7 @@ class PartitionMeters:
         self.dead_letters = counter(metrics.EVENTS, partition, "dead_letter")
         self.late = counter(metrics.EVENTS_LATE, partition)
         self.not_scored = counter(metrics.EVENTS_NOT_SCORED, partition)
+        self.not_eligible = counter(metrics.EVENTS_NOT_ELIGIBLE, partition)
         self.scored = counter(metrics.SCORED_EVENTS, partition)
         self.examples_open = gauge(metrics.EXAMPLES_OPEN, partition)
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
@@ -288,6 +289,10 @@ class CampaignMeters:
     def dropped(self, reason: str, amount: int = 1) -> None:
         """Count rows not learned, for a reason of `DROPPED`."""
         self._dropped[reason].add(amount)
+
+    def not_eligible(self, clause: str, amount: int) -> None:
+        """Count scores that were not given, as a clause of `for` did not hold."""
+        self._telemetry.counter(metrics.NOT_ELIGIBLE, self._campaign, clause).add(amount)
 
     def status(self, status: str) -> None:
         """Say the status of the model that serves."""

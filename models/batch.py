@@ -35,7 +35,8 @@ STATUSES: tuple[ScoreStatus, ...] = (
     "catching_up",
 )
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
-TAKEN, DUPLICATE, LATE, NOT_SCORED = 0, 1, 2, 3
+TAKEN, DUPLICATE, LATE, NOT_SCORED, NOT_ELIGIBLE = 0, 1, 2, 3, 4
+OUTCOMES = 5
 NO_PERCENTILE = -1.0
 DEADLINE_ABSENT_MS = 1 << 62
 
@@ -57,6 +58,8 @@ class EventColumns(NamedTuple):
     keys: U8  # [n, keys] 0 is absent
     deadlines: I8  # [n, deadlines]
     by_place: I4  # [n, count_by groups] -1 is none
+    question: I1  # 1 is no fact: it is scored if asked for, and changes no profile
+    code_clauses: U8  # [codes] the clauses on last known values that a value meets
 
 
 class Texts(NamedTuple):
@@ -117,6 +120,7 @@ class ScoreColumns(NamedTuple):
     experts: F8  # [m, experts] what each said, where an example was opened; else nan
     outcome: I1  # [n] what became of each event
     admitted: I1  # [n] 1 where it brought a customer who had no profile
+    ineligible: I8  # [campaign, clause] scores not given, by the first clause that did not hold
 
 
 class Scratch(NamedTuple):
@@ -133,7 +137,7 @@ class Scratch(NamedTuple):
     b: I4
 
 
-def score_columns(events: int, campaigns: int, experts: int) -> ScoreColumns:
+def score_columns(events: int, campaigns: int, experts: int, clauses: int = 0) -> ScoreColumns:
     """Room for the scores of a batch."""
     m = events * campaigns
     return ScoreColumns(
@@ -152,6 +156,7 @@ def score_columns(events: int, campaigns: int, experts: int) -> ScoreColumns:
         experts=np.full((m, experts), np.nan),
         outcome=np.empty(events, np.int8),
         admitted=np.zeros(events, np.int8),
+        ineligible=np.zeros((campaigns, clauses), np.int64),
     )
 
 

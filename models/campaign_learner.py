@@ -56,7 +56,9 @@ class CampaignLearner:
         self.closed_by: dict[int, tuple[int, int]] = {}
         self.customers = DistinctCounts()
         self.recent = RecentPredictions()
-        self.judgement = Judgement(self.campaign.predict, self.campaign.horizon_ms)
+        self.judgement = Judgement(
+            self.campaign.predict, self.campaign.horizon_ms, absence=self.campaign.goal.absence
+        )
         self.quality = self.judgement.quality
         kind = self.campaign.kind_of(name)
         self.is_linear = REGISTRY[kind].is_linear

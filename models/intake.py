@@ -8,7 +8,7 @@ Source: docs/campaigns.md says which fields an event has and what is ignored in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
+from models.clause_codes import ClauseCodes
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import I8, EventRule, Plan
@@ -30,6 +31,7 @@ from schemas.event import (
     clean_value,
     occurred_at_ms,
 )
+from schemas.event_values import text_of_value
 from schemas.input_mapping import InputMapping
 from schemas.times import parse_time
 
@@ -60,10 +62,14 @@ class Batch(NamedTuple):
 
 
 class Vocabulary:
-    """Texts seen as values of categories, numbered from 1; bounded, and part of the state."""
+    """Texts seen as values of categories, numbered from 1; bounded, and part of the state.
 
-    def __init__(self, size_max: int) -> None:
+    `named` are those that the campaign file names: they have a number of their own at any time.
+    """
+
+    def __init__(self, size_max: int, named: Collection[str] = ()) -> None:
         self.size_max = size_max
+        self._named = named
         self.codes: dict[str, int] = {}
         self.texts: list[str] = [""]
         self.refused = 0
@@ -73,7 +79,7 @@ class Vocabulary:
         code = self.codes.get(text)
         if code is not None:
             return code
-        if len(self.texts) > self.size_max:
+        if len(self.texts) > self.size_max and text not in self._named:
             self.refused += 1
             text = REST
             code = self.codes.get(text)
@@ -116,7 +122,8 @@ class Intake:
         self, plan: Plan, *, record_bytes_max: int = 65_536, keys_strict: bool = True
     ) -> None:
         self.plan = plan
-        self.vocabulary = Vocabulary(plan.limits.category_values_max)
+        self._clause_codes = ClauseCodes(plan.clauses)
+        self.vocabulary = Vocabulary(plan.limits.category_values_max, self._clause_codes.named)
         self.count_by = [CountByValues() for _ in plan.layout.count_by]
         self.ignored: Counter[tuple[str, str]] = Counter()
         self._door = Door(
@@ -131,6 +138,7 @@ class Intake:
         self._kind_of = {name: kind for kind, name in enumerate(plan.rules)}
         self._kinds = kinds_of(list(plan.rules))
         self._masks = np.array([rule.mask for rule in self._rules], np.uint64)
+        self._questions = np.array([rule.is_question for rule in self._rules], np.int8)
         wanted = bool(
             plan.properties or plan.remembered or plan.keys or plan.deadlines or plan.numbers
         )
@@ -220,6 +228,8 @@ class Intake:
             keys=np.zeros((n, len(plan.keys)), np.uint64),
             deadlines=np.full((n, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
             by_place=np.full((n, len(plan.layout.count_by)), -1, np.int32),
+            question=self._questions[kinds],
+            code_clauses=np.zeros(0, np.uint64),
         )
         for place, name in enumerate(plan.numbers):
             if name == "value":
@@ -231,6 +241,7 @@ class Intake:
                 text = wire.text[start:stop].tobytes()
                 properties = msgspec.json.decode(text) if text else {}
             self._look(row, self._rules[kinds[row]], properties, columns)
+        columns = columns._replace(code_clauses=self._clause_codes.follow(self.vocabulary.texts))
         texts = Texts(wire.text, wire.customer, wire.event)
         return Batch(columns, texts, rows, refused, keys)
 
@@ -279,7 +290,7 @@ class Intake:
         value, ignored = clean_property(raw)
         if ignored is not None:
             self.ignored[name, ignored] += 1
-        return None if value is None else _text(value)
+        return None if value is None else text_of_value(value)
 
     def _code(self, name: str, raw: object) -> int:
         text = self._clean(name, raw)
@@ -298,12 +309,3 @@ class Intake:
         except ValueError:
             self.ignored[name, "property_not_a_time"] += 1
             return DEADLINE_ABSENT_MS
-
-
-def _text(value: str | float | bool) -> str:
-    """A property's value as the text that names it: 3.0 and 3 are one value."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.15g}"

@@ -73,6 +73,8 @@ class Judgement:
     ----------
     predict: `conversion` or `value`.
     horizon_ms: rows of one customer within it count once where their answers are one.
+    absence: whether 1 says that nothing came. Answers are what comes: when they fall silent,
+        everybody looks lapsed.
 
     Examples
     --------
@@ -85,10 +87,11 @@ class Judgement:
     (True, -4.58)
     """
 
-    def __init__(self, predict: str, horizon_ms: int) -> None:
+    def __init__(self, predict: str, horizon_ms: int, *, absence: bool = False) -> None:
         self.quality = make_quality(predict)
         self._by_value = predict == "value"
         self._horizon_ms = horizon_ms
+        self._absence = absence
         self._grows = np.zeros(COLUMNS_MAX + 1, np.uint8)
         self._begin()
 
@@ -98,7 +101,8 @@ class Judgement:
 
     def _begin(self) -> None:
         self._calibrator = PlattCalibrator(offset=0.0)
-        self._watch = kernels.new_watch(kernels.Calibrator(*self._calibrator.arrays), self._grows)
+        calibrator = kernels.Calibrator(*self._calibrator.arrays)
+        self._watch = kernels.new_watch(calibrator, self._grows, absence=self._absence)
 
     @property
     def judging(self) -> Judging:
@@ -113,7 +117,7 @@ class Judgement:
         numbers = self._watch.numbers
         alone = False
         if row.served is None:
-            kernels.watch_unjudged(numbers, row.label, self._by_value)
+            kernels.watch_unjudged(self._watch, row.label, self._by_value)
         elif self.quality.add(row.closed_at_ms, row.label, row.served, row.weight, row.delay_ms):
             weight = min(row.weight, WEIGHT_MAX)
             sums = self.quality.buckets.calibration[row.closed_at_ms // DAY_MS % DAYS]
@@ -128,12 +132,12 @@ class Judgement:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no conversion has come for so long that the predictions leave it no chance."""
+        """Whether no answer has come for so long that the predictions leave it no chance."""
         return bool(kernels.is_silent(self._watch.numbers))
 
     @property
     def silence_log10(self) -> float:
-        """The logarithm of P(no conversion since the last one), as the predictions say."""
+        """The logarithm of P(no answer since the last one), as the predictions say."""
         return float(self._watch.numbers[kernels.LOG_SILENCE]) / math.log(10.0)
 
     @property

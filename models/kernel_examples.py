@@ -129,7 +129,7 @@ def take_hit(examples: Examples, plan: PlanArrays, place: int, campaign: int, va
     if plan.predicts_value[campaign] == 1:
         examples.answer[place] += 0.0 if np.isnan(value) else value
         return
-    examples.answer[place] = 1.0
+    examples.answer[place] = 1.0 - plan.first_answer[campaign]
     if plan.lost_mask[campaign] != 0:
         examples.decided[place] = 1
 
@@ -346,7 +346,7 @@ def open_example(
     examples.due_ms[place] = deadline + plan.lateness_ms
     examples.sequence[place] = registers[NEXT_SEQUENCE]
     examples.offset[place] = offset
-    examples.answer[place] = 0.0
+    examples.answer[place] = plan.first_answer[campaign]
     examples.decided[place] = 0
     for key in range(keys.shape[0]):
         examples.keys[place, key] = keys[key]

@@ -7,9 +7,12 @@ Source: ARCHITECTURE.md, the rules of time.
 
 from __future__ import annotations
 
+import numpy as np
+
 from models.batch import (
     DUPLICATE,
     LATE,
+    NOT_ELIGIBLE,
     NOT_SCORED,
     TAKEN,
     EventColumns,
@@ -19,6 +22,7 @@ from models.batch import (
     Texts,
 )
 from models.compiled import compiled
+from models.kernel_clauses import clauses_held, lowest_bit, note_clauses
 from models.kernel_examples import (
     answer_examples,
     choose_place,
@@ -63,13 +67,23 @@ def score_event(
     room: Scratch,
     triggers: Triggers,
     out: ScoreColumns,
-) -> bool:
-    """Score an event for the campaigns that ask for it and open their examples."""
+) -> int:
+    """Score an event for the campaigns that ask for it and open their examples.
+
+    Those for which its customer is not eligible neither score nor learn. Gives what became of it.
+    """
     mask, slot, at_ms = events.mask[row], events.slot[row], events.at_ms[row]
-    read, summed = False, -1
+    read, summed, outcome, held = False, -1, NOT_SCORED, np.uint64(0)
     for campaign in range(plan.score_mask.shape[0]):
         learns = (plan.learn_mask[campaign] & mask) != 0
         if not learns and (plan.score_mask[campaign] & mask) == 0:
+            continue
+        if outcome == NOT_SCORED:
+            outcome = NOT_ELIGIBLE
+            held = clauses_held(profiles, plan, events.code_clauses, slot, at_ms)
+        missing = plan.for_mask[campaign] & ~held
+        if missing != 0:
+            out.ineligible[campaign, lowest_bit(missing)] += 1
             continue
         if not read:
             read_features(profiles, plan, slot, at_ms, events.numbers[row], room)
@@ -80,7 +94,7 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
-        decide(triggers, profiles, plan, campaign, slot, events, row, out, m)
+        decide(triggers, profiles, plan, campaign, slot, events, row, held, out, m)
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -101,7 +115,28 @@ def score_event(
                 events.offset[row], keys, events.deadlines[row],
             )  # fmt: skip
             keep_name(examples.event_id, place, texts.text, texts.event[row])
-    return read
+    return TAKEN if read else outcome
+
+
+@compiled
+def keep_listed(profiles: Profiles, registers: I8, slot: int) -> None:
+    """See that a profile made for what is no fact can make room, before all others."""
+    if profiles.newer[slot] == UNLISTED and profiles.waiting[slot] == 0:
+        list_oldest(profiles, registers, slot)
+
+
+@compiled
+def take_fact(
+    profiles: Profiles, registers: I8, plan: PlanArrays, events: EventColumns, row: int, slot: int
+) -> None:
+    """Let an event change what is known of its customer."""
+    mask, at_ms = events.mask[row], events.at_ms[row]
+    list_newest(profiles, registers, slot)
+    apply_event(
+        profiles, plan, slot, mask, at_ms, events.value[row],
+        events.by_place[row], events.remembered[row],
+    )  # fmt: skip
+    note_clauses(profiles, plan, slot, mask, at_ms)
 
 
 @compiled
@@ -145,28 +180,27 @@ def fold_events(
         closed = close_due(profiles, examples, queues, registers, plan, offset)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
-            if profiles.newer[slot] == UNLISTED and profiles.waiting[slot] == 0:
-                list_oldest(profiles, registers, slot)  # A new profile, of a repeat only.
+            keep_listed(profiles, registers, slot)
             out.outcome[row] = DUPLICATE
             continue
-        answer_examples(
-            profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
-        )
-        note_goals(triggers, profiles, plan, slot, events, row, late)
+        is_fact = events.question[row] == 0
+        if is_fact:
+            answer_examples(
+                profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
+            )
+            note_goals(triggers, profiles, plan, slot, events, row, late)
         close_decided(profiles, examples, queues, registers, plan, offset, closed)
-        list_newest(profiles, registers, slot)
-        apply_event(
-            profiles, plan, slot, mask, at_ms, events.value[row],
-            events.by_place[row], events.remembered[row],
-        )  # fmt: skip
+        if is_fact:
+            take_fact(profiles, registers, plan, events, row, slot)
+        else:
+            keep_listed(profiles, registers, slot)
         if late:
             out.outcome[row] = LATE
             continue
-        scored = score_event(
+        out.outcome[row] = score_event(
             profiles, examples, queues, registers, plan, models, events, texts, row, catching_up,
             room, triggers, out,
         )  # fmt: skip
-        out.outcome[row] = TAKEN if scored else NOT_SCORED
     return int(count)
 
 

@@ -209,7 +209,7 @@ def learn_rows(
         if is_judged(rows, row):
             alone = _judge(rows, row, judging, by_value)
         else:
-            watch_unjudged(numbers, label, by_value)
+            watch_unjudged(judging.watch, label, by_value)
         if is_silent(numbers):
             numbers[ROWS_SILENT] += 1.0
         else:

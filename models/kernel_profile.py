@@ -43,6 +43,7 @@ def reset_profile(profiles: Profiles, slot: int) -> None:
     profiles.answers_at[slot] = NEVER_MS
     profiles.remembered[slot] = 0
     profiles.remembered_at[slot] = NEVER_MS
+    profiles.happened_at[slot] = NEVER_MS
     profiles.first_example[slot] = -1
     profiles.waiting[slot] = 0
     profiles.newer[slot] = -2
@@ -110,9 +111,10 @@ def apply_event(
 ) -> None:
     """Let an event change its customer's profile."""
     amount = 0.0 if math.isnan(value) else value
+    counted = mask & plan.counted_mask
     for stream in range(plan.stream_mask.shape[0]):
         wanted = plan.stream_mask[stream]
-        if (wanted & mask) != 0 or (wanted == 0 and mask == 0):
+        if (wanted & counted) != 0 or (wanted == 0 and counted == 0):
             count_in_stream(profiles, plan, slot, stream, at_ms, amount)
     if profiles.first_at[slot] == NEVER_MS or at_ms < profiles.first_at[slot]:
         profiles.first_at[slot] = at_ms
@@ -208,6 +210,19 @@ def put_flag(room: Scratch, column: int, up: bool) -> None:
 
 
 @compiled
+def local_time(plan: PlanArrays, at_ms: int) -> int:
+    """A moment as the clocks of the plan's time zone show it, in milliseconds of their epoch."""
+    low, high = 0, plan.zone_from_ms.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if plan.zone_from_ms[middle] <= at_ms:
+            low = middle + 1
+        else:
+            high = middle
+    return int(at_ms + plan.zone_ahead_ms[low - 1] if low > 0 else at_ms)
+
+
+@compiled
 def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
     """Set the hour of the day and the day of the week as points on a circle."""
     sine, cosine = sine_and_cosine(float(at_ms % 86_400_000) / DAY_MS)
@@ -248,7 +263,9 @@ def read_features(
     x = room.x
     read_streams(profiles, plan, slot, at_ms, room)
     read_counters(profiles, plan, slot, at_ms, room)
-    x[plan.context_start] = float(max(0, at_ms - profiles.first_at[slot])) / DAY_MS
+    first_ms = profiles.first_at[slot]  # Of somebody about whom there were only questions: none.
+    known_ms = at_ms - first_ms if first_ms != NEVER_MS else 0
+    x[plan.context_start] = float(max(0, known_ms)) / DAY_MS
     for place in range(numbers.shape[0]):
         absent = math.isnan(numbers[place])
         x[plan.numbers_start + 2 * place] = 0.0 if absent else numbers[place]
@@ -257,6 +274,6 @@ def read_features(
     seen = (2 * plan.decay_per_ms.shape[0] + 1) * streams
     for stream in range(streams):
         put_flag(room, seen + stream, profiles.last_at[slot, stream] != NEVER_MS)
-    put_calendar(room, plan.context_start + 1, at_ms)
+    put_calendar(room, plan.context_start + 1, local_time(plan, at_ms))
     for place in range(numbers.shape[0]):
         put_flag(room, plan.numbers_start + 2 * place + 1, math.isnan(numbers[place]))

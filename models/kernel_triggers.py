@@ -26,6 +26,7 @@ from models.trigger_states import (
     PERCENTILE,
     PROBABILITY,
     SETTLED,
+    UNLESS,
     Policies,
     Said,
     SaidBefore,
@@ -138,10 +139,14 @@ def decide(
     slot: int,
     events: EventColumns,
     row: int,
+    held: np.uint64,
     scores: ScoreColumns,
     m: int,
 ) -> None:
-    """Let a score that was made decide; only one that says `ready` changes anything."""
+    """Let a score that was made decide; only one that says `ready` changes anything.
+
+    `held` are the bits of the clauses that hold for the customer.
+    """
     policies, states = triggers.policies, triggers.states
     policy = policies.of_campaign[campaign]
     if policy < 0:
@@ -173,6 +178,9 @@ def decide(
     elif is_out and level >= policies.when[policy]:
         if at_ms - states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
             triggers.fired.withheld[policy, COOLDOWN] += 1
+            return
+        if plan.unless_mask[campaign] & held != 0:
+            triggers.fired.withheld[policy, UNLESS] += 1
             return
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
@@ -212,7 +220,8 @@ def note_goals(
             and not forbidden_same(plan, campaign, scored, keys)
         ):
             states.phase[slot, policy] = SETTLED
-            said = entered_with(states, slot, policy)
-            fire(triggers, profiles, policy, CONVERTED, slot, row, at_ms, said)
+            if plan.first_answer[campaign] == 0.0:  # Or the goal was that this does not happen.
+                said = entered_with(states, slot, policy)
+                fire(triggers, profiles, policy, CONVERTED, slot, row, at_ms, said)
         elif lost:
             states.phase[slot, policy] = SETTLED

@@ -50,14 +50,15 @@ class Watch(NamedTuple):
     adwin: Adwin
     stability: Stability
     calibrator: Calibrator
+    absence: bool  # A label of 1 says that no answer came.
 
 
-def new_watch(calibrator: Calibrator, grows: U1) -> Watch:
+def new_watch(calibrator: Calibrator, grows: U1, *, absence: bool = False) -> Watch:
     """Nothing seen yet."""
     numbers = np.zeros(len(NUMBERS))
     numbers[[HEARD_SINCE_MS, DRIFT_AT_MS, CALIBRATED_DAY]] = -1.0
     heard = np.zeros(HEARD_BITS // 64, np.uint64)
-    return Watch(numbers, heard, new_adwin(), new_stability(grows), calibrator)
+    return Watch(numbers, heard, new_adwin(), new_stability(grows), calibrator, absence)
 
 
 @compiled
@@ -92,13 +93,20 @@ def _is_first(watch: Watch, customer: np.uint64, closed_ms: int, horizon_ms: int
 
 
 @compiled
-def _listen(numbers: Floats, label: float, inside: float, first: bool) -> None:
-    """Take a row into P(no conversion since the last one), as the predictions say."""
+def _is_answer(watch: Watch, label: float) -> bool:
+    """Whether a row shows that answers come: where an absence is asked for, who came back does."""
+    return (label > 0.0) != watch.absence
+
+
+@compiled
+def _listen(watch: Watch, label: float, inside: float, first: bool) -> None:
+    """Take a row into P(no answer since the last one), as the predictions say."""
+    numbers = watch.numbers
     was_silent = is_silent(numbers)
-    if label > 0.0:
+    if _is_answer(watch, label):
         numbers[LOG_SILENCE] = 0.0
     elif first:
-        numbers[LOG_SILENCE] += math.log1p(-inside)
+        numbers[LOG_SILENCE] += math.log(inside) if watch.absence else math.log1p(-inside)
     if is_silent(numbers) and not was_silent:
         numbers[PAUSES] += 1.0
 
@@ -169,7 +177,7 @@ def watch_row(
     alone = _is_first(watch, customer, closed_ms, horizon_ms)
     inside = bounded(served)
     if not by_value:
-        _listen(numbers, label, inside, alone)
+        _listen(watch, label, inside, alone)
     if alone:
         score = bin_of_value(served) if by_value else bin_of(inside)
         cell = score // BINS_PER_CELL
@@ -186,8 +194,8 @@ def watch_row(
 
 
 @compiled
-def watch_unjudged(numbers: Floats, label: float, by_value: bool) -> None:
+def watch_unjudged(watch: Watch, label: float, by_value: bool) -> None:
     """Note a row to which nobody was served the learner's own prediction: an answer is one."""
-    numbers[ROWS_NOT_JUDGED] += 1.0
-    if label > 0.0 and not by_value:
-        numbers[LOG_SILENCE] = 0.0
+    watch.numbers[ROWS_NOT_JUDGED] += 1.0
+    if _is_answer(watch, label) and not by_value:
+        watch.numbers[LOG_SILENCE] = 0.0

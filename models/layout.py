@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from schemas.campaign import Campaign, CampaignFile
-from schemas.clauses import Clause, Condition
+from schemas.clauses import Clause, clause_name
 
 Item = TypeVar("Item")
 
@@ -131,31 +131,22 @@ def half_life_name(half_life_ms: int | None) -> str:
     return f"{half_life_ms // 1000}s"
 
 
-def _rule_name(key: str, rule: Condition) -> str:
-    if rule.values is not None:
-        return f"{key}={'|'.join(str(value) for value in rule.values)}"
-    bounds = {">=": rule.gte, ">": rule.gt, "<=": rule.lte, "<": rule.lt}
-    return " ".join(f"{key}{sign}{bound:g}" for sign, bound in bounds.items() if bound is not None)
-
-
-def clause_name(clause: Clause) -> str:
-    """`purchase`, or `line department=DELI` where the clause asks for more than the type."""
-    return " ".join([clause.event, *(_rule_name(key, rule) for key, rule in clause.where.items())])
-
-
 def goal_stream_name(campaign: Campaign) -> str:
     """The name of the stream of a campaign's goal events."""
     return " or ".join(clause_name(clause) for clause in campaign.goal.clauses)
 
 
 def named_types(file: CampaignFile) -> tuple[str, ...]:
-    """Event types with counters of their own, in the order in which the file names them."""
+    """Event types with counters of their own, in the order in which the file names them.
+
+    Types that only `for` names have none: who is asked about changes no feature.
+    """
     names: dict[str, None] = {}
     for campaign in file.campaigns.values():
         names.update(dict.fromkeys(clause.event for clause in campaign.clauses))
         names.update(dict.fromkeys(group.event for group in campaign.features.count_by))
     names.update(dict.fromkeys(file.events.count))
-    return tuple(names)
+    return tuple(name for name in names if name not in file.events.ignore)
 
 
 def _streams(file: CampaignFile) -> tuple[Stream, ...]:
@@ -204,7 +195,7 @@ def _hinge_bases(layout: Layout, campaign: Campaign) -> list[int]:
     names = [goal_stream_name(campaign), *(clause.event for clause in campaign.score_on)]
     width = layout.stream_width
     kept = [column for column in range(width) if column != width - 2]  # All but the seen flag.
-    streams = [position[name] for name in dict.fromkeys(names)]
+    streams = [position[name] for name in dict.fromkeys(names) if name in position]
     return [layout.stream_column(stream, column) for stream in streams for column in kept]
 
 

@@ -28,6 +28,7 @@ from models.state import (
 )
 from models.trigger_states import new_states, policies_of
 from schemas.campaign import VOICES
+from schemas.clauses import Clause
 
 Rows = NDArray[Any]
 Shape = Mapping[str, Any]
@@ -50,7 +51,14 @@ def shape_of(plan: Plan) -> dict[str, Any]:
         "campaigns": [_shape_of_campaign(plan, index) for index in range(len(plan.campaigns))],
         "remembered": list(plan.remembered),
         "keys": list(plan.keys),
+        # Without clauses on customers a state says as much as it did before there were any.
+        **({"registers": _registers(plan)} if plan.registers else {}),
     }
+
+
+def _registers(plan: Plan) -> list[str]:
+    """The events of clauses, told as streams are; the order of conditions means nothing."""
+    return [repr(Clause(each.event, dict(sorted(each.where.items())))) for each in plan.registers]
 
 
 def _shape_of_campaign(plan: Plan, index: int) -> dict[str, Any]:
@@ -147,6 +155,7 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["answers"][:, campaign] = source["answers"][:, was]
         to["answers_at"][:, campaign] = source["answers_at"][:, was]
         to["first_example"][:, campaign] = source["first_example"][:, was]
+    _carry_registers(source, to, old, new)
     for place, was in _pairs(old["remembered"], new["remembered"]):
         to["remembered"][:, place] = source["remembered"][:, was]
         to["remembered_at"][:, place] = source["remembered_at"][:, was]
@@ -155,6 +164,20 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["by_at"][:, group] = source["by_at"][:, was]
         kept = slice(group * width, (group + 1) * width)
         to["by"][:, kept] = source["by"][:, was * width : (was + 1) * width]
+
+
+def _carry_registers(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
+    """When the events of clauses last happened, as far as the old file kept it.
+
+    Of events that had counters of their own it did, whatever asked for these.
+    """
+    to["happened_at"] = NEVER_MS
+    names = new.get("registers", [])
+    counted = [each[1] if len(each) == 2 else None for each in old["streams"]]
+    for register, was in _pairs(counted, names):
+        to["happened_at"][:, register] = source["last_at"][:, was]
+    for register, was in _pairs(old.get("registers", []), names):
+        to["happened_at"][:, register] = source["happened_at"][:, was]
 
 
 def _carry_examples(

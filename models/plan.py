@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.clause_numbers import ClauseNumbers, CustomerClauseNumbers
 from models.layout import Layout, make_layout
 from schemas.campaign import VOICES, Campaign, CampaignFile, digest
 from schemas.clauses import Clause
+from schemas.customer_clauses import CustomerClause
 from schemas.model_file import ModelFile
+from schemas.time_zones import changes_of
 
 CLAUSES_MAX = 64
 KEYS_MAX = 4
@@ -39,14 +42,22 @@ class PlanArrays(NamedTuple):
     """The plan as the compiled loop reads it. C campaigns, S streams, H half-lives, N columns.
 
     G groups of LANES campaigns share U columns, of which B have hinges, in runs of one source.
+    K clauses on customers ask R registers when their events last happened.
     """
 
     stream_mask: U8  # [S] bits of the clauses of a stream; the rest stream has none.
+    counted_mask: np.uint64  # All of these bits: what has none of them counts as the rest.
     decay_per_ms: F8  # [H] 1 / half-life; 0 keeps for ever.
     score_mask: U8  # [C]
     learn_mask: U8  # [C]
     goal_mask: U8  # [C]
     lost_mask: U8  # [C] 0 without `lost`.
+    for_mask: U8  # [C] bits of the clauses that must hold for a customer to be eligible.
+    unless_mask: U8  # [C] of those of which none may hold when a trigger is sent.
+    register_mask: U8  # [R] the bit of the event that a register is about.
+    clause_register: I4  # [K] -1 where it asks for a last known value.
+    clause_within_ms: I8  # [K] -1 where it asks that the event never happened.
+    clause_property: I4  # [K] slot among the remembered properties, or -1.
     horizon_ms: I8  # [C]
     interval_ms: I8  # [C]
     after_ms: I8  # [C]
@@ -54,6 +65,7 @@ class PlanArrays(NamedTuple):
     match: I4  # [C, KEYS_MAX] positions among the keys of an event, -1 padded.
     not_same: I4  # [C, KEYS_MAX]
     predicts_value: I8  # [C] 1 where the label is a sum of values.
+    first_answer: F8  # [C] what an example has until a goal event comes: 1 where none should.
     is_hurdle: I8  # [C] 1 where P(any value) is served beside the value.
     experts: I8  # [C] behind the last of the VOICES that a campaign has; 0 without any.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
@@ -66,6 +78,8 @@ class PlanArrays(NamedTuple):
     category_source: I4  # [C, K]
     category_parts: I4  # [A, 2] properties of a category; the second is -1 unless crossed.
     category_remembered: I4  # [P] slot among the remembered properties, or -1.
+    zone_from_ms: I8  # [Z] from when on local time is ahead by the next; empty in UTC.
+    zone_ahead_ms: I8  # [Z]
     numbers_start: int
     context_start: int
     count_by_start: int
@@ -103,6 +117,7 @@ class EventRule:
     mask: int  # Bits of the clauses that ask for the type alone.
     clauses: tuple[tuple[int, Clause], ...]  # Bits of the clauses with a `where`.
     count_by: tuple[tuple[int, str], ...]  # Groups and their property.
+    is_question: bool = False  # Scored if asked for, and never counted in profiles.
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,9 @@ class Plan:
     campaigns: tuple[str, ...]
     numbers: tuple[str, ...]
     properties: tuple[str, ...]  # Those whose values are categories, in order.
-    remembered: tuple[str, ...]
+    remembered: tuple[str, ...]  # Under `events.remember`, then those that clauses ask for.
+    clauses: tuple[CustomerClause, ...]  # Each once, as bits of masks number them.
+    registers: tuple[Clause, ...]  # Events of which is kept when they last happened.
     keys: tuple[str, ...]  # Those that `match` and `not_same` compare.
     deadlines: tuple[str, ...]  # Those that `until` names.
     model_files: Mapping[str, ModelFile] = field(default_factory=dict)  # By path, for trainers.
@@ -146,25 +163,6 @@ class Plan:
         )
 
 
-class _Clauses:
-    """Numbers the distinct clauses of a file; equal clauses share a bit."""
-
-    def __init__(self) -> None:
-        self.bits: dict[object, int] = {}
-        self.clauses: list[Clause] = []
-
-    def mask(self, clauses: Sequence[Clause]) -> int:
-        """The bits of these clauses; an event satisfies one of them if it has one of the bits."""
-        mask = 0
-        for clause in clauses:
-            key = clause.identity
-            if key not in self.bits:
-                self.bits[key] = len(self.bits)
-                self.clauses.append(clause)
-            mask |= 1 << self.bits[key]
-        return mask
-
-
 def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
     """Compile a campaign file.
 
@@ -175,31 +173,48 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
     limits = limits or Limits()
     layout = make_layout(file)
     campaigns = list(file.campaigns.values())
-    clauses = _Clauses()
+    clauses, customers = ClauseNumbers(), CustomerClauseNumbers()
     masks = {
         "stream": [clauses.mask(stream.clauses) for stream in layout.streams],
         "score": [clauses.mask(c.score_on) for c in campaigns],
         "learn": [clauses.mask(c.learn_on or c.score_on) for c in campaigns],
         "goal": [clauses.mask(c.goal.clauses) for c in campaigns],
         "lost": [clauses.mask([c.goal.lost] if c.goal.lost else []) for c in campaigns],
+        "for": [customers.mask(c.eligible) for c in campaigns],
+        "unless": [customers.mask(c.unless) for c in campaigns],
+        "register": [clauses.mask([event]) for event in customers.registers],
     }
     if len(clauses.clauses) > CLAUSES_MAX:
         message = f"{len(clauses.clauses)} distinct clauses; at most {CLAUSES_MAX} are allowed"
         raise ValueError(message)
     properties = tuple(dict.fromkeys(part for parts in layout.categories for part in parts))
-    remembered = tuple(file.events.remember)
+    asked = [clause.last for clause in customers.clauses if clause.last]
+    remembered = tuple(dict.fromkeys([*file.events.remember, *asked]))
     keys = _keys(campaigns)
     deadlines = tuple(dict.fromkeys(c.goal.until for c in campaigns if c.goal.until))
     return Plan(
         file=file,
         layout=layout,
         limits=limits,
-        arrays=_arrays(layout, campaigns, masks, limits, (properties, remembered, keys, deadlines)),
-        rules=_rules(layout, clauses),
+        arrays=_arrays(
+            layout,
+            campaigns,
+            masks,
+            limits,
+            (keys, deadlines),
+            {
+                **customers.arrays(remembered),
+                **_category_arrays(layout, properties, file.events.remember),
+                **_zone_arrays(file.time_zone),
+            },
+        ),
+        rules=_rules(layout, clauses, file.events.ignore),
         campaigns=tuple(file.campaigns),
         numbers=layout.numbers,
         properties=properties,
         remembered=remembered,
+        clauses=tuple(customers.clauses),
+        registers=tuple(customers.registers),
         keys=keys,
         deadlines=deadlines,
     )
@@ -209,8 +224,8 @@ def _keys(campaigns: Sequence[Campaign]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for c in campaigns for key in [*c.goal.match, *c.goal.not_same]))
 
 
-def _rules(layout: Layout, clauses: _Clauses) -> dict[str, EventRule]:
-    types = {clause.event for clause in clauses.clauses}
+def _rules(layout: Layout, clauses: ClauseNumbers, ignore: Sequence[str]) -> dict[str, EventRule]:
+    types = {clause.event for clause in clauses.clauses} | set(ignore)
     types |= {event for event, _ in layout.count_by}
     numbered = list(enumerate(clauses.clauses))
     return {
@@ -220,6 +235,7 @@ def _rules(layout: Layout, clauses: _Clauses) -> dict[str, EventRule]:
             count_by=tuple(
                 (group, by) for group, (event, by) in enumerate(layout.count_by) if event == name
             ),
+            is_question=name in ignore,
         )
         for name in types
     }
@@ -268,23 +284,28 @@ def _arrays(
     campaigns: Sequence[Campaign],
     masks: dict[str, list[int]],
     limits: Limits,
-    names: tuple[tuple[str, ...], ...],
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    others: dict[str, Any],
 ) -> PlanArrays:
-    properties, remembered, keys, deadlines = names
+    keys, deadlines = names
     chosen = layout.campaigns
     sources = list(layout.sources)
     source_of = [sources.index(column.source) for column in layout.columns]
     shared = _shared(layout, [columns.columns for columns in chosen])
     bends = _shared(layout, [[own.columns[place] for place in own.bends] for own in chosen])
-    category_source = [sources.index("×".join(parts)) for parts in layout.categories]
     ages = layout.half_lives_ms
+    counted = np.array(masks["stream"], dtype=np.uint64)
     return PlanArrays(
-        stream_mask=np.array(masks["stream"], dtype=np.uint64),
+        stream_mask=counted,
+        counted_mask=np.bitwise_or.reduce(counted),
         decay_per_ms=np.array([0.0 if age is None else 1.0 / age for age in ages]),
         score_mask=np.array(masks["score"], dtype=np.uint64),
         learn_mask=np.array(masks["learn"], dtype=np.uint64),
         goal_mask=np.array(masks["goal"], dtype=np.uint64),
         lost_mask=np.array(masks["lost"], dtype=np.uint64),
+        for_mask=np.array(masks["for"], dtype=np.uint64),
+        unless_mask=np.array(masks["unless"], dtype=np.uint64),
+        register_mask=np.array(masks["register"], dtype=np.uint64),
         horizon_ms=np.array([c.horizon_ms for c in campaigns], dtype=np.int64),
         interval_ms=np.array([c.example_interval_ms for c in campaigns], dtype=np.int64),
         after_ms=np.array([c.goal.after_ms for c in campaigns], dtype=np.int64),
@@ -295,6 +316,7 @@ def _arrays(
         match=_padded([_positions(keys, c.goal.match) for c in campaigns], KEYS_MAX),
         not_same=_padded([_positions(keys, c.goal.not_same) for c in campaigns], KEYS_MAX),
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
+        first_answer=np.array([float(c.goal.absence) for c in campaigns]),
         is_hurdle=np.array([c.is_hurdle for c in campaigns], dtype=np.int64),
         experts=np.array(
             [max((VOICES.index(name) + 1 for name in c.voices), default=0) for c in campaigns],
@@ -306,17 +328,6 @@ def _arrays(
         column_runs=_runs([[source_of[j] for j in columns] for columns in shared]),
         shared_bends=_padded(bends),
         bend_runs=_runs([[source_of[j] for j in columns] for columns in bends]),
-        categories=_padded([columns.categories for columns in chosen]),
-        category_source=_padded(
-            [[category_source[j] for j in columns.categories] for columns in chosen]
-        ),
-        category_parts=_padded(
-            [_positions(properties, parts) for parts in layout.categories] or [[-1]], 2
-        ),
-        category_remembered=np.array(
-            [remembered.index(name) if name in remembered else -1 for name in properties] or [-1],
-            dtype=np.int32,
-        ),
         numbers_start=layout.numbers_start,
         context_start=layout.context_start,
         count_by_start=layout.count_by_start,
@@ -328,4 +339,25 @@ def _arrays(
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
         profiles_max=limits.profiles_max,
+        **others,
     )
+
+
+def _category_arrays(
+    layout: Layout, properties: Sequence[str], remembered: Sequence[str]
+) -> dict[str, Any]:
+    sources = [layout.sources.index("×".join(parts)) for parts in layout.categories]
+    own = [columns.categories for columns in layout.campaigns]
+    parts = [_positions(properties, parts) for parts in layout.categories]
+    known = [remembered.index(name) if name in remembered else -1 for name in properties]
+    return {
+        "categories": _padded(own),
+        "category_source": _padded([[sources[j] for j in categories] for categories in own]),
+        "category_parts": _padded(parts or [[-1]], 2),
+        "category_remembered": np.array(known or [-1], dtype=np.int32),
+    }
+
+
+def _zone_arrays(time_zone: str) -> dict[str, Any]:
+    changes = np.array(changes_of(time_zone), dtype=np.int64).reshape(-1, 2)
+    return {"zone_from_ms": changes[:, 0].copy(), "zone_ahead_ms": changes[:, 1].copy()}

@@ -156,8 +156,8 @@ def _suggestions(learner: CampaignLearner, report: Mapping[str, Report]) -> list
     judgement, drift, selection = learner.judgement, report["drift"], report["selection"]
     if judgement.is_silent:
         found.append(
-            "No conversion has come for so long that the predictions leave it hardly a chance: "
-            "look whether the goal's events still arrive."
+            "No event of the goal has come for so long that the predictions leave it hardly a "
+            "chance: look whether they still arrive."
         )
     if report["calibrator"]["would_help"]:
         share = 100.0 * report["calibrator"]["gain"]

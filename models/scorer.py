@@ -161,8 +161,10 @@ class Scorer:
         """
         refuse_other_format(lifted)
         dropped: dict[str, int] = {}
-        kind = self._examples.kind  # Wider than before, if a mixture got an expert.
-        if lifted.facts["shape"] != shape_of(self.plan) or lifted.arrays["examples"].dtype != kind:
+        # Wider than before, if a mixture got an expert, or customers more to be known of.
+        kinds = {"profiles": self._profiles.kind, "examples": self._examples.kind}
+        same = all(lifted.arrays[name].dtype == kind for name, kind in kinds.items())
+        if lifted.facts["shape"] != shape_of(self.plan) or not same:
             lifted, dropped = migrate(lifted, self.plan)
         state = self._state
         restore(state, self._intake, lifted)
@@ -280,7 +282,7 @@ class Scorer:
         self._serving.follow_vocabulary()
         count = len(batch.rows)
         campaigns = len(self.plan.campaigns)
-        out = score_columns(count, campaigns, self.plan.experts_max)
+        out = score_columns(count, campaigns, self.plan.experts_max, len(self.plan.clauses))
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)

@@ -51,6 +51,7 @@ class Profiles(NamedTuple):
     answers_at: I8  # [slot, campaign]
     remembered: I4  # [slot, property] code of the last known value; 0 is none
     remembered_at: I8  # [slot, property]
+    happened_at: I8  # [slot, register] when the event of a clause last happened, or NEVER_MS
     first_example: I4  # [slot, campaign] head of a chain of open examples, newest first, or -1
     waiting: I4  # [slot] how many examples of the customer are open
     newer: I4  # [slot] neighbours in the order of activity, -1 at the ends, -2 when not listed
@@ -120,6 +121,7 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
             "answers_at": (np.int64, (campaigns,)),
             "by_at": (np.int64, (groups,)),
             "remembered_at": (np.int64, (remembered,)),
+            "happened_at": (np.int64, (max(1, len(plan.registers)),)),
             "first_example": (np.int32, (campaigns,)),
             "waiting": (np.int32, ()),
             "newer": (np.int32, ()),

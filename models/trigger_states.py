@@ -22,8 +22,8 @@ OUT, IN, SETTLED = 0, 1, 2  # A settled one is in, and its goal was reached or l
 ENTERED, EXITED, CONVERTED = 0, 1, 2
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
-NOT_READY, COOLDOWN = 0, 1
-REASONS: Final = ("not_ready", "cooldown")
+NOT_READY, COOLDOWN, UNLESS = 0, 1, 2
+REASONS: Final = ("not_ready", "cooldown", "unless")
 """Why a customer did not enter whose score was high enough, by these numbers."""
 APART: Final = np.uint64(0x9E3779B97F4A7C15)  # Tells apart what one score says to two policies.
 

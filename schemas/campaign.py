@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from schemas.clauses import Clause, Goal
+from schemas.customer_clauses import CustomerClause
 from schemas.input_mapping import InputMapping
+from schemas.time_zones import UTC
 from schemas.times import DAY_MS, HOUR_MS
 from schemas.trigger_policy import TriggerPolicy
 
@@ -83,7 +85,10 @@ class Challenger:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One campaign of the file, defaults filled in."""
+    """One campaign of the file, defaults filled in.
+
+    All of `eligible` must hold for a customer who is scored; `time_zone` is that of the file.
+    """
 
     name: str
     goal: Goal
@@ -97,6 +102,8 @@ class Campaign:
     learner: LearnerName = "hedged_logistic"
     challengers: tuple[Challenger, ...] = ()
     promote: bool = True
+    eligible: tuple[CustomerClause, ...] = ()
+    time_zone: str = UTC
     trigger: TriggerPolicy | None = None
 
     @property
@@ -139,19 +146,19 @@ class Campaign:
     def lineage(self) -> str:
         """16 hex digits: another goal, other features or another learner begin another lineage.
 
-        What is scored, how often examples are taken and the prior rate may change without
-        throwing away what was learned.
+        What is scored, who is eligible, how often examples are taken and the prior rate may change
+        without throwing away what was learned: a row means the same.
         """
-        return digest(
-            {
-                "campaign": self.name,
-                "goal": asdict(self.goal),
-                "horizon_ms": self.horizon_ms,
-                "predict": self.predict,
-                "features": asdict(self.features),
-                "learner": self.learner,
-            }
-        )
+        definition = {
+            "campaign": self.name,
+            "goal": _said(asdict(self.goal), absence=False),
+            "horizon_ms": self.horizon_ms,
+            "predict": self.predict,
+            "features": asdict(self.features),
+            "learner": self.learner,
+            "time_zone": self.time_zone,
+        }
+        return digest(_said(definition, time_zone=UTC))
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
@@ -159,13 +166,29 @@ class Campaign:
         lost = () if self.goal.lost is None else (self.goal.lost,)
         return (*self.goal.clauses, *lost, *self.score_on, *(self.learn_on or ()))
 
+    @property
+    def unless(self) -> tuple[CustomerClause, ...]:
+        """Clauses on a customer of which none may hold when a trigger is sent."""
+        return () if self.trigger is None else self.trigger.unless
+
+    @property
+    def customer_clauses(self) -> tuple[CustomerClause, ...]:
+        """All that is asked of customers: by `for`, and by `unless` of the trigger."""
+        return (*self.eligible, *self.unless)
+
+    @property
+    def clauses_known(self) -> tuple[Clause, ...]:
+        """Events of which these ask whether, and when, they happened."""
+        return tuple(each.event for each in self.customer_clauses if each.event is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What is kept of events for all campaigns."""
+    """What is kept of events for all campaigns; those to `ignore` are questions, and no facts."""
 
     count: tuple[str, ...] = ()
     remember: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +207,32 @@ class CampaignFile:
         What is not said has none: so a file's digest is that of releases that did not know it.
         """
         file = asdict(self)
-        for campaign in file["campaigns"].values():
+        file["events"] = _said(file["events"], ignore=())
+        for name, campaign in file["campaigns"].items():
             if not campaign["challengers"]:
                 del campaign["challengers"], campaign["promote"]
-            if campaign["trigger"] is None:
-                del campaign["trigger"]
+            campaign["goal"] = _said(campaign["goal"], absence=False)
+            file["campaigns"][name] = _said(campaign, eligible=(), time_zone=UTC, trigger=None)
         return digest(file)
+
+    @property
+    def time_zone(self) -> str:
+        """In which the hour and the weekday are told."""
+        return next((campaign.time_zone for campaign in self.campaigns.values()), UTC)
 
     @property
     def event_types(self) -> tuple[str, ...]:
         """The types with counters of their own: named by campaigns or counted; sorted."""
         named = {c.event for campaign in self.campaigns.values() for c in campaign.clauses}
         by = {c.event for campaign in self.campaigns.values() for c in campaign.features.count_by}
-        return tuple(sorted(named | by | set(self.events.count)))
+        return tuple(sorted((named | by | set(self.events.count)) - set(self.events.ignore)))
+
+
+def _said(definition: dict[str, Any], **unsaid: object) -> dict[str, Any]:
+    """A definition without the words that say what was so before there were these words."""
+    return {
+        key: value for key, value in definition.items() if key not in unsaid or value != unsaid[key]
+    }
 
 
 def digest(definition: object) -> str:

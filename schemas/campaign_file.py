@@ -8,6 +8,7 @@ Source: the contract, "Campaign file".
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,10 +24,13 @@ from schemas.campaign import (
     LearnerName,
     Predict,
 )
-from schemas.campaign_reader import Reader, join, misspelt
+from schemas.campaign_reader import join, misspelt
+from schemas.campaign_rules import check_counts, check_ignored
 from schemas.clauses import VALUE, Clause, Condition, Goal
+from schemas.customer_clause_reader import CustomerClauseReader
 from schemas.errors import CampaignFileError, Problem
-from schemas.input_mapping import InputMapping
+from schemas.input_mapping import FORMATS, InputMapping
+from schemas.time_zones import UTC, is_time_zone
 from schemas.trigger_policy import Measure, TriggerPolicy
 from schemas.trigger_reader import read_trigger
 from schemas.yaml_source import Located, parse_yaml, read_yaml
@@ -52,6 +56,8 @@ __all__ = [
 
 _NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{grammar.NAME_CHARACTERS_MAX - 1}}}", re.ASCII)
 _PATH_CHARACTERS_MAX = 256
+_OPTIONAL = ("event_id", "value", "properties")
+"""Fields of an event that there may be none of, at any path: null."""
 
 
 def load_campaigns(path: Path) -> CampaignFile:
@@ -79,7 +85,7 @@ def _checked(file: str, root: Located, problems: list[Problem]) -> CampaignFile:
     return campaigns
 
 
-class _FileReader(Reader):
+class _FileReader(CustomerClauseReader):
     """The sections of the file."""
 
     def file_of(self, root: Located) -> CampaignFile:
@@ -89,6 +95,7 @@ class _FileReader(Reader):
             self.wrong(root, "version", "version: 1", found="nothing")
         elif version.scalar != 1 or isinstance(version.scalar, bool):
             self.wrong(version, "version", "1")
+        zone = self._time_zone(section["time_zone"]) if "time_zone" in section else UTC
         mapping = self._input(section["input"]) if "input" in section else None
         events = self._events(section["events"]) if "events" in section else Events()
         campaigns: dict[str, Campaign] = {}
@@ -96,25 +103,40 @@ class _FileReader(Reader):
             self.wrong(root, "campaigns", "at least one campaign", found="nothing")
         else:
             campaigns = self._campaigns(section["campaigns"])
-        file = CampaignFile(1, campaigns, mapping, events)
-        self._check_counts(section.get("campaigns", root), file)
+        zoned = {name: replace(each, time_zone=zone) for name, each in campaigns.items()}
+        file = CampaignFile(1, zoned, mapping, events)
+        check_counts(self, section.get("campaigns", root), file)
+        check_ignored(self, section, file)
         return file
 
+    def _time_zone(self, node: Located) -> str:
+        if isinstance(node.scalar, str) and is_time_zone(node.scalar):
+            return node.scalar
+        self.wrong(node, "time_zone", "the name of a time zone, such as Europe/Berlin")
+        return UTC
+
     def _input(self, node: Located) -> InputMapping:
+        section = self.section(node, "input", "input")
+        mapping = InputMapping()
+        if "format" in section:
+            words = list(FORMATS)
+            mapping = FORMATS[self.word(section.pop("format"), "input.format", words, words[0])]
         paths: dict[str, str | None] = {}
-        for word, child in self.section(node, "input", "input").items():
+        for word, child in section.items():
             text = child.scalar
             if isinstance(text, str) and 1 <= len(text) <= _PATH_CHARACTERS_MAX:
                 paths[word] = text
+            elif word in _OPTIONAL and child.plain() is None:
+                paths[word] = None
             else:
                 self.wrong(child, f"input.{word}", "a field's path such as properties.revenue")
         return InputMapping(
-            customer_id=paths.get("customer_id") or "customer_id",
-            type=paths.get("type") or "type",
-            occurred_at=paths.get("occurred_at") or "occurred_at",
-            event_id=paths.get("event_id", "event_id"),
-            value=paths.get("value", "value"),
-            properties=paths.get("properties", "properties"),
+            customer_id=paths.get("customer_id") or mapping.customer_id,
+            type=paths.get("type") or mapping.type,
+            occurred_at=paths.get("occurred_at") or mapping.occurred_at,
+            event_id=paths.get("event_id", mapping.event_id),
+            value=paths.get("value", mapping.value),
+            properties=paths.get("properties", mapping.properties),
         )
 
     def _events(self, node: Located) -> Events:
@@ -125,7 +147,10 @@ class _FileReader(Reader):
             count = self.event_types(section["count"], "events.count")
         if "remember" in section:
             remember = self.property_names(section["remember"], "events.remember")
-        return Events(count, remember)
+        ignore: tuple[str, ...] = ()
+        if "ignore" in section:
+            ignore = self.event_types(section["ignore"], "events.ignore")
+        return Events(count, remember, ignore)
 
     def _campaigns(self, node: Located) -> dict[str, Campaign]:
         entries = self.entries(node, "campaigns", "campaigns by name")
@@ -156,6 +181,7 @@ class _FileReader(Reader):
         def at(word: str) -> tuple[Located, str]:
             return section[word], join(key, word)
 
+        eligible = self.customer_clauses(*at("for")) if "for" in section else ()
         goal = self._goal(*at("goal")) if "goal" in section else None
         horizon_ms = (
             self.duration_ms(*at("horizon"), min_ms=1_000) if "horizon" in section else None
@@ -196,6 +222,7 @@ class _FileReader(Reader):
             challengers=challengers,
             promote=promote,
             trigger=trigger,
+            eligible=eligible,
         )
 
     def _goal(self, node: Located, key: str) -> Goal | None:
@@ -207,17 +234,18 @@ class _FileReader(Reader):
             return section[word], join(key, word)
 
         clauses: tuple[Clause, ...] = ()
-        if "any_of" in section:
-            for word in ("event", "where"):
+        lists = [word for word in ("any_of", "none_of") if word in section]
+        if lists:
+            for word in ("event", "where", *lists[1:]):
                 if word in section:
-                    self.wrong(*at(word), "either `any_of` or `event`, not both")
-            clauses = self.clauses(*at("any_of"))
+                    self.wrong(*at(word), f"either `{lists[0]}` or `{word}`, not both")
+            clauses = self.clauses(*at(lists[0]))
         elif "event" in section:
             event = self.event_type(*at("event"))
             where = self.where(*at("where")) if "where" in section else {}
             clauses = () if event is None else (Clause(event, where),)
-        elif "none_of" not in node.mapping and not misspelt(node, "event"):
-            self.wrong(node, key, "a goal with `event` or `any_of`")
+        elif not misspelt(node, "event"):
+            self.wrong(node, key, "a goal with `event`, `any_of` or `none_of`")
         lost = self.clause(*at("lost")) if "lost" in section else None
         until = self.property_name(*at("until")) if "until" in section else None
         return Goal(
@@ -227,6 +255,7 @@ class _FileReader(Reader):
             not_same=self.property_names(*at("not_same")) if "not_same" in section else (),
             lost=lost,
             until=until,
+            absence="none_of" in lists,
         )
 
     def _check_goal(
@@ -235,7 +264,13 @@ class _FileReader(Reader):
         keys = node.mapping or {}
         if goal.after_ms >= horizon_ms:
             self.wrong(keys["after"], join(key, "after"), "less than the horizon")
-        if goal.lost is not None:
+        if goal.absence and predict == "value":
+            allowed = "no `none_of` with predict: value (what does not happen has no value)"
+            self.wrong(keys["none_of"], join(key, "none_of"), allowed)
+        if goal.absence and goal.lost is not None:
+            allowed = "no `lost` beside `none_of`: any event of it is the other answer"
+            self.wrong(keys["lost"], join(key, "lost"), allowed)
+        elif goal.lost is not None:
             if predict == "value":
                 allowed = "no `lost` with predict: value (a value has no other answer)"
                 self.wrong(keys["lost"], join(key, "lost"), allowed)
@@ -338,13 +373,3 @@ class _FileReader(Reader):
             crosses=crosses,
             numbers=self.property_names(*at("numbers")) if "numbers" in section else (),
         )
-
-    def _check_counts(self, node: Located, file: CampaignFile) -> None:
-        clauses = {c.identity for campaign in file.campaigns.values() for c in campaign.clauses}
-        for what, count, count_max in (
-            ("distinct clauses", len(clauses), grammar.CLAUSES_MAX),
-            ("event types", len(file.event_types), grammar.EVENT_TYPES_MAX),
-        ):
-            if count > count_max:
-                found = f"{count} {what} in all campaigns together"
-                self.wrong(node, "campaigns", f"at most {count_max}", found=found)

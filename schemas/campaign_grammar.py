@@ -18,6 +18,7 @@ Section = Literal[
     "features",
     "clause",
     "condition",
+    "customer",
     "count_by",
     "challenger",
     "trigger",
@@ -25,10 +26,11 @@ Section = Literal[
 ]
 
 KEYS: dict[Section, tuple[str, ...]] = {
-    "file": ("version", "input", "events", "campaigns"),
-    "input": ("customer_id", "type", "occurred_at", "event_id", "value", "properties"),
-    "events": ("count", "remember"),
+    "file": ("version", "time_zone", "input", "events", "campaigns"),
+    "input": ("format", "customer_id", "type", "occurred_at", "event_id", "value", "properties"),
+    "events": ("count", "remember", "ignore"),
     "campaign": (
+        "for",
         "goal",
         "horizon",
         "rate",
@@ -42,24 +44,22 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "promote",
         "trigger",
     ),
-    "goal": ("event", "where", "any_of", "match", "after", "not_same", "lost", "until"),
+    "goal": ("event", "where", "any_of", "none_of", "match", "after", "not_same", "lost", "until"),
     "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
     "clause": ("event", "where"),
     "condition": ("gte", "gt", "lte", "lt"),
+    "customer": ("last", "is", "event", "where", "within", "never"),
     "count_by": ("event", "by"),
     "challenger": ("onnx", "sha256"),
-    "trigger": ("when", "clear", "cooldown", "hold_out", "expires_after"),
+    "trigger": ("when", "clear", "unless", "cooldown", "hold_out", "expires_after"),
     "level": ("percentile", "probability", "expected_value"),
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
-    "file": ("time_zone",),
-    "input": ("format",),
-    "events": ("money", "contacts", "ignore"),
-    "campaign": ("for", "score_every"),
-    "goal": ("none_of",),
+    "events": ("money", "contacts"),
+    "campaign": ("score_every",),
     "features": ("vectors",),
-    "trigger": ("wait", "unless"),
+    "trigger": ("wait",),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
 
@@ -72,6 +72,7 @@ PREDICTS = ("conversion", "value")
 
 CAMPAIGNS_MAX = 16
 CLAUSES_MAX = 64
+CUSTOMER_CLAUSES_MAX = 64
 EVENT_TYPES_MAX = 64
 LIST_MAX = 32
 VALUES_MAX = 256

@@ -73,9 +73,13 @@ def _of_events(file: CampaignFile) -> Iterator[Disappointment]:
     for campaign in file.campaigns.values():
         features = campaign.features
         used.update(features.categories, features.numbers, *features.crosses)
+        asked = (clause.last for clause in campaign.customer_clauses)
+        used.update(name for name in asked if name is not None)
     for name in file.events.remember:
         if name not in used:
-            yield Disappointment("events.remember", f"no campaign uses `{name}` as a feature")
+            yield Disappointment(
+                "events.remember", f"no campaign uses `{name}` as a feature, or in `for`"
+            )
 
 
 def _of_campaign(campaign: Campaign) -> Iterator[Disappointment]:
@@ -111,18 +115,21 @@ def _never_seen(
     campaign: Campaign, seen: SeenEvents, remembered: set[str]
 ) -> Iterator[Disappointment]:
     key = f"campaigns.{campaign.name}"
-    for event_type in dict.fromkeys(clause.event for clause in campaign.clauses):
+    clauses = (*campaign.clauses, *campaign.clauses_known)
+    for event_type in dict.fromkeys(clause.event for clause in clauses):
         if event_type not in seen.properties:
             hint = _hint(event_type, seen.properties)
             yield Disappointment(key, f"no event of type `{event_type}` was seen{hint}")
-    for clause in dict.fromkeys(
-        _Wanted(c.event, name) for c in campaign.clauses for name in c.where
-    ):
+    for clause in dict.fromkeys(_Wanted(c.event, name) for c in clauses for name in c.where):
         names = seen.properties.get(clause.event)
         if names is not None and clause.name != VALUE and clause.name not in names:
             hint = _hint(clause.name, names)
             message = f"no `{clause.event}` with the property `{clause.name}` was seen{hint}"
             yield Disappointment(key, message)
+    for name in dict.fromkeys(each.last for each in campaign.customer_clauses):
+        if name is not None and name not in seen.all_properties:
+            hint = _hint(name, seen.all_properties)
+            yield Disappointment(key, f"no event with the property `{name}` was seen{hint}")
     scored = {
         name for clause in campaign.score_on for name in seen.properties.get(clause.event, ())
     }

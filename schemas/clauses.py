@@ -73,6 +73,19 @@ class Goal:
     not_same: tuple[str, ...] = ()
     lost: Clause | None = None
     until: str | None = None
+    absence: bool = False  # Reached where none of the clauses comes.
+
+
+def _rule_name(key: str, rule: Condition) -> str:
+    if rule.values is not None:
+        return f"{key}={'|'.join(str(value) for value in rule.values)}"
+    bounds = {">=": rule.gte, ">": rule.gt, "<=": rule.lte, "<": rule.lt}
+    return " ".join(f"{key}{sign}{bound:g}" for sign, bound in bounds.items() if bound is not None)
+
+
+def clause_name(clause: Clause) -> str:
+    """`purchase`, or `line department=DELI` where the clause asks for more than the type."""
+    return " ".join([clause.event, *(_rule_name(key, rule) for key, rule in clause.where.items())])
 
 
 def _equal(value: PropertyValue, found: object) -> bool:

@@ -109,6 +109,21 @@ def clean_properties(
     return clean, ignored
 
 
+def text_of_value(value: PropertyValue) -> str:
+    """A property's value as the text that names it: 3.0 and 3 are one value.
+
+    Examples
+    --------
+    >>> text_of_value("app"), text_of_value(3.0), text_of_value(True)
+    ('app', '3', 'true')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.15g}"
+
+
 def is_text(text: str) -> bool:
     """Whether UTF-8 can carry it: half a surrogate pair is not a character."""
     if text.isascii():

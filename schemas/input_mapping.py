@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Final
 
 _ABSENT = object()
 
@@ -40,6 +41,27 @@ class InputMapping:
             if found is not _ABSENT:
                 picked[field.name] = found
         return picked
+
+
+FORMATS: Final[Mapping[str, InputMapping]] = {
+    "segment": InputMapping(
+        customer_id="userId",
+        type="event",
+        occurred_at="timestamp",
+        event_id="messageId",
+        value="properties.revenue",
+    ),
+    "cloudevents": InputMapping(
+        customer_id="subject",
+        type="type",
+        occurred_at="time",
+        event_id="id",
+        value="data.value",
+        properties="data",
+    ),
+}
+"""Where the fields are in what others have agreed on: Segment's `track` calls, and CloudEvents 1.0
+in structured JSON, whose subject is the customer."""
 
 
 def _at(record: Mapping[str, object], path: str) -> object:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
+from schemas.customer_clauses import CustomerClause
+
 Measure = Literal["percentile", "probability", "expected_value"]
 MEASURES: Final[tuple[Measure, ...]] = ("percentile", "probability", "expected_value")
 
@@ -20,7 +22,8 @@ MEASURES: Final[tuple[Measure, ...]] = ("percentile", "probability", "expected_v
 class TriggerPolicy:
     """When a customer enters, and leaves; durations in milliseconds of event time.
 
-    `clear` is at most `when`, of the same measure; `hold_out` is a share from 0 to below 1.
+    `clear` is at most `when`, of the same measure; `hold_out` is a share from 0 to below 1. Nobody
+    enters of whom a clause of `unless` holds.
     """
 
     measure: Measure
@@ -29,6 +32,7 @@ class TriggerPolicy:
     expires_after_ms: int
     cooldown_ms: int = 0
     hold_out: float = 0.0
+    unless: tuple[CustomerClause, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from schemas import campaign_grammar as grammar
 from schemas.campaign_reader import Reader, join
+from schemas.customer_clause_reader import CustomerClauseReader
 from schemas.trigger_policy import MEASURES, Measure, TriggerPolicy
 from schemas.yaml_source import Located
 
@@ -25,7 +26,12 @@ class _Level(NamedTuple):
 
 
 def read_trigger(
-    reader: Reader, node: Located, key: str, *, measures: tuple[Measure, ...], horizon_ms: int
+    reader: CustomerClauseReader,
+    node: Located,
+    key: str,
+    *,
+    measures: tuple[Measure, ...],
+    horizon_ms: int,
 ) -> TriggerPolicy | None:
     """The trigger section; None where it has mistakes, which the reader then knows.
 
@@ -56,6 +62,7 @@ def read_trigger(
     expires_after_ms: int | None = horizon_ms
     if "expires_after" in section:
         expires_after_ms = reader.duration_ms(*at("expires_after"), min_ms=1_000)
+    unless = reader.customer_clauses(*at("unless")) if "unless" in section else ()
     hold_out = reader.rate(*at("hold_out")) if "hold_out" in section else 0.0
     if len(reader.problems) > known_problems:
         return None
@@ -67,6 +74,7 @@ def read_trigger(
         expires_after_ms=expires_after_ms or 0,
         cooldown_ms=cooldown_ms or 0,
         hold_out=hold_out or 0.0,
+        unless=unless,
     )
 
 

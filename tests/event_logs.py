@@ -30,6 +30,7 @@ from schemas.campaign import (
     Predict,
 )
 from schemas.clauses import Clause, Condition, Goal
+from schemas.customer_clauses import CustomerClause
 from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ExpertWeights, ModelRecord, ValueWeights
 from schemas.settings import Topics
@@ -222,19 +223,33 @@ BUY_A = Clause("buy", {"dept": Condition(values=("a", 3.0))})
 BUY_DEAR = Clause("buy", {"$value": Condition(gte=2.5, lt=100.0)})
 APP_CART = Clause("cart", {"channel": Condition(values=("app",))})
 VIEW, CART, BUY, MAIL, REFUND = (Clause(name) for name in ("view", "cart", "buy", "mail", "refund"))
+ELIGIBLE = (
+    CustomerClause(last="country", values=("DE",)),
+    CustomerClause(last="dept", values=("a", 3.0, True)),
+    CustomerClause(event=VIEW, within_ms=HOUR_MS),
+    CustomerClause(event=VIEW, within_ms=20 * MINUTE_MS),
+    CustomerClause(event=BUY_A, within_ms=DAY_MS),
+    CustomerClause(event=Clause("x"), within_ms=7 * DAY_MS),
+    CustomerClause(event=MAIL, within_ms=3 * HOUR_MS),
+    CustomerClause(event=REFUND),
+    CustomerClause(event=APP_CART),
+    CustomerClause(event=BUY_DEAR),
+)
 
 
 @st.composite
-def goals(draw: st.DrawFn, *, lost: bool) -> Goal:
+def goals(draw: st.DrawFn, *, lost: bool, absence: bool) -> Goal:
     """A goal with any of the rules that bind it to the scored event."""
+    absence = absence and draw(st.sampled_from((False, False, True)))
     clauses = draw(st.sampled_from(((BUY,), (BUY_A,), (BUY_DEAR,), (BUY_A, CART), (BUY, MAIL))))
     return Goal(
         clauses=clauses,
         match=draw(st.sampled_from(((), (), ("coupon",), ("coupon", "country")))),
         after_ms=draw(st.sampled_from((0, 0, 1, 30 * MINUTE_MS))),
         not_same=draw(st.sampled_from(((), (), ("order",)))),
-        lost=draw(st.sampled_from((None, REFUND, APP_CART))) if lost else None,
+        lost=draw(st.sampled_from((None, REFUND, APP_CART))) if lost and not absence else None,
         until=draw(st.sampled_from((None, None, "ends_at"))),
+        absence=absence,
     )
 
 
@@ -270,11 +285,14 @@ def trigger_policies(draw: st.DrawFn, campaign: Campaign) -> TriggerPolicy:
         expires_after_ms=draw(st.sampled_from((HOUR_MS, DAY_MS))),
         cooldown_ms=draw(st.sampled_from((0, 10 * MINUTE_MS, HOUR_MS, DAY_MS))),
         hold_out=draw(st.sampled_from((0.0, 0.5))),
+        unless=draw(eligibilities()),
     )
 
 
 @st.composite
-def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaign:
+def campaigns(
+    draw: st.DrawFn, name: str, time_zone: str, *, interval: bool, lost: bool
+) -> Campaign:
     """A campaign; with `lost` its goal may have another answer."""
     words: tuple[Predict, ...] = ("conversion", "conversion", "value")
     predict = draw(st.sampled_from(words))
@@ -282,7 +300,7 @@ def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaig
     score_on = ((VIEW,), (VIEW, MAIL), (BUY,), (APP_CART, VIEW))
     campaign = Campaign(
         name=name,
-        goal=draw(goals(lost=lost and predict == "conversion")),
+        goal=draw(goals(lost=lost and predict == "conversion", absence=predict == "conversion")),
         horizon_ms=horizon_ms,
         score_on=draw(st.sampled_from(score_on)),
         example_interval_ms=draw(st.sampled_from((0, HOUR_MS, horizon_ms))) if interval else 0,
@@ -290,8 +308,28 @@ def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaig
         learn_on=draw(st.sampled_from((None, None, (VIEW,)))),
         features=draw(feature_sets()),
         learner=draw(st.sampled_from(OF_VALUES if predict == "value" else MIXED_OR_NOT)),
+        eligible=draw(eligibilities()),
+        time_zone=time_zone,
     )
     return replace(campaign, trigger=draw(st.one_of(st.none(), trigger_policies(campaign))))
+
+
+@st.composite
+def eligibilities(draw: st.DrawFn) -> tuple[CustomerClause, ...]:
+    """Who is eligible: often anybody."""
+    count = draw(st.sampled_from((0, 0, 1, 1, 2)))
+    chosen = st.lists(st.sampled_from(range(len(ELIGIBLE))), unique=True, max_size=count)
+    return tuple(ELIGIBLE[place] for place in draw(chosen))
+
+
+def facts_of(file: CampaignFile) -> set[str]:
+    """Event types that a campaign file takes for facts: they cannot be ignored."""
+    facts = set(file.events.count)
+    for campaign in file.campaigns.values():
+        lost = [campaign.goal.lost] if campaign.goal.lost else []
+        facts |= {c.event for c in (*campaign.goal.clauses, *lost, *campaign.clauses_known)}
+        facts |= {group.event for group in campaign.features.count_by}
+    return facts
 
 
 @st.composite
@@ -300,14 +338,19 @@ def campaign_files(
 ) -> CampaignFile:
     """A campaign file; without `interval` every score is an example."""
     names = [f"c{index}" for index in range(draw(st.integers(1, campaigns_max)))]
-    return CampaignFile(
+    zone = draw(st.sampled_from(("UTC", "UTC", "Europe/Berlin", "America/St_Johns")))
+    drawn = {name: draw(campaigns(name, zone, interval=interval, lost=lost)) for name in names}
+    file = CampaignFile(
         version=1,
-        campaigns={name: draw(campaigns(name, interval, lost)) for name in names},
+        campaigns=drawn,
         events=Events(
             count=draw(st.sampled_from(((), ("x",)))),
             remember=draw(st.sampled_from(((), ("country", "dept"), ("channel", "country")))),
         ),
     )
+    ignored = draw(st.sets(st.sampled_from(("view", "mail", "cart", "x")), max_size=2))
+    ignore = tuple(sorted(ignored - facts_of(file)))
+    return replace(file, events=replace(file.events, ignore=ignore))
 
 
 def random_model(plan: Plan, campaign: str, seed: int) -> ModelRecord:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from models.layout import clause_name, half_life_name
+from models.layout import half_life_name
 from schemas.campaign import Campaign
-from schemas.clauses import Clause
+from schemas.clauses import Clause, clause_name
 from schemas.times import DAY_MS
 from tests.naive_folds import NaiveFold, NaiveRow, days_of, decayed, log_of, text_of
 
@@ -28,7 +30,7 @@ class NaiveFeatures:
     def of(self, campaign: Campaign, i: int) -> dict[str, float]:
         """The features of event `i` under a campaign."""
         fold, event = self.fold, self.fold.events[i]
-        history = [k for k in fold.taken if k <= i and fold.events[k].customer == event.customer]
+        history = fold.history(i)
         features: dict[str, float] = {}
         for name, clauses in self._streams(campaign).items():
             if clauses:
@@ -37,11 +39,11 @@ class NaiveFeatures:
                 named = self._named()
                 members = [k for k in history if fold.events[k].type not in named]
             features |= self._stream(name, campaign, members, event.at_ms)
-        features |= self._context(history, event.at_ms)
+        features |= self._context(campaign, history, event.at_ms)
         features |= self._numbers(campaign, i)
         features |= self._answers(campaign, i)
         features |= self._count_by(campaign, history, event.at_ms)
-        return features | self._categories(campaign, history, i)
+        return features | self._categories(campaign, i)
 
     def _named(self) -> set[str]:
         """Event types with counters of their own."""
@@ -50,7 +52,7 @@ class NaiveFeatures:
         for campaign in file.campaigns.values():
             named |= {clause.event for clause in campaign.clauses}
             named |= {group.event for group in campaign.features.count_by}
-        return named
+        return named - set(file.events.ignore)
 
     def _streams(self, campaign: Campaign) -> dict[str, list[Clause]]:
         streams = {name: [Clause(name)] for name in self._named()}
@@ -76,10 +78,12 @@ class NaiveFeatures:
             features[f"{name} value {half_life_name(age)}"] = log_of(total)
         return features
 
-    def _context(self, history: Sequence[int], at_ms: int) -> dict[str, float]:
-        first_ms = min(self.fold.events[k].at_ms for k in history)
-        day = at_ms % DAY_MS / DAY_MS
-        week = (at_ms // DAY_MS + 3) % 7 / 7
+    def _context(self, campaign: Campaign, history: Sequence[int], at_ms: int) -> dict[str, float]:
+        first_ms = min((self.fold.events[k].at_ms for k in history), default=at_ms)
+        local = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(campaign.time_zone))
+        midnight = local.replace(tzinfo=UTC, hour=0, minute=0, second=0, microsecond=0)
+        day = (local.replace(tzinfo=UTC) - midnight) / timedelta(days=1)
+        week = local.weekday() / 7
         return {
             "tenure": math.log1p((at_ms - first_ms) / DAY_MS),
             "hour sin": math.sin(math.tau * day),
@@ -143,20 +147,18 @@ class NaiveFeatures:
                 features[f"{group.event} by {group.by}={text} 90d"] = math.log1p(count)
         return features
 
-    def _category(self, name: str, history: Sequence[int], i: int) -> str | None:
+    def _category(self, name: str, i: int) -> str | None:
         events = self.fold.events
         own = text_of(events[i].properties.get(name))
         if own or name not in self.fold.file.events.remember:
             return own
-        known = [k for k in history if text_of(events[k].properties.get(name))]
-        last = max(known, key=lambda k: (events[k].at_ms, k), default=None)
-        return None if last is None else text_of(events[last].properties[name])
+        return self.fold.last_known(name, i)
 
-    def _categories(self, campaign: Campaign, history: Sequence[int], i: int) -> dict[str, float]:
+    def _categories(self, campaign: Campaign, i: int) -> dict[str, float]:
         features: dict[str, float] = {}
         for parts in [*((name,) for name in campaign.features.categories),
                       *campaign.features.crosses]:  # fmt: skip
-            texts = [self._category(name, history, i) for name in parts]
+            texts = [self._category(name, i) for name in parts]
             if all(texts):
                 features[f"{'×'.join(parts)}={'×'.join(text or '' for text in texts)}"] = 1.0
         return features

@@ -19,6 +19,7 @@ from models.plan import Limits
 from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile
 from schemas.clauses import Clause
+from schemas.customer_clauses import CustomerClause
 from schemas.times import DAY_MS, parse_time
 from tests.event_logs import LoggedEvent
 
@@ -98,6 +99,38 @@ class NaiveFold:
         late = self.events[i].at_ms < self.clock[i] - self.limits.lateness_ms
         return i in self.taken and not late
 
+    def history(self, i: int) -> list[int]:
+        """The facts of a customer up to an event; what is ignored is a question, and no fact."""
+        events, ignore = self.events, self.file.events.ignore
+        mine = (k for k in self.taken if k <= i and events[k].customer == events[i].customer)
+        return [k for k in mine if events[k].type not in ignore]
+
+    def last_known(self, name: str, i: int) -> str | None:
+        """The last value of a property that a customer's facts had, up to an event."""
+        known = [k for k in self.history(i) if text_of(self.events[k].properties.get(name))]
+        last = max(known, key=lambda k: (self.events[k].at_ms, k), default=None)
+        return None if last is None else text_of(self.events[last].properties[name])
+
+    def holds(self, clause: CustomerClause, i: int) -> bool:
+        """Whether a clause holds for the customer of an event, at its time, with all known then."""
+        if clause.event is None:
+            assert clause.last is not None
+            return self.last_known(clause.last, i) in map(text_of, clause.values)
+        happened = [k for k in self.history(i) if self.meets([clause.event], k)]
+        if clause.within_ms is None:
+            return not happened
+        since_ms = self.events[i].at_ms - clause.within_ms
+        return any(self.events[k].at_ms >= since_ms for k in happened)
+
+    def is_wanted(self, campaign: Campaign, i: int) -> bool:
+        """Whether a campaign wants a score for an event that is neither a duplicate nor late."""
+        wanted = (*campaign.score_on, *(campaign.learn_on or ()))
+        return self.is_scored(i) and self.meets(wanted, i)
+
+    def is_eligible(self, campaign: Campaign, i: int) -> bool:
+        """Whether all clauses of `for` hold."""
+        return all(self.holds(clause, i) for clause in campaign.eligible)
+
     def meets(self, clauses: Sequence[Clause], i: int) -> bool:
         """Whether an event is meant by one of the clauses."""
         event = self.events[i]
@@ -171,7 +204,7 @@ class NaiveFold:
         hits = [k for k in range(i + 1, closed) if self.is_goal(campaign, i, k)]
         if campaign.predict == "value":
             return max(0.0, math.fsum(self.events[k].value or 0.0 for k in hits))
-        return float(bool(hits))
+        return float(bool(hits) != campaign.goal.absence)
 
     def _joins(self, campaign: Campaign, group: Group, i: int) -> bool:
         chosen, event = group.chosen[-1], self.events[i]
@@ -192,6 +225,8 @@ class NaiveFold:
         seed = np.uint64(int(campaign.lineage, 16))
         for i, event in enumerate(self.events):
             if not (self.is_scored(i) and self.meets(campaign.learn_on or campaign.score_on, i)):
+                continue
+            if not self.is_eligible(campaign, i):
                 continue
             joined = [g for g in reversed(groups) if self._joins(campaign, g, i)]
             if not joined or campaign.example_interval_ms == 0:

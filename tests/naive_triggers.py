@@ -77,7 +77,7 @@ class NaiveTriggers:
                 or (lost is not None and fold._within(campaign, i, j) and fold.meets([lost], j))
             )
         ]
-        if answers == [k] and fold.is_goal(campaign, i, k):
+        if answers == [k] and fold.is_goal(campaign, i, k) and not campaign.goal.absence:
             self._fire(campaign, "converted", k, i)
 
     def _move(self, campaign: Campaign, k: int) -> None:
@@ -94,7 +94,8 @@ class NaiveTriggers:
         rested = (
             before is None or events[k].at_ms - events[before.event].at_ms >= policy.cooldown_ms
         )
-        if level >= policy.when and rested:
+        busy = any(self._fold.holds(clause, k) for clause in policy.unless)
+        if level >= policy.when and rested and not busy:
             self._fire(campaign, "entered", k, k)
 
 

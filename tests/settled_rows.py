@@ -18,9 +18,11 @@ START_MS = 20_000 * DAY_MS
 NO_PLACES, NO_VALUES = np.zeros(0, np.int32), np.zeros(0)
 
 
-def judged(horizon_ms: int = DAY_MS, predict: str = "conversion") -> Judgement:
+def judged(
+    horizon_ms: int = DAY_MS, predict: str = "conversion", *, absence: bool = False
+) -> Judgement:
     """Return a judgement that has seen nothing."""
-    return Judgement(predict, horizon_ms)
+    return Judgement(predict, horizon_ms, absence=absence)
 
 
 def settled(customer: int, label: float, served: float | None, at_ms: int = START_MS) -> Settled:

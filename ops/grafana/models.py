@@ -167,7 +167,7 @@ def change() -> Sequence[Panel]:
         graph("Drift alarms", "Changes that were found.", "short",
               Ask(f"max by (campaign, learner, kind) ({alarms})", "{{campaign}} {{kind}}")),
         graph("Silence",
-              "Chance, as a power of ten, that no conversion came since the last one; below -4 "
+              "Chance, as a power of ten, that no goal event came since the last one; below -4 "
               "learning pauses.", "none",
               Ask(shown("propensity_silence_log10"), "{{campaign}} {{learner}}"),
               limits=(Step(None, RED), Step(-4, GREEN)), least=None),

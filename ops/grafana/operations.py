@@ -119,9 +119,11 @@ def traffic() -> Sequence[Panel]:
     return [
         graph("Events", "What became of each event.", "cps",
               Ask(rate("propensity_events_total", "outcome"), "{{outcome}}"), stacked=True),
-        graph("Taken and not scored", "Too late to be scored, or wanted by no campaign.", "cps",
+        graph("Taken and not scored", "Too late to be scored, wanted by no campaign, or of "
+              "somebody for whom none is.", "cps",
               Ask(rate("propensity_events_late_total"), "late"),
               Ask(rate("propensity_events_not_scored_total"), "not wanted"),
+              Ask(rate("propensity_events_not_eligible_total"), "not eligible"),
               Ask(rate("propensity_scored_events_total"), "scored"), stacked=True),
         graph("Records produced", "Records handed to the broker.", "cps",
               Ask(rate("propensity_records_produced_total", "topic"), "{{topic}}")),

@@ -18,11 +18,21 @@ from consumer.transport import Records
 from models.lifted import Lifted
 from models.plan import compile_plan
 from models.scorer import Scorer
-from schemas.campaign import CampaignFile
+from schemas.campaign import CampaignFile, Events
 from schemas.example import TrainingExample, decode_example
-from tests.event_logs import TOPIC, campaign_files, fold_records
+from tests.event_logs import (
+    ELIGIBLE,
+    TOPIC,
+    LoggedEvent,
+    campaign_files,
+    fold_records,
+    logs,
+    records_of,
+)
 from tests.property.test_folds import records
 from tests.property.test_folds_restore import copied, fold_piece
+
+KNOWN = [i for i, each in enumerate(ELIGIBLE) if each.event is None or not each.event.where]
 
 
 @given(campaign_files(), campaign_files(), records(), st.integers(0, 40))
@@ -48,7 +58,8 @@ def test_a_campaign_that_comes_and_goes_leaves_the_others_alone(
     """With another campaign added, and taken out again, rows of the first are as they were."""
     cut = min(cut, len(log))
     some = next(iter(file.campaigns.values()))
-    added = replace(some, name="added", goal=replace(some.goal, not_same=()))
+    goal = replace(some.goal, not_same=())
+    added = replace(some, name="added", goal=goal, eligible=ELIGIBLE[::-1])
     wider = replace(file, campaigns={"added": added, **file.campaigns})
     plan = compile_plan(file)
     one, _ = fold_records(plan, log.cut(0, cut))
@@ -64,6 +75,35 @@ def test_a_campaign_that_comes_and_goes_leaves_the_others_alone(
     kept = [row for row in map(decode_example, rows) if row.campaign != "added"]
     expected_rows = map(decode_example, expected[1])
     assert sorted(map(labels_of, kept)) == sorted(map(labels_of, expected_rows))
+
+
+@given(campaign_files(), logs(), st.integers(0, 40), st.sets(st.sampled_from(KNOWN)))
+def test_a_new_clause_knows_what_was_counted_and_remembered(
+    file: CampaignFile, events: list[LoggedEvent], cut: int, clauses: set[int]
+) -> None:
+    """Who is eligible is as if the clauses had always been there, where their facts were kept.
+
+    kept before   counters of all types, last values ─┤
+    asked         nobody is left out ─────────────────┤ within, never, last
+    """
+    kept = Events(
+        count=("view", "buy", "cart", "mail", "refund", "x"), remember=("country", "dept")
+    )
+    before = replace(file, events=kept)
+    eligible = tuple(ELIGIBLE[place] for place in sorted(clauses))
+    asked = {name: replace(each, eligible=eligible) for name, each in file.campaigns.items()}
+    plan = compile_plan(replace(before, campaigns=asked))
+    log, cut = records_of(events), min(cut, len(events))
+    free = {name: replace(each, eligible=()) for name, each in file.campaigns.items()}
+    old, _ = fold_records(compile_plan(replace(before, campaigns=free)), log.cut(0, cut))
+    new = Scorer(plan)
+    new.restore(copied(old.lift()))
+    rest = log.cut(cut, len(log))
+    found = new.fold(rest.offsets, rest.timestamps_ms, rest.keys, rest.values)
+    always, _ = fold_records(plan, log.cut(0, cut))
+    wanted = always.fold(rest.offsets, rest.timestamps_ms, rest.keys, rest.values)
+    assert found.scores.outcome.tolist() == wanted.scores.outcome.tolist()
+    assert found.scores.ineligible.tolist() == wanted.scores.ineligible.tolist()
 
 
 @given(campaign_files(), records(), st.integers(0, 40))

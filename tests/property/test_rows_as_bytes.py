@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.lineages import Waiting
-from models.plan import Plan
+from models.plan import Plan, compile_plan
 from models.row_reader import RowReader
 from models.trainer import Trainer, refuse_unlearnable
 from schemas.campaign import EXPERTS, LearnerName
@@ -96,6 +97,17 @@ def strange(row: TrainingExample, generator: random.Random, plan: Plan) -> bytes
     return value
 
 
+def of_absences(plan: Plan) -> Plan:
+    """The same campaigns, asking whether nothing comes: those of values cannot."""
+    campaigns = {
+        name: replace(
+            each, goal=replace(each.goal, absence=each.predict == "conversion", lost=None)
+        )
+        for name, each in plan.file.campaigns.items()
+    }
+    return compile_plan(replace(plan.file, campaigns=campaigns))
+
+
 def trainer_of(plan: Plan) -> Trainer:
     """A trainer that knows of a lineage before its own, and of a campaign that was removed."""
     trainer = Trainer(plan)
@@ -168,13 +180,15 @@ def test_bytes_are_learned_as_objects_are(
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
-@given(st.integers(0, 2**32), st.sampled_from((1, 7, 64)), st.integers(1, 299))
+@given(
+    st.integers(0, 2**32), st.sampled_from((1, 7, 64)), st.integers(1, 299), st.booleans()
+)  # fmt: skip
 def test_bytes_are_judged_as_objects_are(
-    learner: LearnerName, seed: int, batch: int, cut: int
+    learner: LearnerName, seed: int, batch: int, cut: int, absence: bool
 ) -> None:
     """Also while answers are silent, when they are heard again, and after a restart in between."""
-    plan = plan_of(learner)
-    rows = random_rows(plan, 300, seed, share=0.02)
+    plan = of_absences(plan_of(learner)) if absence else plan_of(learner)
+    rows = random_rows(plan, 300, seed, share=0.98 if absence else 0.02)
     generator = random.Random(seed)
     for row in rows:
         row.status = generator.choice(("ready", "ready", "paused", "unreliable", "warming"))

@@ -30,6 +30,7 @@ FILES = (
 version: 1
 campaigns:
   buy-4h:
+    for: [{last: channel, is: [app, web]}, {event: page_view, within: 2h}]
     goal: {event: purchase}
     horizon: 4h
     rate: 10%
@@ -37,27 +38,33 @@ campaigns:
     example_interval: 2h
     features: {categories: [channel], half_lives: [1h, 1d, all]}
   click-1h:
-    goal: {event: email_click}
+    goal: {none_of: [email_click]}
     horizon: 1h
-    rate: 10%
+    rate: 90%
     score_on: [page_view]
     example_interval: 0s
 """,
     """\
 version: 1
+events: {ignore: [offer]}
 campaigns:
   redeem:
+    for:
+      - {event: purchase, within: 1d}
+      - {event: refusal, where: {coupon: B, $value: {gte: 100}}, never: true}
     goal: {event: purchase, match: [coupon], lost: refusal, after: 2m}
     horizon: 6h
-    score_on: [page_view]
+    score_on: [page_view, offer]
     example_interval: 0s
     features: {half_lives: [1h, all], count_by: [{event: page_view, by: channel}]}
 """,
     """\
 version: 1
-events: {count: [refusal], remember: [channel]}
+time_zone: Europe/Berlin
+events: {count: [refusal], remember: [channel], ignore: [offer]}
 campaigns:
   spend:
+    for: [{last: coupon, is: A}]
     goal: {event: purchase}
     horizon: 3h
     predict: value
@@ -68,7 +75,7 @@ campaigns:
     horizon: 2h
     rate: 20%
     score_on: [page_view]
-    learn_on: [page_view]
+    learn_on: [page_view, offer]
     example_interval: 1h
     features: {categories: [channel], half_lives: [1h, all]}
 """,
@@ -77,7 +84,10 @@ ROOMY: dict[str, Any] = {}
 TIGHT: dict[str, Any] = {
     "profiles_max": 6, "open_examples_max": 30, "seen_ids_max": 40, "closes_per_event_max": 3,
 }  # fmt: skip
-KINDS = ("page_view", "page_view", "page_view", "cart_add", "purchase", "email_click", "refusal")
+KINDS = (
+    *("page_view", "page_view", "page_view", "cart_add", "purchase", "email_click", "refusal"),
+    "offer",
+)
 LATENESS_MS = 10 * MINUTE_MS
 FLUSH_EVENTS = 25  # Behind the last event, so that everything that is open closes.
 

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from consumer.metrics import NOT_ELIGIBLE
 from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing
@@ -35,7 +36,7 @@ RECORDS = 110_000
 STEP_MS = 4_000
 CAMPAIGNS = """\
 version: 1
-events: {count: [mail], remember: [country]}
+events: {count: [mail], remember: [country], ignore: [offer]}
 campaigns:
   buy:
     goal: {event: buy, where: {$value: {gte: 1}}, not_same: [order]}
@@ -61,6 +62,16 @@ campaigns:
     predict: value
     score_on: [view]
     features: {numbers: [value], half_lives: [1h, all]}
+  lapse:
+    for:
+      - {last: dept, is: [a, b, 3, true]}
+      - {event: view, within: 2h}
+      - {event: refund, where: {$value: {gte: 30}, channel: c}, never: true}
+    goal: {none_of: [view, {event: cart}]}
+    horizon: 1h
+    rate: 30%
+    score_on: [offer]
+    example_interval: 0s
 """
 NUMBERS: tuple[object, ...] = (
     *(1, 2.5, 19.99, 7, 30, None, "12.5", "x", True),
@@ -84,7 +95,7 @@ Record = tuple[bytes | None, bytes | None, int]
 
 
 def plan() -> Plan:
-    """Three campaigns that use every rule."""
+    """Four campaigns that use every rule."""
     return compile_plan(parse_campaigns(CAMPAIGNS))
 
 
@@ -94,7 +105,9 @@ def ordinary(generator: random.Random, number: int, at_ms: int) -> dict[str, Any
     end_ms = at_ms + generator.randrange(DAY_MS)
     return {
         "customer_id": f"c{generator.randrange(300)}",
-        "type": generator.choice(("view", "view", "cart", "buy", "mail", "refund", "junk")),
+        "type": generator.choice(
+            ("view", "view", "cart", "buy", "mail", "refund", "junk", "offer")
+        ),
         "occurred_at": at_ms,
         "event_id": f"e{number}",
         "value": generator.choice(NUMBERS if odd else NUMBERS[:5]),
@@ -199,7 +212,7 @@ def test_consumed_is_taken_duplicate_or_dead_lettered(world: World) -> None:
         counted = (meters.taken.value, meters.duplicates.value, meters.dead_letters.value)
         assert sum(counted) == high
         assert min(counted) > 500
-        rest = (meters.late.value, meters.not_scored.value)
+        rest = (meters.late.value, meters.not_scored.value, meters.not_eligible.value)
         assert meters.taken.value == meters.scored.value + sum(rest)
         assert min(rest) > 500
         assert meters.scored.value == scored[index]
@@ -246,7 +259,7 @@ def test_every_number_that_leaves_is_finite(world: World) -> None:
         assert_finite(msgspec.to_builtins(row))
         assert (row.expected_value if row.campaign in values else row.probability) is not None
         assert all(abs(feature) <= 20.0 for feature in row.features.values())
-    assert min(learned[name] for name in ("buy", "answer", "spend")) > 500
+    assert min(learned[name] for name in plan().campaigns) > 500
     for record in map(decode_model_record, world.values(topics.models)):
         assert_finite(msgspec.to_builtins(record))
         assert any(record.weights) or record.version == 0
@@ -259,6 +272,17 @@ def test_every_number_that_leaves_is_finite(world: World) -> None:
 def test_models_were_served_while_records_were_broken(world: World) -> None:
     """The log is long enough for every campaign to leave the warming behind."""
     served = {(entry.campaign, entry.status) for score in world.scores() for entry in score.scores}
-    assert {campaign for campaign, status in served if status != "warming"} == {
-        "buy", "answer", "spend",
-    }  # fmt: skip
+    assert {campaign for campaign, status in served if status != "warming"} == {*plan().campaigns}
+
+
+def test_who_is_not_eligible_is_counted_by_clause(world: World) -> None:
+    """Only `lapse` wants questions: each that nobody was eligible for counts under one clause."""
+    telemetry = telemetry_of(world)
+    clauses = [clause.name for clause in plan().clauses]
+    counted = [telemetry.counter(NOT_ELIGIBLE, "lapse", clause).value for clause in clauses]
+    assert min(counted) > 50
+    events = (
+        telemetry.partition(index).not_eligible.value
+        for index in world.high(world.settings.topics.events)
+    )
+    assert sum(counted) == sum(events)

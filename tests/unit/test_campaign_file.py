@@ -13,6 +13,7 @@ from schemas import campaign_grammar as grammar
 from schemas.campaign import Campaign, Challenger, CountBy, Features
 from schemas.campaign_file import parse_campaigns
 from schemas.clauses import Clause, Condition, Goal
+from schemas.customer_clauses import CustomerClause
 from schemas.errors import CampaignFileError, Problem
 from schemas.event import InputMapping
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
@@ -56,6 +57,7 @@ campaigns:
     trigger:
       when: {percentile: 95}
       clear: {percentile: 85}
+      unless: [{event: purchase, within: 14d}]
       cooldown: 7d
       hold_out: 10%
       expires_after: 1h
@@ -146,6 +148,7 @@ def test_everything_there_is() -> None:
             expires_after_ms=HOUR_MS,
             cooldown_ms=7 * DAY_MS,
             hold_out=0.1,
+            unless=(CustomerClause(event=Clause("purchase"), within_ms=14 * DAY_MS),),
         ),
     )
     assert file.event_types == (

@@ -125,6 +125,23 @@ def test_properties_never_seen() -> None:
     assert not any("`coupon_id`" in m or "`country`" in m for m in messages)
 
 
+def test_what_for_asks_about_and_was_never_seen() -> None:
+    """Events, their properties and last known values of `for` are looked for, too."""
+    clauses = (
+        "for: [{event: page_veiw, within: 1d}, {last: countri, is: DE}, "
+        "{event: purchase, where: {kindd: DELI}, never: true}]"
+    )
+    seen = SeenEvents()
+    seen.add("page_view", {"country": "DE"})
+    seen.add("purchase", {"kind": "DELI"})
+    messages = [str(warning) for warning in warnings_of(parse_campaigns(with_keys(clauses)), seen)]
+    assert messages == [
+        "campaigns.a: no event of type `page_veiw` was seen; did you mean `page_view`?",
+        "campaigns.a: no `purchase` with the property `kindd` was seen; did you mean `kind`?",
+        "campaigns.a: no event with the property `countri` was seen; did you mean `country`?",
+    ]
+
+
 @pytest.mark.parametrize("name", list(RECORDS))
 def test_schemas(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each record's schema is a valid JSON Schema, printed alone and among all."""

@@ -37,6 +37,28 @@ def test_silence_is_the_product_of_what_was_predicted() -> None:
     assert judgement.silence_log10 == 0.0
 
 
+def test_of_an_absence_those_who_come_back_are_heard() -> None:
+    """P(nobody comes back) is Π p: lapses without end are a dead stream, and no lapse is none.
+
+    1 says that nobody came. Were lapses listened to, a stream of purchases that has died would be
+    heard as one lapse after the other, and learned: everybody would be about to leave.
+    """
+    lapses, returns = judged(absence=True), judged(absence=True)
+    for customer in range(13):
+        assert not silent(lapses)
+        assert lapses.silence_log10 == pytest.approx(customer * math.log10(0.5))
+        lapses.add(settled(customer, 1.0, 0.5))
+        returns.add(settled(customer, 0.0, 0.5))
+    lapses.add(settled(13, 1.0, 0.5))
+    assert silent(lapses)
+    assert lapses.rows_silent == 1
+    assert returns.silence_log10 == 0.0
+    lapses.add(settled(14, 1.0, None))
+    assert silent(lapses)
+    lapses.add(settled(15, 0.0, None))
+    assert not silent(lapses)
+
+
 def test_a_customer_is_one_witness_in_a_horizon() -> None:
     """A hundred rows of one customer say no more than one; in the next horizon it is heard again.
 

@@ -26,7 +26,8 @@ from models.scorer import Folded, Scorer
 from models.trigger_states import policies_of
 from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile, Features
-from schemas.clauses import Clause, Goal
+from schemas.clauses import Clause, Condition, Goal
+from schemas.customer_clauses import CustomerClause
 from schemas.model_record import ModelRecord
 from schemas.score import ScoreStatus, decode_score
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
@@ -182,6 +183,37 @@ def test_a_cooldown_counts_from_the_last_entry() -> None:
     assert kinds(shop.happens("view", HOUR_MS, 0.9)) == ["entered"]
 
 
+def test_nobody_enters_of_whom_a_clause_of_unless_holds() -> None:
+    """Any of them is enough; it is counted, and with the next score the customer may enter."""
+    unless = (
+        CustomerClause(event=Clause("buy"), within_ms=HOUR_MS),
+        CustomerClause(last="country", values=("AT",)),
+    )
+    shop = Shop(plan_of(policy={"unless": unless}))
+    shop.happens("buy", 0)
+    assert shop.happens("view", HOUR_MS, 0.9) == []
+    assert shop.happens("view", HOUR_MS + 1, 0.9, country="AT") == []
+    assert shop.counted("_withheld", "unless") == 2
+    assert kinds(shop.happens("view", HOUR_MS + 2, 0.9, country="DE")) == ["entered"]
+    assert shop.happens("buy", HOUR_MS + 3) != []
+    assert kinds(shop.happens("view", HOUR_MS + 4, 0.1)) == ["exited"]
+
+
+def test_consent_is_a_clause() -> None:
+    """Whoever never consented, or took it back, does not enter."""
+    unless = (
+        CustomerClause(event=Clause("consent", {"mail": Condition((True,))})),
+        CustomerClause(last="mail", values=(False,)),
+    )
+    shop = Shop(plan_of(policy={"unless": unless}))
+    assert shop.happens("view", 0, 0.9) == []
+    shop.happens("consent", 1, mail=True)
+    assert kinds(shop.happens("view", 2, 0.9)) == ["entered"]
+    shop.happens("view", 3, 0.1)
+    shop.happens("consent", 4, mail=False)
+    assert shop.happens("view", 5, 0.9) == []
+
+
 @pytest.mark.parametrize(("after_ms", "fired"), [(0, 1), (DAY_MS, 1), (DAY_MS + 1, 0)])
 def test_who_is_in_converts_within_the_horizon(after_ms: int, fired: int) -> None:
     """The goal counts up to the horizon's last moment; the score is that of the entry."""
@@ -229,6 +261,14 @@ def test_the_other_answer_settles_it() -> None:
     shop.happens("view", 0, 0.9)
     assert shop.happens("refuse", 1) == []
     assert shop.happens("buy", 2) == []
+
+
+def test_who_comes_back_is_no_conversion_of_an_absence() -> None:
+    """Where the goal is that nothing happens, no event is a conversion."""
+    goal = Goal((Clause("buy"),), absence=True)
+    shop = Shop(plan_of(replace(BUY, goal=goal)))
+    assert kinds(shop.happens("view", 0, 0.9)) == ["entered"]
+    assert shop.happens("buy", 1) == []
 
 
 def test_late_events_and_duplicates_fire_nothing() -> None:
