@@ -269,7 +269,8 @@ TRIGGERS = Metric(
 TRIGGERS_WITHHELD = Metric(
     "propensity_triggers_withheld_total", _COUNTER, "times", ("campaign", "reason"),
     "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, "
-    "the customer in `cooldown`, or a clause of `unless` held; or for a `late` event, not scored.",
+    "the customer in `cooldown`, or a clause of `unless` held; while a customer waited the goal "
+    "was `answered`, a score `cleared` it, or he was `forgotten`; or the event was `late`.",
 )  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),

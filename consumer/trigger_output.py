@@ -47,11 +47,10 @@ class TriggerEncoder:
             False: ([], []), True: ([], [])
         }  # fmt: skip
         for index in range(int(fired.total[0])):
-            event = np.array([fired.event[index]], np.intp)
-            (customer,) = folded.batch.keys_of(event)
+            customer = folded.fired_by[index]
             keys, values = apart[bool(fired.held_out[index])]
-            keys.append(customer)
-            values.append(encode_trigger(self._record(fired, index, customer.decode())))
+            keys.append(customer.encode())
+            values.append(encode_trigger(self._record(fired, index, customer)))
         return [
             Outgoing(self._topics[held_out], self._partition, keys, values)
             for held_out, (keys, values) in apart.items()

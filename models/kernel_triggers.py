@@ -11,15 +11,19 @@ import numpy as np
 
 from models.batch import READY, EventColumns, ScoreColumns
 from models.compiled import compiled
+from models.kernel_clauses import clauses_held
 from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
 from models.plan import PlanArrays
-from models.state import I8, U8, Profiles
+from models.state import CLOCK_MS, I8, U8, Profiles
 from models.trigger_states import (
+    ANSWERED,
     APART,
+    CLEARED,
     CONVERTED,
     COOLDOWN,
     ENTERED,
     EXITED,
+    FORGOTTEN,
     IN,
     NOT_READY,
     OUT,
@@ -27,6 +31,8 @@ from models.trigger_states import (
     PROBABILITY,
     SETTLED,
     UNLESS,
+    WAITING,
+    WAITS_ENDED_MAX,
     Policies,
     Said,
     SaidBefore,
@@ -65,23 +71,78 @@ def is_held_out(policies: Policies, policy: int, customer: np.uint64) -> bool:
 
 
 @compiled
+def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> None:
+    """Let a customer wait behind all others: of one policy each waits as long by the clock."""
+    states, queues = triggers.states, triggers.queues
+    last = queues[policy, 1]
+    states.phase[slot, policy] = WAITING
+    states.due_ms[slot, policy] = due_ms
+    states.before[slot, policy] = last
+    states.after[slot, policy] = 0
+    if last > 0:
+        states.after[last - 1, policy] = slot + 1
+    else:
+        queues[policy, 0] = slot + 1
+    queues[policy, 1] = slot + 1
+
+
+@compiled
+def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
+    """Take a customer out of those who wait; he is out."""
+    states, queues = triggers.states, triggers.queues
+    before, after = states.before[slot, policy], states.after[slot, policy]
+    states.phase[slot, policy] = OUT
+    if before > 0:
+        states.after[before - 1, policy] = after
+    else:
+        queues[policy, 0] = after
+    if after > 0:
+        states.before[after - 1, policy] = before
+    else:
+        queues[policy, 1] = before
+
+
+@compiled
+def end_waits(
+    triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
+) -> None:
+    """Let those enter whose wait the clock has passed, unless a clause holds by then."""
+    states = triggers.states
+    for policy in range(triggers.policies.campaign.shape[0]):
+        unless = plan.unless_mask[triggers.policies.campaign[policy]]
+        for _ in range(WAITS_ENDED_MAX):
+            slot = triggers.queues[policy, 0] - 1
+            if slot < 0 or states.due_ms[slot, policy] >= registers[CLOCK_MS]:
+                break
+            due_ms = states.due_ms[slot, policy]
+            stop_waiting(triggers, slot, policy)
+            if clauses_held(profiles, plan, code_clauses, slot, due_ms) & unless != 0:
+                triggers.fired.withheld[policy, UNLESS] += 1
+                continue
+            enter(triggers, profiles, policy, slot, due_ms)
+
+
+@compiled
 def leave_no_state(triggers: Triggers, slot: int) -> None:
     """Forget the customer of a slot, so that another one can have it."""
     for policy in range(triggers.policies.campaign.shape[0]):
+        if triggers.states.phase[slot, policy] == WAITING:
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, FORGOTTEN] += 1
         triggers.states.phase[slot, policy] = OUT
         triggers.states.entered_at[slot, policy] = 0
 
 
 @compiled
 def fire(
-    triggers: Triggers, profiles: Profiles, policy: int, kind: int, slot: int, row: int,
-    at_ms: int, said: Said,
+    triggers: Triggers, profiles: Profiles, policy: int, kind: int, slot: int, at_ms: int,
+    said: Said,
 ) -> None:  # fmt: skip
     """Note that a trigger is to be sent."""
     fired = triggers.fired
     n = fired.total[0]
     fired.total[0] = n + 1
-    fired.policy[n], fired.kind[n], fired.event[n] = policy, kind, row
+    fired.policy[n], fired.kind[n], fired.slot[n] = policy, kind, slot
     customer = profiles.customer_hash[slot, 0]
     fired.held_out[n] = 1 if is_held_out(triggers.policies, policy, customer) else 0
     fired.at_ms[n] = at_ms
@@ -102,6 +163,15 @@ def entered_with(states: States, slot: int, policy: int) -> Said:
         states.percentile[slot, policy],
         states.version[slot, policy],
     )
+
+
+@compiled
+def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms: int) -> None:
+    """Let a customer in with the score that is kept."""
+    triggers.states.phase[slot, policy] = IN
+    triggers.states.entered_at[slot, policy] = at_ms
+    said = entered_with(triggers.states, slot, policy)
+    fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
 
 
 @compiled
@@ -140,6 +210,7 @@ def decide(
     events: EventColumns,
     row: int,
     held: np.uint64,
+    registers: I8,
     scores: ScoreColumns,
     m: int,
 ) -> None:
@@ -173,8 +244,12 @@ def decide(
         if is_out and level >= policies.when[policy]:
             triggers.fired.withheld[policy, NOT_READY] += 1
     elif not is_out and level < policies.clear[policy]:
+        if states.phase[slot, policy] == WAITING:
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, CLEARED] += 1
+            return
         states.phase[slot, policy] = OUT
-        fire(triggers, profiles, policy, EXITED, slot, scores.event[m], at_ms, said)
+        fire(triggers, profiles, policy, EXITED, slot, at_ms, said)
     elif is_out and level >= policies.when[policy]:
         if at_ms - states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
             triggers.fired.withheld[policy, COOLDOWN] += 1
@@ -185,9 +260,11 @@ def decide(
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
         )
-        states.phase[slot, policy] = IN
-        states.entered_at[slot, policy] = at_ms
-        fire(triggers, profiles, policy, ENTERED, slot, scores.event[m], at_ms, said)
+        if policies.wait_ms[policy] > 0:
+            due_ms = registers[CLOCK_MS] + policies.wait_ms[policy]
+            begin_waiting(triggers, slot, policy, due_ms)
+        else:
+            enter(triggers, profiles, policy, slot, at_ms)
 
 
 @compiled
@@ -200,7 +277,10 @@ def note_goals(
     row: int,
     late: bool,
 ) -> None:
-    """Let an event be the goal of customers who are in, or the other answer; a late one is none."""
+    """Let an event be the goal of a customer who is in or waits, or the other answer.
+
+    A late one ends a wait, and is no conversion: late events send nothing.
+    """
     states, mask, at_ms, keys = (
         triggers.states, events.mask[row], events.at_ms[row], events.keys[row],
     )  # fmt: skip
@@ -208,20 +288,23 @@ def note_goals(
         campaign = triggers.policies.campaign[policy]
         hit = (plan.goal_mask[campaign] & mask) != 0
         lost = (plan.lost_mask[campaign] & mask) != 0
-        if late or not (hit or lost) or states.phase[slot, policy] != IN:
+        waits = states.phase[slot, policy] == WAITING
+        is_in = states.phase[slot, policy] == IN and not late
+        if not (hit or lost) or not (waits or is_in):
             continue
         age, scored = at_ms - states.score_at[slot, policy], states.keys[slot, policy]
         inside = age >= 0 and at_ms <= states.deadline_ms[slot, policy]
         if not inside or not same_keys(plan, campaign, scored, keys):
             continue
-        if (
-            hit
-            and age >= plan.after_ms[campaign]
-            and not forbidden_same(plan, campaign, scored, keys)
-        ):
+        late_enough = age >= plan.after_ms[campaign]
+        reached = hit and late_enough and not forbidden_same(plan, campaign, scored, keys)
+        if waits and (reached or lost):
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, ANSWERED] += 1
+        elif reached:
             states.phase[slot, policy] = SETTLED
             if plan.first_answer[campaign] == 0.0:  # Or the goal was that this does not happen.
                 said = entered_with(states, slot, policy)
-                fire(triggers, profiles, policy, CONVERTED, slot, row, at_ms, said)
+                fire(triggers, profiles, policy, CONVERTED, slot, at_ms, said)
         elif lost:
             states.phase[slot, policy] = SETTLED

@@ -26,7 +26,7 @@ from models.state import (
     new_examples,
     new_profiles,
 )
-from models.trigger_states import new_states, policies_of
+from models.trigger_states import new_states, new_waiting, policies_of
 from schemas.campaign import VOICES
 from schemas.clauses import Clause
 
@@ -239,8 +239,13 @@ def _carry_counts_by(arrays: Mapping[str, Rows], old: Shape, new: Shape) -> dict
 def _carry_triggers(
     arrays: Mapping[str, Rows], old: Shape, new: Shape, plan: Plan
 ) -> dict[str, Rows]:
-    """Who is in stays in; of another lineage everybody is out, and its cooldown goes on."""
-    to = np.zeros(len(arrays["profiles"]), new_states(plan, policies_of(plan)).kind)
+    """Who is in stays in, and who waits waits; of another lineage everybody is out.
+
+    Cooldowns go on even then.
+    """
+    policies = policies_of(plan)
+    to = np.zeros(len(arrays["profiles"]), new_states(plan, policies).kind)
+    waiting = new_waiting(policies)
     was, now = ([each for each in shape["campaigns"] if "trigger" in each] for shape in (old, new))
     keys = _pairs(old["keys"], new["keys"])
     by_name = ([each["name"] for each in each_shape] for each_shape in (was, now))
@@ -249,8 +254,9 @@ def _carry_triggers(
         to["entered_at"][:, policy] = source["entered_at"][:, stood]
         if was[stood]["lineage"] != now[policy]["lineage"]:
             continue
+        waiting[policy] = arrays["triggers_waiting"][stood]
         for name in set(to.dtype.names or ()) - {"entered_at", "keys"}:
             to[name][:, policy] = source[name][:, stood]
         for key, place in keys:
             to["keys"][:, policy, key] = source["keys"][:, stood, place]
-    return {"triggers": to} if now else {}
+    return {"triggers": to, "triggers_waiting": waiting} if now else {}

@@ -53,6 +53,7 @@ from models.trigger_states import (
     Triggers,
     new_fired,
     new_states,
+    new_waiting,
     policies_of,
 )
 from schemas.model_record import ModelRecord
@@ -69,6 +70,7 @@ class Folded(NamedTuple):
     score_count: int
     rows: Rows
     fired: Fired
+    fired_by: list[str]  # The customer of each trigger that was fired.
 
     @property
     def scored(self) -> NDArray[np.intp]:
@@ -119,6 +121,7 @@ class Scorer:
         self._registers = new_registers()
         self._policies = policies_of(plan)
         self._triggers = new_states(plan, self._policies)
+        self._waiting = new_waiting(self._policies)
         self._scratch = scratch(plan)
         self._customers = LongNames()
         self._event_ids = LongNames()
@@ -208,6 +211,7 @@ class Scorer:
             self._customers,
             self._event_ids,
             self._triggers if len(self._policies.campaign) else None,
+            self._waiting,
         )
 
     @property
@@ -297,11 +301,14 @@ class Scorer:
             rebuild_table(seen, self._registers)
         rows, fired = Rows(), new_fired(count, len(out.event), self._policies)
         before = NOTHING_SAID if served is None else served.said_before
-        triggers = Triggers(self._policies, self._triggers.view, before, served is not None, fired)
-        stop = self._run(batch, 0, out, catching_up, rows, triggers)  # Of nothing: that compiles.
+        triggers = Triggers(
+            self._policies, self._triggers.view, self._waiting, before, served is not None, fired
+        )
+        fired_by: list[str] = []
+        stop = self._run(batch, 0, out, catching_up, rows, triggers, fired_by)  # That compiles it.
         while stop < count:
-            stop = self._run(batch, stop, out, catching_up, rows, triggers)
-        return Folded(batch, out, int(self._registers[SCORES]), rows, fired)
+            stop = self._run(batch, stop, out, catching_up, rows, triggers, fired_by)
+        return Folded(batch, out, int(self._registers[SCORES]), rows, fired, fired_by)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -327,6 +334,7 @@ class Scorer:
         catching_up: bool,
         rows: Rows,
         triggers: Triggers,
+        fired_by: list[str],
     ) -> int:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
@@ -351,6 +359,9 @@ class Scorer:
         opened = scored + np.flatnonzero(out.place[scored : int(self._registers[SCORES])] >= 0)
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
+        fired = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
+        names = self._customers.read(self._profiles.view.name, fired)
+        fired_by += [text_of(name) for name in names]
         self._close_rows(rows)
         return stop
 

@@ -50,6 +50,7 @@ class ScorerState:
     customers: LongNames  # of slots
     event_ids: LongNames  # of places
     triggers: Records[States] | None  # None where no campaign has one
+    waiting: I4  # who waits first and last, by policy
 
 
 def pack(texts: Sequence[bytes]) -> tuple[U1, I4]:
@@ -84,6 +85,7 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
     }
     if state.triggers is not None:
         arrays["triggers"] = state.triggers.lifted(int(registers[SLOT_COUNT]))
+        arrays["triggers_waiting"] = state.waiting
     texts = {"vocabulary": [text.encode() for text in intake.vocabulary.texts]}
     for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
         arrays[f"{name}_rows"] = np.array(list(names.kept), np.int64)
@@ -123,6 +125,7 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
     state.examples.fill(arrays["examples"])
     if state.triggers is not None:
         state.triggers.fill(arrays["triggers"])
+        state.waiting[:] = arrays["triggers_waiting"]
     rows = state.examples.rows
     free = _free_places(arrays["free"], len(arrays["examples"]), rows)
     registers[FREE_COUNT] = len(free)

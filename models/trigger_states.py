@@ -18,13 +18,14 @@ from schemas.campaign import digest
 from schemas.trigger import TriggerKind
 from schemas.trigger_policy import MEASURES, TriggerPolicy
 
-OUT, IN, SETTLED = 0, 1, 2  # A settled one is in, and its goal was reached or lost.
+OUT, IN, SETTLED, WAITING = 0, 1, 2, 3  # A settled one is in, and its goal was reached or lost.
 ENTERED, EXITED, CONVERTED = 0, 1, 2
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
-NOT_READY, COOLDOWN, UNLESS = 0, 1, 2
-REASONS: Final = ("not_ready", "cooldown", "unless")
+NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN = 0, 1, 2, 3, 4, 5
+REASONS: Final = ("not_ready", "cooldown", "unless", "answered", "cleared", "forgotten")
 """Why a customer did not enter whose score was high enough, by these numbers."""
+WAITS_ENDED_MAX: Final = 64  # By one event, of one campaign; the rest follow with the next events.
 APART: Final = np.uint64(0x9E3779B97F4A7C15)  # Tells apart what one score says to two policies.
 
 
@@ -37,6 +38,7 @@ class Policies(NamedTuple):
     when: F8  # [T]
     clear: F8  # [T]
     cooldown_ms: I8  # [T]
+    wait_ms: I8  # [T]
     held_seed: U8  # [T] what makes the held-out customers of two campaigns independent
     held_below: U8  # [T] of 2^64: a customer whose hash is below is held out
 
@@ -45,6 +47,7 @@ class States(NamedTuple):
     """One row per customer slot. A row of zeros is out, and never was in."""
 
     entered_at: I8  # [slot, T]
+    due_ms: I8  # [slot, T] when a customer who waits enters
     score_at: I8  # [slot, T] of the score with which the customer entered, like all that follows
     deadline_ms: I8  # [slot, T] the last moment at which a goal counts
     score_one: U8  # [slot, T] 128 bits that name the score
@@ -54,7 +57,9 @@ class States(NamedTuple):
     percentile: F8
     version: I8
     keys: U8  # [slot, T, key] of the scored event
-    phase: B1  # [slot, T] OUT, IN or SETTLED
+    after: I4  # [slot, T] slot + 1 of who waits behind, 0 where nobody does
+    before: I4  # [slot, T] and of who waits in front
+    phase: B1  # [slot, T] OUT, IN, SETTLED or WAITING
 
 
 class Said(NamedTuple):
@@ -90,7 +95,7 @@ class Fired(NamedTuple):
     withheld: I8  # [T, reason] how many were not sent
     policy: I4  # [n] position among the policies
     kind: I4  # ENTERED, EXITED or CONVERTED
-    event: I4  # what caused it, as `ScoreColumns.event` says it
+    slot: I4  # of the customer
     held_out: B1
     at_ms: I8
     score_one: U8
@@ -107,6 +112,7 @@ class Triggers(NamedTuple):
 
     policies: Policies
     states: States
+    queues: I4  # [T, 2] slot + 1 of who waits first and last, 0 where nobody does
     before: SaidBefore
     is_again: bool  # Whether what was served before decides, and not the scores of the loop.
     fired: Fired
@@ -130,6 +136,7 @@ def policies_of(plan: Plan) -> Policies:
         when=np.array([policy.when for policy in own], np.float64),
         clear=np.array([policy.clear for policy in own], np.float64),
         cooldown_ms=np.array([policy.cooldown_ms for policy in own], np.int64),
+        wait_ms=np.array([policy.wait_ms for policy in own], np.int64),
         # By the name alone: who is held out stays so when the goal or the features change.
         held_seed=np.array([int(digest({"hold out of": name}), 16) for _, name, _ in found],
                            np.uint64),
@@ -143,26 +150,32 @@ def new_states(plan: Plan, policies: Policies) -> Records[States]:
     return Records(
         States,
         {
-            **dict.fromkeys(("entered_at", "score_at", "deadline_ms"), (np.int64, width)),
+            **dict.fromkeys(("entered_at", "due_ms", "score_at", "deadline_ms"), (np.int64, width)),
             **dict.fromkeys(("score_one", "score_two"), (np.uint64, width)),
             **dict.fromkeys(("served", "probability", "percentile"), (np.float64, width)),
             "version": (np.int64, width),
             "keys": (np.uint64, (*width, max(1, len(plan.keys)))),
+            **dict.fromkeys(("after", "before"), (np.int32, width)),
             "phase": (np.int8, width),
         },
     )
 
 
+def new_waiting(policies: Policies) -> I4:
+    """Nobody who waits, of any policy."""
+    return np.zeros((len(policies.campaign), 2), np.int32)
+
+
 def new_fired(events: int, scores: int, policies: Policies) -> Fired:
-    """Room for what a batch may decide: an event converts, and a score enters or exits."""
-    count = len(policies.campaign)
-    room = events * count + scores if count else 0
+    """Room for what a batch decides: an event converts and ends waits, a score lets in or out."""
+    count, waiting = len(policies.campaign), int(np.count_nonzero(policies.wait_ms))
+    room = events * (count + WAITS_ENDED_MAX * waiting) + scores if count else 0
     return Fired(
         total=np.zeros(1, np.int64),
         withheld=np.zeros((count, len(REASONS)), np.int64),
         policy=np.empty(room, np.int32),
         kind=np.empty(room, np.int32),
-        event=np.empty(room, np.int32),
+        slot=np.empty(room, np.int32),
         held_out=np.empty(room, np.int8),
         at_ms=np.empty(room, np.int64),
         score_one=np.empty(room, np.uint64),

@@ -51,7 +51,7 @@ KEYS: dict[Section, tuple[str, ...]] = {
     "customer": ("last", "is", "event", "where", "within", "never"),
     "count_by": ("event", "by"),
     "challenger": ("onnx", "sha256"),
-    "trigger": ("when", "clear", "unless", "cooldown", "hold_out", "expires_after"),
+    "trigger": ("when", "clear", "wait", "unless", "cooldown", "hold_out", "expires_after"),
     "level": ("percentile", "probability", "expected_value"),
 }
 
@@ -59,7 +59,6 @@ NOT_YET: dict[Section, tuple[str, ...]] = {
     "events": ("money", "contacts"),
     "campaign": ("score_every",),
     "features": ("vectors",),
-    "trigger": ("wait",),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
 

@@ -30,6 +30,7 @@ class TriggerPolicy:
     when: float
     clear: float
     expires_after_ms: int
+    wait_ms: int = 0
     cooldown_ms: int = 0
     hold_out: float = 0.0
     unless: tuple[CustomerClause, ...] = ()

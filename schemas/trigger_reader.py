@@ -58,6 +58,7 @@ def read_trigger(
         elif clear.least > when.least:
             reader.wrong(*at("clear"), f"at most {when.least:g}, which is `when`",
                          found=f"{clear.least:g}")  # fmt: skip
+    wait_ms = reader.duration_ms(*at("wait")) if "wait" in section else 0
     cooldown_ms = reader.duration_ms(*at("cooldown")) if "cooldown" in section else 0
     expires_after_ms: int | None = horizon_ms
     if "expires_after" in section:
@@ -72,6 +73,7 @@ def read_trigger(
         when=when.least,
         clear=when.least if clear is None else clear.least,
         expires_after_ms=expires_after_ms or 0,
+        wait_ms=wait_ms or 0,
         cooldown_ms=cooldown_ms or 0,
         hold_out=hold_out or 0.0,
         unless=unless,

@@ -272,10 +272,8 @@ def feature_sets(draw: st.DrawFn) -> Features:
 @st.composite
 def trigger_policies(draw: st.DrawFn, campaign: Campaign) -> TriggerPolicy:
     """A policy for a campaign's scores, with levels that random models reach and leave."""
-    measures: tuple[Measure, ...] = ("percentile", "probability")
-    if campaign.predict == "value":
-        measures = ("percentile", "expected_value")
-    measure = draw(st.sampled_from(measures))
+    other: Measure = "expected_value" if campaign.predict == "value" else "probability"
+    measure: Measure = draw(st.sampled_from(("percentile", other)))
     levels = {"percentile": (1.0, 8.0, 25.0), "probability": (0.02, 0.1, 0.4)}
     high = draw(st.sampled_from(levels.get(measure, (0.1, 2.0))))
     return TriggerPolicy(
@@ -283,7 +281,8 @@ def trigger_policies(draw: st.DrawFn, campaign: Campaign) -> TriggerPolicy:
         when=high,
         clear=draw(st.sampled_from((high, high / 2))),
         expires_after_ms=draw(st.sampled_from((HOUR_MS, DAY_MS))),
-        cooldown_ms=draw(st.sampled_from((0, 10 * MINUTE_MS, HOUR_MS, DAY_MS))),
+        wait_ms=draw(st.sampled_from((0, 0, MINUTE_MS, HOUR_MS))),
+        cooldown_ms=draw(st.sampled_from((0, 10 * MINUTE_MS, DAY_MS))),
         hold_out=draw(st.sampled_from((0.0, 0.5))),
         unless=draw(eligibilities()),
     )

@@ -15,14 +15,16 @@ from schemas.score import ScoreEntry, ScoreRecord
 from schemas.trigger_policy import TriggerPolicy
 from tests.naive_folds import NaiveFold
 
+MOVES = ("entered", "exited", "waits", "dropped")
+
 
 class NaiveTrigger(NamedTuple):
-    """A trigger: `scored` is the event whose score caused it, `event` the one at which it left."""
+    """A trigger that the score of the event at `scored` caused, or who begins or ends to wait."""
 
     campaign: str
     customer: str
     kind: str
-    event: int
+    at_ms: int
     scored: int
 
 
@@ -38,65 +40,112 @@ class NaiveTriggers:
     def __init__(self, fold: NaiveFold, scores: Mapping[int, ScoreRecord]) -> None:
         self._fold = fold
         self._scores = scores
-        self.fired: list[NaiveTrigger] = []
+        self._happened: list[NaiveTrigger] = []
         campaigns = [each for each in fold.campaigns if each.trigger is not None]
-        for k in filter(fold.is_scored, range(len(fold.events))):
+        for k in range(len(fold.events)):
             for campaign in campaigns:
-                self._convert(campaign, k)
+                self._end_waits(campaign, k)
             for campaign in campaigns:
-                self._move(campaign, k)
+                self._answer(campaign, k)
+            for campaign in campaigns:
+                if fold.is_scored(k):
+                    self._move(campaign, k)
 
-    def _fire(self, campaign: Campaign, kind: str, k: int, scored: int) -> None:
-        customer = self._fold.events[k].customer
-        self.fired.append(NaiveTrigger(campaign.name, customer, kind, k, scored))
+    @property
+    def fired(self) -> list[NaiveTrigger]:
+        """What is sent, in its order."""
+        return [each for each in self._happened if each.kind not in {"waits", "dropped"}]
 
-    def _last(self, campaign: Campaign, k: int, *kinds: str) -> NaiveTrigger | None:
-        customer = self._fold.events[k].customer
+    def _happens(
+        self, campaign: Campaign, kind: str, customer: str, at_ms: int, scored: int
+    ) -> None:
+        self._happened.append(NaiveTrigger(campaign.name, customer, kind, at_ms, scored))
+
+    def _last(self, campaign: Campaign, customer: str, *kinds: str) -> NaiveTrigger | None:
         own = [
             each
-            for each in self.fired
+            for each in self._happened
             if (each.campaign, each.customer) == (campaign.name, customer) and each.kind in kinds
         ]
         return own[-1] if own else None
 
-    def _entry_of_who_is_in(self, campaign: Campaign, k: int) -> NaiveTrigger | None:
-        last = self._last(campaign, k, "entered", "exited")
-        return last if last is not None and last.kind == "entered" else None
+    def _end_waits(self, campaign: Campaign, k: int) -> None:
+        policy, fold = campaign.trigger, self._fold
+        assert policy is not None
+        for waits in [each for each in self._happened if each.kind == "waits"]:
+            due_ms = fold.clock[waits.scored] + policy.wait_ms
+            mine = waits.campaign == campaign.name
+            if mine and self._last(campaign, waits.customer, *MOVES) == waits:
+                if fold.clock[k] <= due_ms:
+                    return  # Who began later waits longer.
+                busy = self._is_busy(policy, waits.customer, due_ms, k)
+                kind = "dropped" if busy else "entered"
+                self._happens(campaign, kind, waits.customer, due_ms, waits.scored)
 
-    def _convert(self, campaign: Campaign, k: int) -> None:
-        entry = self._entry_of_who_is_in(campaign, k)
-        if entry is None:
+    def _is_busy(self, policy: TriggerPolicy, customer: str, at_ms: int, k: int) -> bool:
+        """Whether a clause of `unless` holds at a moment, with all that is known before an event.
+
+        The clauses are asked as of the customer's last event, and then how long ago things are.
+        """
+        fold = self._fold
+        mine = [j for j in fold.taken if j < k and fold.events[j].customer == customer]
+        for clause in policy.unless:
+            if clause.event is None or clause.within_ms is None:
+                if fold.holds(clause, mine[-1]):
+                    return True
+                continue
+            times = [fold.events[j].at_ms for j in fold.history(mine[-1])
+                     if fold.meets([clause.event], j)]  # fmt: skip
+            if times and at_ms - max(times) <= clause.within_ms:
+                return True
+        return False
+
+    def _answer(self, campaign: Campaign, k: int) -> None:
+        fold, lost, customer = self._fold, campaign.goal.lost, self._fold.events[k].customer
+        last = self._last(campaign, customer, *MOVES)
+        if last is None or last.kind not in {"entered", "waits"}:
             return
-        fold, lost, i = self._fold, campaign.goal.lost, entry.event
-        answers = [
-            j
-            for j in range(i + 1, k + 1)
-            if fold.is_scored(j)
-            and (
-                fold.is_goal(campaign, i, j)
-                or (lost is not None and fold._within(campaign, i, j) and fold.meets([lost], j))
-            )
-        ]
-        if answers == [k] and fold.is_goal(campaign, i, k) and not campaign.goal.absence:
-            self._fire(campaign, "converted", k, i)
+        i = last.scored
+
+        def answers(j: int) -> bool:
+            if fold.events[j].type in fold.file.events.ignore:
+                return False
+            other = lost is not None and fold._within(campaign, i, j) and fold.meets([lost], j)
+            return j > i and (fold.is_goal(campaign, i, j) or other)
+
+        if last.kind == "waits":
+            if answers(k):
+                self._happens(campaign, "dropped", customer, fold.events[k].at_ms, i)
+            return
+        since = range(self._entered_at(last, k), k + 1)
+        answered = [j for j in since if fold.is_scored(j) and answers(j)]
+        if answered == [k] and fold.is_goal(campaign, i, k) and not campaign.goal.absence:
+            self._happens(campaign, "converted", customer, fold.events[k].at_ms, i)
+
+    def _entered_at(self, entered: NaiveTrigger, k: int) -> int:
+        """The event from which on a customer is in: the scored one, or who let the wait end."""
+        clock = self._fold.clock
+        late = (j for j in range(entered.scored, k + 1) if clock[j] > entered.at_ms)
+        began = self._fold.events[entered.scored].at_ms == entered.at_ms
+        return entered.scored if began else next(late)
 
     def _move(self, campaign: Campaign, k: int) -> None:
-        record, policy = self._scores.get(k), campaign.trigger
+        record, policy, event = self._scores.get(k), campaign.trigger, self._fold.events[k]
         said = [each for each in record.scores if each.campaign == campaign.name] if record else []
         if not said or said[0].status != "ready" or policy is None:
             return
-        level = level_of(policy, said[0])
-        if self._entry_of_who_is_in(campaign, k) is not None:
+        level, last = level_of(policy, said[0]), self._last(campaign, event.customer, *MOVES)
+        if last is not None and last.kind in {"entered", "waits"}:
             if level < policy.clear:
-                self._fire(campaign, "exited", k, k)
+                kind = "exited" if last.kind == "entered" else "dropped"
+                self._happens(campaign, kind, event.customer, event.at_ms, k)
             return
-        before, events = self._last(campaign, k, "entered"), self._fold.events
-        rested = (
-            before is None or events[k].at_ms - events[before.event].at_ms >= policy.cooldown_ms
-        )
+        before = self._last(campaign, event.customer, "entered")
+        rested = before is None or event.at_ms - before.at_ms >= policy.cooldown_ms
         busy = any(self._fold.holds(clause, k) for clause in policy.unless)
         if level >= policy.when and rested and not busy:
-            self._fire(campaign, "entered", k, k)
+            kind = "waits" if policy.wait_ms else "entered"
+            self._happens(campaign, kind, event.customer, event.at_ms, k)
 
 
 def level_of(policy: TriggerPolicy, said: ScoreEntry) -> float:

@@ -76,7 +76,7 @@ def naively(
     by_event = {score.source.offset: score for score in scores}
     naive = NaiveTriggers(NaiveFold(file, events, UNHURRIED), by_event)
     return [
-        (each.campaign, each.customer, each.kind, events[each.event].at_ms,
+        (each.campaign, each.customer, each.kind, each.at_ms,
          by_event[each.scored].score_id)
         for each in naive.fired
     ]  # fmt: skip

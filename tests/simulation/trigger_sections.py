@@ -14,6 +14,7 @@ SHARE = 0.5
 SECTIONS = (
     "{when: {percentile: 50}, clear: {percentile: 30}}",
     "{when: {percentile: 30}, cooldown: 90m, hold_out: 50%}",
+    "{when: {percentile: 40}, wait: 20m, unless: [{event: refusal, within: 2h}]}",
     "{when: {probability: 12%}, clear: {probability: 9%}, hold_out: 20%, expires_after: 10m}",
 )
 

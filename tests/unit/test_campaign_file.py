@@ -57,6 +57,7 @@ campaigns:
     trigger:
       when: {percentile: 95}
       clear: {percentile: 85}
+      wait: 45m
       unless: [{event: purchase, within: 14d}]
       cooldown: 7d
       hold_out: 10%
@@ -146,6 +147,7 @@ def test_everything_there_is() -> None:
             when=95.0,
             clear=85.0,
             expires_after_ms=HOUR_MS,
+            wait_ms=45 * MINUTE_MS,
             cooldown_ms=7 * DAY_MS,
             hold_out=0.1,
             unless=(CustomerClause(event=Clause("purchase"), within_ms=14 * DAY_MS),),
@@ -213,7 +215,6 @@ def test_words_of_later_releases(section: grammar.Section) -> None:
         "campaign": with_keys("{word}: x"),
         "goal": SHORT.replace("{event: purchase}", "{event: purchase, {word}: x}"),
         "features": with_keys("features: {{word}: x}"),
-        "trigger": with_keys("trigger: {when: {percentile: 95}, {word}: x}"),
     }
     for word in grammar.NOT_YET[section]:
         problem = only(places[section].replace("{word}", word))
