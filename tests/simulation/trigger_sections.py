@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 import re
 
-SHARE = 0.5
+SHARE = 0.7
 SECTIONS = (
-    "{when: {percentile: 50}, clear: {percentile: 30}}",
-    "{when: {percentile: 30}, cooldown: 90m, hold_out: 50%}",
-    "{when: {percentile: 40}, wait: 20m, unless: [{event: refusal, within: 2h}]}",
-    "{when: {probability: 12%}, clear: {probability: 9%}, hold_out: 20%, expires_after: 10m}",
+    "{when: {percentile: 30}, clear: {percentile: 20}}",
+    "{when: {percentile: 15}, cooldown: 30m, hold_out: 50%}",
+    "{when: {percentile: 10}, wait: 20m, unless: [{event: refusal, within: 1h}]}",
+    "{when: {probability: 8%}, clear: {probability: 6%}, hold_out: 20%, expires_after: 10m}",
 )
 
 
