@@ -11,12 +11,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumer import metrics
 from consumer.clock import Clock
 from consumer.demo_scores import WINDOW_S, Pick, ScoreReader
 from consumer.demo_stream import EVENTS_PER_DAY, Pace, ShopperStream
 from consumer.score_words import ScoreWords, goal_in_words, score_in_words
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import Transport
+from consumer.trigger_output import triggered
 from consumer.worker import Worker
 from models.plan import Plan
 from schemas.model_record import ModelRecord
@@ -71,6 +73,7 @@ class View:
     at_ms: int
     events: int
     scores: int
+    triggers: int
     events_per_s: float
     scores_per_s: float
     latency_ms: tuple[float, float] | None
@@ -121,6 +124,10 @@ class Demo:
         self._clock = clock
         self._campaigns = plan.file.campaigns
         self._meters = {name: telemetry.campaign(name) for name in plan.campaigns}
+        self._entered = [
+            telemetry.counter(metrics.TRIGGERS, campaign.name, "entered")
+            for campaign in triggered(plan)
+        ]
         topics = settings.topics
         partitions = outside.partition_count(topics.events)
         self._stream = ShopperStream(outside, topics.events, partitions, seed=seed, clock=clock)
@@ -163,6 +170,7 @@ class Demo:
             at_ms=self._stream.at_ms,
             events=done,
             scores=scores,
+            triggers=int(sum(entered.value for entered in self._entered)),
             events_per_s=events_per_s,
             scores_per_s=scores_per_s,
             latency_ms=self._reader.latency_ms(),

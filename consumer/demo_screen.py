@@ -137,7 +137,7 @@ def _heading(view: View) -> Text:
     return Text.assemble(
         ("propensity demo", "bold"),
         (f"  {date_of(view.at_ms)}", "cyan"),
-        (f"  {view.events:,} events, {view.scores:,} scores", "dim"),
+        (f"  {view.events:,} events, {view.scores:,} scores, {view.triggers:,} triggers", "dim"),
         no_wrap=True,
         overflow="ellipsis",
     )

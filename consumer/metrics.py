@@ -6,44 +6,9 @@ Source: https://prometheus.io/docs/practices/naming/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Kind(StrEnum):
-    """What a metric does over time."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table.
-
-    Parameters
-    ----------
-    name
-        As scraped; a counter ends in ``_total``, a unit stands last before that.
-    unit
-        The base unit in words.
-    labels
-        Their names, in order.
-    meaning
-        One sentence for the person who is looking at a graph at night.
-    bounds
-        A histogram's upper bounds, ascending, without infinity.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    labels: tuple[str, ...]
-    meaning: str
-    bounds: tuple[float, ...] = ()
-
+from consumer.metric import Kind, Metric
 
 LATENCY_BOUNDS_S: Final = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25),
@@ -296,6 +261,17 @@ CALIBRATOR_GAIN = Metric(
     "propensity_calibrator_gain_ratio", _GAUGE, "ratio", ("campaign", "learner"),
     "Share of the log-loss of 28 days that a calibrator would save; below 0 it would cost.",
 )  # fmt: skip
+TRIGGERS = Metric(
+    "propensity_triggers_total", _COUNTER, "triggers", ("campaign", "outcome"),
+    "Triggers published: `entered`, `held_out` (entered, and nobody acts on them), `exited` or "
+    "`converted`.",
+)  # fmt: skip
+TRIGGERS_WITHHELD = Metric(
+    "propensity_triggers_withheld_total", _COUNTER, "times", ("campaign", "reason"),
+    "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, "
+    "the customer in `cooldown`, or a clause of `unless` held; while a customer waited the goal "
+    "was `answered`, a score `cleared` it, or he was `forgotten`; or the event was `late`.",
+)  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
     "What is running.",
@@ -380,6 +356,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
     *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
-    *(CHAMPION_CHANGES, *CONTESTS),
+    *(CHAMPION_CHANGES, *CONTESTS, TRIGGERS, TRIGGERS_WITHHELD),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
 )

@@ -7,8 +7,9 @@ Source: consumer/metrics.py.
 
 import sys
 
+from consumer.metric import Kind
 from consumer.metric_labels import LABELS
-from consumer.metrics import METRICS, Kind
+from consumer.metrics import METRICS
 
 
 def document() -> str:

@@ -169,11 +169,7 @@ class Redrive:
 
     def _ours(self) -> set[str]:
         """Topics that no sender writes: who claims to come from there is not believed."""
-        topics = self._topics
-        return {
-            *(topics.scores, topics.examples, topics.states, topics.models),
-            topics.dead_letters,
-        } - {topics.events}
+        return set(self._topics.model_dump().values()) - {self._topics.events}
 
     def _partition_count(self, topic: str) -> int | None:
         if TOPIC_NAME.fullmatch(topic) is None:

@@ -75,6 +75,9 @@ class ReplayTransport(MemoryTransport):
                 assert key is not None
                 self._ids.add(key)
             self._files.add_scores([value for value in outgoing.values if value is not None])
+        elif outgoing.topic in {topics.triggers, topics.held_out}:
+            values = [value for value in outgoing.values if value is not None]
+            self._files.add_triggers(values, held_out=outgoing.topic == topics.held_out)
         elif outgoing.topic == topics.dead_letters:
             self._write_dead_letters(outgoing)
         else:

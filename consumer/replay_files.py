@@ -40,6 +40,7 @@ class ReplayFiles:
             out.mkdir(parents=True, exist_ok=True)
             self._scores = (out / "scores.ndjson").open("wb", buffering=_BUFFER_BYTES)
             self._triggers = (out / "triggers.ndjson").open("wb", buffering=_BUFFER_BYTES)
+            self._held_out = (out / "triggers-held-out.ndjson").open("wb", buffering=_BUFFER_BYTES)
             self._dead_letters = (out / "dead-letters.ndjson").open("wb")
             self._examples = ExampleTable(out / "examples.parquet")
         except OSError as error:
@@ -54,11 +55,12 @@ class ReplayFiles:
             self._scores.write(b"\n".join(scores))
             self._scores.write(b"\n")
 
-    def add_triggers(self, triggers: Sequence[bytes]) -> None:
-        """Append trigger records as they would have been published."""
+    def add_triggers(self, triggers: Sequence[bytes], *, held_out: bool = False) -> None:
+        """Append trigger records as they would have been published, those held out apart."""
         if triggers:
-            self._triggers.write(b"\n".join(triggers))
-            self._triggers.write(b"\n")
+            file = self._held_out if held_out else self._triggers
+            file.write(b"\n".join(triggers))
+            file.write(b"\n")
 
     def add_dead_letter(
         self,
@@ -99,7 +101,7 @@ class ReplayFiles:
         self._close_streams()
 
     def _close_streams(self) -> None:
-        for stream in (self._scores, self._triggers, self._dead_letters):
+        for stream in (self._scores, self._triggers, self._held_out, self._dead_letters):
             stream.close()
 
     def __enter__(self) -> Self:

@@ -118,7 +118,7 @@ class ScoreTail:
             raise WorldError(
                 f"{self._events} has served more than {self._most} predictions since the snapshot "
                 "that it is recovered from: they would take more memory than is allowed",
-                "Raise `limits: {served_again_max: …}` (up to 49 bytes each), and snapshot more "
+                "Raise `limits: {served_again_max: …}` (up to 114 bytes each), and snapshot more "
                 "often (`snapshots: {interval: …}`)",
             )
 

@@ -26,6 +26,7 @@ from consumer.positions import Start
 from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
+from consumer.trigger_output import TriggerEncoder, TriggerMeters
 from models.batch import DUPLICATE, LATE, NOT_ELIGIBLE, NOT_SCORED, OUTCOMES, STATUSES, TAKEN
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
@@ -83,6 +84,8 @@ class ScoringPartition:
             for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)
         ]
         self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
+        self._triggers = TriggerEncoder(plan, settings.topics, partition.index)
+        self._trigger_meters = TriggerMeters(plan, telemetry)
         self._settings = settings
         self._plan = plan
         self._tail = deque(tail)
@@ -241,10 +244,10 @@ class ScoringPartition:
         )
         self._moment()
         decoded_s = self._clock.monotonic_s()
-        folded = self._scorer.fold_batch(batch, catching_up=not live)
-        if self._tail and self.start.was_served(offset):
-            unknown = self._scorer.serve_again(folded, self._tail[0].served)
-            self._telemetry.served_unknown.add(unknown)
+        served = self._tail[0].served if self._tail and self.start.was_served(offset) else None
+        folded = self._scorer.fold_batch(batch, catching_up=not live, served=served)
+        if served is not None:
+            self._telemetry.served_unknown.add(self._scorer.serve_again(folded, served))
         scored_s = self._clock.monotonic_s()
         self._telemetry.hops["decode"].observe(decoded_s - begun_s)
         self._telemetry.hops["score"].observe(scored_s - decoded_s)
@@ -263,6 +266,9 @@ class ScoringPartition:
             outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
             self._observe_latency(records, folded)
             _observe_probabilities(folded, self._probabilities)
+        if live:
+            self._trigger_meters.count(folded)
+            outgoing += self._triggers.encode(folded)
         if folded.rows:
             rows = folded.rows
             outgoing.append(Outgoing(self._topics.examples, None, rows.keys, rows.values))

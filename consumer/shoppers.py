@@ -40,6 +40,12 @@ campaigns:
       half_lives: [1h, 1d, 7d, 30d, all]
       categories: [channel, device]
       numbers: [price, discount]
+    trigger:             # whom to offer something now
+      when: {percentile: 95}
+      clear: {percentile: 80}
+      cooldown: 1d
+      hold_out: 10%
+      expires_after: 1h
   click-2d:              # will this e-mail be clicked within two days?
     goal: {event: email_click, match: [mailing_id]}
     horizon: 2d

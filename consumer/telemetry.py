@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 from consumer import __version__, metrics
 from consumer.clock import Clock
 from consumer.meters import Counter, Family, Gauge, Histogram
-from consumer.metrics import METRICS, Kind, Metric
+from consumer.metric import Kind, Metric
+from consumer.metrics import METRICS
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
 DROPPED: Final = ("repeated", "superseded", "silent")

@@ -39,6 +39,8 @@ def misfits(topics: Topics, counts: Mapping[str, int]) -> list[Misfit]:
     found = []
     for source, topic, rule in (
         (topics.events, topics.scores, "scores go to the partition number of their event"),
+        (topics.events, topics.triggers, "triggers go to the partition number of their event"),
+        (topics.events, topics.held_out, "triggers go to the partition number of their event"),
         (topics.examples, topics.states, "states go to the partition number of their rows"),
     ):
         wanted, there = counts.get(source, 0), counts.get(topic)

@@ -58,7 +58,7 @@ def topic_specs(
 ) -> list[TopicSpec]:
     """Describe every topic of ours, the input first.
 
-    Scores go to the input's partition number, so they have as many partitions.
+    Scores and triggers go to the input's partition number, so they have as many partitions.
     """
     topics = settings.topics
     kept_7d = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
@@ -74,6 +74,8 @@ def topic_specs(
     return [
         spec(topics.events, events_partitions, {}),
         spec(topics.scores, events_partitions, kept_7d),
+        spec(topics.triggers, events_partitions, kept_30d),
+        spec(topics.held_out, events_partitions, kept_30d),
         spec(topics.examples, EXAMPLES_PARTITIONS, kept_30d),
         spec(topics.states, EXAMPLES_PARTITIONS, states),
         spec(topics.models, 1, models),

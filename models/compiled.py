@@ -23,7 +23,7 @@ def _sources_digest() -> str:
     """A digest of numba's version, the kernels and the modules whose constants they hold."""
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
     here = Path(__file__).parent
-    names = ("batch", "compiled", "layout", "plan", "records", "state")
+    names = ("batch", "compiled", "layout", "plan", "records", "state", "trigger_states")
     shapes = (here / f"{name}.py" for name in names)
     contract = (here.parent / "schemas").glob("*.py")  # Kernels hold its limits, too.
     for path in sorted([*here.glob("kernel*.py"), *shapes, *contract]):

@@ -57,29 +57,37 @@ def one_in(event_hash: np.uint64, seed: np.uint64, chances: np.uint64) -> bool:
 
 
 @compiled
-def same_keys(examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8) -> bool:
-    """Whether an event carries the example's `match` values; absent never matches."""
+def same_keys(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
+    """Whether an event carries the `match` values of the scored one; absent never matches."""
     for index in range(plan.match.shape[1]):
         key = plan.match[campaign, index]
         if key < 0:
             break
-        if keys[key] == 0 or keys[key] != examples.keys[place, key]:
+        if keys[key] == 0 or keys[key] != scored[key]:
             return False
     return True
 
 
 @compiled
-def forbidden_same(
-    examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8
-) -> bool:
-    """Whether an event shares a value that a goal must not share with the scored event."""
+def forbidden_same(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
+    """Whether an event shares a value that a goal must not share with the scored one."""
     for index in range(plan.not_same.shape[1]):
         key = plan.not_same[campaign, index]
         if key < 0:
             break
-        if keys[key] != 0 and keys[key] == examples.keys[place, key]:
+        if keys[key] != 0 and keys[key] == scored[key]:
             return True
     return False
+
+
+@compiled
+def deadline_of(plan: PlanArrays, campaign: int, at_ms: int, deadlines: I8) -> int:
+    """The last moment at which a goal counts for an event that is scored."""
+    deadline = at_ms + plan.horizon_ms[campaign]
+    until = plan.until[campaign]
+    if until >= 0 and deadlines[until] < deadline:
+        deadline = max(deadlines[until], at_ms)
+    return int(deadline)
 
 
 @compiled
@@ -104,9 +112,10 @@ def answer_examples(
             age = at_ms - examples.at_ms[place]
             inside = age >= 0 and at_ms <= examples.deadline_ms[place]
             undecided = examples.decided[place] == 0
-            if undecided and inside and same_keys(examples, plan, place, campaign, keys):
+            scored = examples.keys[place]
+            if undecided and inside and same_keys(plan, campaign, scored, keys):
                 late_enough = age >= plan.after_ms[campaign]
-                allowed = not forbidden_same(examples, plan, place, campaign, keys)
+                allowed = not forbidden_same(plan, campaign, scored, keys)
                 if hit and late_enough and allowed:
                     take_hit(examples, plan, place, campaign, value)
                 elif lost:
@@ -331,10 +340,7 @@ def open_example(
     deadlines: I8,
 ) -> None:
     """Start an example at its place: its times, its keys and its turn."""
-    deadline = at_ms + plan.horizon_ms[campaign]
-    until = plan.until[campaign]
-    if until >= 0 and deadlines[until] < deadline:
-        deadline = max(deadlines[until], at_ms)
+    deadline = deadline_of(plan, campaign, at_ms, deadlines)
     examples.at_ms[place] = at_ms
     examples.deadline_ms[place] = deadline
     examples.due_ms[place] = deadline + plan.lateness_ms

@@ -37,6 +37,7 @@ from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
+from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
@@ -48,6 +49,7 @@ from models.state import (
     Profiles,
     Queues,
 )
+from models.trigger_states import Triggers
 
 
 @compiled
@@ -63,6 +65,7 @@ def score_event(
     row: int,
     catching_up: bool,
     room: Scratch,
+    triggers: Triggers,
     out: ScoreColumns,
 ) -> int:
     """Score an event for the campaigns that ask for it and open their examples.
@@ -91,6 +94,7 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
+        decide(triggers, profiles, plan, campaign, slot, events, row, held, registers, out, m)
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -148,28 +152,32 @@ def fold_events(
     first: int,
     catching_up: bool,
     room: Scratch,
+    triggers: Triggers,
     out: ScoreColumns,
 ) -> int:
     """Fold the events from `first` on into the state, one after the other.
 
     Gives the number of those folded: all, or fewer where a customer has to make room for whom
-    rows may just have closed; those want to be read first.
+    rows may just have closed or triggers were fired; those want to be read first.
     """
-    count = events.at_ms.shape[0]
+    count, fired = events.at_ms.shape[0], triggers.fired.total[0]
     for row in range(first, count):
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
         slot = slot_of(profiles, queues.slot_table, one, two)
         if slot == NO_SLOT:
-            if registers[CLOSED_COUNT] > 0 and registers[SLOT_COUNT] >= plan.profiles_max:
+            unread = registers[CLOSED_COUNT] > 0 or triggers.fired.total[0] > fired
+            if unread and registers[SLOT_COUNT] >= plan.profiles_max:
                 return row
             slot = admit(profiles, queues, registers, plan, one, two)
+            leave_no_state(triggers, slot)
             keep_name(profiles.name, slot, texts.text, texts.customer[row])
             out.admitted[row] = 1
         events.slot[row] = slot
         at_ms, mask = events.at_ms[row], events.mask[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         registers[CLOCK_MS] = max(registers[CLOCK_MS], at_ms)
+        end_waits(triggers, profiles, plan, registers, events.code_clauses)
         offset = events.offset[row]
         closed = close_due(profiles, examples, queues, registers, plan, offset)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
@@ -182,6 +190,7 @@ def fold_events(
             answer_examples(
                 profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
             )
+            note_goals(triggers, profiles, plan, slot, events, row, late)
         close_decided(profiles, examples, queues, registers, plan, offset, closed)
         if is_fact:
             take_fact(profiles, registers, plan, events, row, slot)
@@ -192,7 +201,7 @@ def fold_events(
             continue
         out.outcome[row] = score_event(
             profiles, examples, queues, registers, plan, models, events, texts, row, catching_up,
-            room, out,
+            room, triggers, out,
         )  # fmt: skip
     return int(count)
 

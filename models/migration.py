@@ -26,6 +26,7 @@ from models.state import (
     new_examples,
     new_profiles,
 )
+from models.trigger_states import new_states, new_waiting, policies_of
 from schemas.campaign import VOICES
 from schemas.clauses import Clause
 
@@ -62,12 +63,14 @@ def _registers(plan: Plan) -> list[str]:
 
 def _shape_of_campaign(plan: Plan, index: int) -> dict[str, Any]:
     own, campaign = plan.layout.campaigns[index], list(plan.file.campaigns.values())[index]
-    shape = {
+    shape: dict[str, Any] = {
         "name": campaign.name,
         "lineage": plan.lineages[index],
         "columns": _told_apart(own.names),
         "categories": [list(plan.layout.categories[place]) for place in own.categories],
     }
+    if campaign.trigger is not None:
+        shape["trigger"] = True
     # Without challengers a lineage says who is heard.
     return shape | ({"voices": list(campaign.voices)} if campaign.challengers else {})
 
@@ -113,6 +116,7 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     free = np.concatenate([arrays["free"], gone])
     arrays |= {"profiles": profiles, "examples": examples, "registers": registers, "free": free}
     arrays |= _carry_counts_by(lifted.arrays, old, new)
+    arrays |= _carry_triggers(lifted.arrays, old, new, plan)
     names = [campaign["name"] for campaign in old["campaigns"]]
     counts = Counter(lifted.arrays["examples"]["campaign"][gone].tolist())
     return Migrated(
@@ -230,3 +234,29 @@ def _carry_counts_by(arrays: Mapping[str, Rows], old: Shape, new: Shape) -> dict
             was = was_at.get(group)
             found[f"{name}_{place}"] = empty if was is None else arrays[f"{name}_{was}"]
     return found
+
+
+def _carry_triggers(
+    arrays: Mapping[str, Rows], old: Shape, new: Shape, plan: Plan
+) -> dict[str, Rows]:
+    """Who is in stays in, and who waits waits; of another lineage everybody is out.
+
+    Cooldowns go on even then.
+    """
+    policies = policies_of(plan)
+    to = np.zeros(len(arrays["profiles"]), new_states(plan, policies).kind)
+    waiting = new_waiting(policies)
+    was, now = ([each for each in shape["campaigns"] if "trigger" in each] for shape in (old, new))
+    keys = _pairs(old["keys"], new["keys"])
+    by_name = ([each["name"] for each in each_shape] for each_shape in (was, now))
+    for policy, stood in _pairs(*by_name):
+        source = arrays["triggers"]
+        to["entered_at"][:, policy] = source["entered_at"][:, stood]
+        if was[stood]["lineage"] != now[policy]["lineage"]:
+            continue
+        waiting[policy] = arrays["triggers_waiting"][stood]
+        for name in set(to.dtype.names or ()) - {"entered_at", "keys"}:
+            to[name][:, policy] = source[name][:, stood]
+        for key, place in keys:
+            to["keys"][:, policy, key] = source["keys"][:, stood, place]
+    return {"triggers": to, "triggers_waiting": waiting} if now else {}

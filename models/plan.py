@@ -53,6 +53,7 @@ class PlanArrays(NamedTuple):
     goal_mask: U8  # [C]
     lost_mask: U8  # [C] 0 without `lost`.
     for_mask: U8  # [C] bits of the clauses that must hold for a customer to be eligible.
+    unless_mask: U8  # [C] of those of which none may hold when a trigger is sent.
     register_mask: U8  # [R] the bit of the event that a register is about.
     clause_register: I4  # [K] -1 where it asks for a last known value.
     clause_within_ms: I8  # [K] -1 where it asks that the event never happened.
@@ -132,7 +133,7 @@ class Plan:
     numbers: tuple[str, ...]
     properties: tuple[str, ...]  # Those whose values are categories, in order.
     remembered: tuple[str, ...]  # Under `events.remember`, then those that clauses ask for.
-    clauses: tuple[CustomerClause, ...]  # Each once, as the bits of `for_mask` number them.
+    clauses: tuple[CustomerClause, ...]  # Each once, as bits of masks number them.
     registers: tuple[Clause, ...]  # Events of which is kept when they last happened.
     keys: tuple[str, ...]  # Those that `match` and `not_same` compare.
     deadlines: tuple[str, ...]  # Those that `until` names.
@@ -180,6 +181,7 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
         "goal": [clauses.mask(c.goal.clauses) for c in campaigns],
         "lost": [clauses.mask([c.goal.lost] if c.goal.lost else []) for c in campaigns],
         "for": [customers.mask(c.eligible) for c in campaigns],
+        "unless": [customers.mask(c.unless) for c in campaigns],
         "register": [clauses.mask([event]) for event in customers.registers],
     }
     if len(clauses.clauses) > CLAUSES_MAX:
@@ -302,6 +304,7 @@ def _arrays(
         goal_mask=np.array(masks["goal"], dtype=np.uint64),
         lost_mask=np.array(masks["lost"], dtype=np.uint64),
         for_mask=np.array(masks["for"], dtype=np.uint64),
+        unless_mask=np.array(masks["unless"], dtype=np.uint64),
         register_mask=np.array(masks["register"], dtype=np.uint64),
         horizon_ms=np.array([c.horizon_ms for c in campaigns], dtype=np.int64),
         interval_ms=np.array([c.example_interval_ms for c in campaigns], dtype=np.int64),

@@ -48,6 +48,15 @@ from models.state import (
     reserve_seen,
     reserve_slots,
 )
+from models.trigger_states import (
+    NOTHING_SAID,
+    Fired,
+    Triggers,
+    new_fired,
+    new_states,
+    new_waiting,
+    policies_of,
+)
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
@@ -61,6 +70,8 @@ class Folded(NamedTuple):
     scores: ScoreColumns
     score_count: int
     rows: Rows
+    fired: Fired
+    fired_by: list[str]  # The customer of each trigger that was fired.
 
     @property
     def scored(self) -> NDArray[np.intp]:
@@ -109,6 +120,9 @@ class Scorer:
         self._examples = new_examples(plan)
         self._queues = new_queues(plan)
         self._registers = new_registers()
+        self._policies = policies_of(plan)
+        self._triggers = new_states(plan, self._policies)
+        self._waiting = new_waiting(self._policies)
         self._scratch = scratch(plan)
         self._customers = LongNames()
         self._event_ids = LongNames()
@@ -135,6 +149,8 @@ class Scorer:
             return None
         if name == "profiles":
             return self._profiles.room(shape[0], kind)
+        if name == "triggers":
+            return self._triggers.room(shape[0], kind)
         return self._examples.room(shape[0], kind) if name == "examples" else None
 
     def restore(self, lifted: Lifted) -> dict[str, int]:
@@ -183,7 +199,8 @@ class Scorer:
     @property
     def state_bytes(self) -> int:
         """About what the state takes."""
-        return self._profiles.size_bytes + self._examples.size_bytes
+        stores = self._profiles, self._examples, self._triggers
+        return sum(store.size_bytes for store in stores)
 
     @property
     def _state(self) -> ScorerState:
@@ -194,6 +211,8 @@ class Scorer:
             self._registers,
             self._customers,
             self._event_ids,
+            self._triggers if len(self._policies.campaign) else None,
+            self._waiting,
         )
 
     @property
@@ -249,14 +268,16 @@ class Scorer:
         values: Sequence[bytes | None],
         *,
         catching_up: bool = False,
+        served: ServedAgain | None = None,
     ) -> Folded:
         """Fold records of the partition, in log order.
 
         `stamps_ms` are the log's own timestamps, -1 where there are none. Scores of records
-        that are read again or as history say `catching_up`.
+        that are read again or as history say `catching_up`; triggers are decided again by
+        what was `served` of them.
         """
         batch = self.read(offsets, stamps_ms, keys, values)
-        return self.fold_batch(batch, catching_up=catching_up)
+        return self.fold_batch(batch, catching_up=catching_up, served=served)
 
     def read(
         self,
@@ -268,7 +289,9 @@ class Scorer:
         """Turn records into columns; the first half of `fold`."""
         return self._intake.read(offsets, stamps_ms, keys, values)
 
-    def fold_batch(self, batch: Batch, *, catching_up: bool = False) -> Folded:
+    def fold_batch(
+        self, batch: Batch, *, catching_up: bool = False, served: ServedAgain | None = None
+    ) -> Folded:
         """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
         count = len(batch.rows)
@@ -277,6 +300,8 @@ class Scorer:
         self._registers[SCORES] = 0
         self._sweep_heap(count * campaigns)
         reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
+        if len(self._policies.campaign):
+            self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
@@ -284,11 +309,16 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows = Rows()
-        stop = self._run(batch, 0, out, catching_up, rows)  # Even of nothing: that compiles it.
+        rows, fired = Rows(), new_fired(count, len(out.event), self._policies)
+        before = NOTHING_SAID if served is None else served.said_before
+        triggers = Triggers(
+            self._policies, self._triggers.view, self._waiting, before, served is not None, fired
+        )
+        fired_by: list[str] = []
+        stop = self._run(batch, 0, out, catching_up, rows, triggers, fired_by)  # That compiles it.
         while stop < count:
-            stop = self._run(batch, stop, out, catching_up, rows)
-        return Folded(batch, out, int(self._registers[SCORES]), rows)
+            stop = self._run(batch, stop, out, catching_up, rows, triggers, fired_by)
+        return Folded(batch, out, int(self._registers[SCORES]), rows, fired, fired_by)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -307,7 +337,14 @@ class Scorer:
         self._registers[HEAP_COUNT] = len(order)
 
     def _run(
-        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool, rows: Rows
+        self,
+        batch: Batch,
+        first: int,
+        out: ScoreColumns,
+        catching_up: bool,
+        rows: Rows,
+        triggers: Triggers,
+        fired_by: list[str],
     ) -> int:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
@@ -323,6 +360,7 @@ class Scorer:
             first,
             catching_up,
             self._scratch,
+            triggers,
             out,
         )
         texts, admitted = batch.texts, first + np.flatnonzero(out.admitted[first:stop])
@@ -331,6 +369,9 @@ class Scorer:
         opened = scored + np.flatnonzero(out.place[scored : int(self._registers[SCORES])] >= 0)
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
+        fired = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
+        names = self._customers.read(self._profiles.view.name, fired)
+        fired_by += [text_of(name) for name in names]
         self._close_rows(rows)
         return stop
 

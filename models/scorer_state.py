@@ -32,6 +32,7 @@ from models.state import (
     Queues,
     reserve_slots,
 )
+from models.trigger_states import States
 
 U1 = NDArray[np.uint8]
 FORMAT: Final = 1
@@ -48,6 +49,8 @@ class ScorerState:
     registers: I8
     customers: LongNames  # of slots
     event_ids: LongNames  # of places
+    triggers: Records[States] | None  # None where no campaign has one
+    waiting: I4  # who waits first and last, by policy
 
 
 def pack(texts: Sequence[bytes]) -> tuple[U1, I4]:
@@ -80,6 +83,9 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
         "seen_hash": queues.seen_hash,
         "seen_at": queues.seen_at,
     }
+    if state.triggers is not None:
+        arrays["triggers"] = state.triggers.lifted(int(registers[SLOT_COUNT]))
+        arrays["triggers_waiting"] = state.waiting
     texts = {"vocabulary": [text.encode() for text in intake.vocabulary.texts]}
     for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
         arrays[f"{name}_rows"] = np.array(list(names.kept), np.int64)
@@ -117,6 +123,9 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
     registers[:] = arrays["registers"]
     state.profiles.fill(arrays["profiles"])
     state.examples.fill(arrays["examples"])
+    if state.triggers is not None:
+        state.triggers.fill(arrays["triggers"])
+        state.waiting[:] = arrays["triggers_waiting"]
     rows = state.examples.rows
     free = _free_places(arrays["free"], len(arrays["examples"]), rows)
     registers[FREE_COUNT] = len(free)

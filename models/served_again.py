@@ -14,14 +14,16 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import STATUSES
+from models.batch import NO_PERCENTILE, STATUSES
 from models.model_number import model_number
 from models.plan import Plan
+from models.trigger_states import APART, NOTHING_SAID, SaidBefore, policies_of
 from schemas.campaign import VOICES
-from schemas.score import ScoreRecord
+from schemas.score import ScoreEntry, ScoreRecord
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
+HASH_MAX = (1 << 64) - 1
 
 
 class ServedAgain:
@@ -38,6 +40,12 @@ class ServedAgain:
         self._said_by = [array("d") for _ in range(plan.experts_max)]
         self._versions, self._said = array("q"), array("B")
         self._order: I8 | None = None
+        # Only where a campaign has a trigger, 65 bytes more with what is made of them.
+        self._policies = policies_of(plan).of_campaign.tolist()
+        self._decides = max(self._policies) >= 0
+        self._scores, self._percentiles = array("Q"), array("d")
+        self._probabilities = array("d")
+        self._before = NOTHING_SAID
 
     def __len__(self) -> int:
         """Return how many predictions there are."""
@@ -60,7 +68,33 @@ class ServedAgain:
                     model = entry.model
                     self._versions.append(model_number(model.learner, model.version))
                     self._said.append(self._statuses[entry.status])
+                    if self._decides:
+                        self._add_for_triggers(record.score_id, self._policies[campaign], entry)
         self._order = None
+        self._before = NOTHING_SAID
+
+    def _add_for_triggers(self, score_id: str, policy: int, entry: ScoreEntry) -> None:
+        apart = (policy + 1) * int(APART)
+        self._scores.append((_half_of(score_id) ^ apart) & HASH_MAX)
+        known, percentile = entry.probability, entry.percentile
+        self._probabilities.append(nan if known is None else known)
+        self._percentiles.append(NO_PERCENTILE if percentile is None else percentile)
+
+    @property
+    def said_before(self) -> SaidBefore:
+        """The same by score and campaign, as decisions on triggers look it up."""
+        if self._scores and not len(self._before.key):
+            keys = np.array(self._scores, np.uint64)
+            order = np.argsort(keys, kind="stable")
+            self._before = SaidBefore(
+                key=keys[order],
+                served=np.array(self._served)[order],
+                probability=np.array(self._probabilities)[order],
+                percentile=np.array(self._percentiles)[order],
+                version=np.array(self._versions, np.int64)[order],
+                status=np.array(self._said, np.uint8)[order],
+            )
+        return self._before
 
     def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
         """Which predictions are known; what was served, what each expert said, model, status.
@@ -86,3 +120,11 @@ class ServedAgain:
         versions = np.frombuffer(self._versions, np.int64)[rows]
         said = np.frombuffer(self._said, np.uint8)[rows].astype(np.int64)
         return known, served, experts, versions, said
+
+
+def _half_of(score_id: str) -> int:
+    """The first 64 bits of what names a score; 0 of what is no id of ours."""
+    try:
+        return int(score_id[:16], 16)
+    except ValueError:
+        return 0

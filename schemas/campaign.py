@@ -18,6 +18,7 @@ from schemas.customer_clauses import CustomerClause
 from schemas.input_mapping import InputMapping
 from schemas.time_zones import UTC
 from schemas.times import DAY_MS, HOUR_MS
+from schemas.trigger_policy import TriggerPolicy
 
 DEFAULT_RATE = 0.02
 DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
@@ -103,6 +104,7 @@ class Campaign:
     promote: bool = True
     eligible: tuple[CustomerClause, ...] = ()
     time_zone: str = UTC
+    trigger: TriggerPolicy | None = None
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -165,9 +167,19 @@ class Campaign:
         return (*self.goal.clauses, *lost, *self.score_on, *(self.learn_on or ()))
 
     @property
+    def unless(self) -> tuple[CustomerClause, ...]:
+        """Clauses on a customer of which none may hold when a trigger is sent."""
+        return () if self.trigger is None else self.trigger.unless
+
+    @property
+    def customer_clauses(self) -> tuple[CustomerClause, ...]:
+        """All that is asked of customers: by `for`, and by `unless` of the trigger."""
+        return (*self.eligible, *self.unless)
+
+    @property
     def clauses_known(self) -> tuple[Clause, ...]:
-        """Events of which `for` asks whether, and when, they happened."""
-        return tuple(each.event for each in self.eligible if each.event is not None)
+        """Events of which these ask whether, and when, they happened."""
+        return tuple(each.event for each in self.customer_clauses if each.event is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +212,7 @@ class CampaignFile:
             if not campaign["challengers"]:
                 del campaign["challengers"], campaign["promote"]
             campaign["goal"] = _said(campaign["goal"], absence=False)
-            file["campaigns"][name] = _said(campaign, eligible=(), time_zone=UTC)
+            file["campaigns"][name] = _said(campaign, eligible=(), time_zone=UTC, trigger=None)
         return digest(file)
 
     @property

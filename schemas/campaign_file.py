@@ -31,6 +31,8 @@ from schemas.customer_clause_reader import CustomerClauseReader
 from schemas.errors import CampaignFileError, Problem
 from schemas.input_mapping import FORMATS, InputMapping
 from schemas.time_zones import UTC, is_time_zone
+from schemas.trigger_policy import Measure, TriggerPolicy
+from schemas.trigger_reader import read_trigger
 from schemas.yaml_source import Located, parse_yaml, read_yaml
 
 __all__ = [
@@ -192,6 +194,7 @@ class _FileReader(CustomerClauseReader):
         learner = self._learner(section, key, predict)
         challengers = self._challengers(section, key, predict, learner)
         promote = self._promote(section, key)
+        trigger = self._trigger(section, key, learner, horizon_ms)
         interval_ms = horizon_ms
         if "example_interval" in section:
             interval_ms = self.duration_ms(*at("example_interval"))
@@ -218,6 +221,7 @@ class _FileReader(CustomerClauseReader):
             learner=learner,
             challengers=challengers,
             promote=promote,
+            trigger=trigger,
             eligible=eligible,
         )
 
@@ -323,6 +327,21 @@ class _FileReader(CustomerClauseReader):
         if "challengers" not in section:
             self.wrong(node, path, "`promote` only beside `challengers`")
         return self.flag(node, path)
+
+    def _trigger(
+        self, section: dict[str, Located], key: str, learner: LearnerName, horizon_ms: int | None
+    ) -> TriggerPolicy | None:
+        if "trigger" not in section:
+            return None
+        measures: tuple[Measure, ...] = ("percentile", "probability")
+        if learner in grammar.LEARNERS_OF_VALUES:
+            measures = ("percentile", "probability", "expected_value")
+        if learner == "bayesian_linear":
+            measures = ("percentile", "expected_value")
+        return read_trigger(
+            self, section["trigger"], join(key, "trigger"), measures=measures,
+            horizon_ms=horizon_ms or 0,
+        )  # fmt: skip
 
     def _features(self, node: Located, key: str) -> Features:
         section = self.section(node, key, "features")

@@ -21,6 +21,8 @@ Section = Literal[
     "customer",
     "count_by",
     "challenger",
+    "trigger",
+    "level",
 ]
 
 KEYS: dict[Section, tuple[str, ...]] = {
@@ -40,6 +42,7 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "learner",
         "challengers",
         "promote",
+        "trigger",
     ),
     "goal": ("event", "where", "any_of", "none_of", "match", "after", "not_same", "lost", "until"),
     "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
@@ -48,11 +51,13 @@ KEYS: dict[Section, tuple[str, ...]] = {
     "customer": ("last", "is", "event", "where", "within", "never"),
     "count_by": ("event", "by"),
     "challenger": ("onnx", "sha256"),
+    "trigger": ("when", "clear", "wait", "unless", "cooldown", "hold_out", "expires_after"),
+    "level": ("percentile", "probability", "expected_value"),
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
     "events": ("money", "contacts"),
-    "campaign": ("score_every", "trigger"),
+    "campaign": ("score_every",),
     "features": ("vectors",),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
@@ -77,4 +82,5 @@ TYPE_CHARACTERS_MAX = 64
 PROPERTY_CHARACTERS_MAX = 128
 HORIZON_MAX_MS = 731 * 86_400_000
 RATE_MIN = 1e-6
+VALUE_LEVEL_MAX = 1e12
 RATE_MAX = 0.999

@@ -21,7 +21,7 @@ def check_counts(reader: Reader, node: Located, file: CampaignFile) -> None:
     """All campaigns together have no more clauses and types than an event is compared with."""
     campaigns = file.campaigns.values()
     events = {c.identity for each in campaigns for c in (*each.clauses, *each.clauses_known)}
-    customers = {clause.identity for each in campaigns for clause in each.eligible}
+    customers = {clause.identity for each in campaigns for clause in each.customer_clauses}
     for what, count, count_max in (
         ("distinct clauses", len(events), grammar.CLAUSES_MAX),
         ("distinct clauses on customers", len(customers), grammar.CUSTOMER_CLAUSES_MAX),
@@ -55,7 +55,12 @@ def _facts(campaign: Campaign) -> Iterator[tuple[str, str, str]]:
         yield "goal", "goal", clause.event
     if campaign.goal.lost is not None:
         yield "goal", "goal.lost", campaign.goal.lost.event
-    for clause in campaign.clauses_known:
-        yield "for", "for", clause.event
+    for word, path, clauses in (
+        ("for", "for", campaign.eligible),
+        ("trigger", "trigger.unless", campaign.unless),
+    ):
+        for each in clauses:
+            if each.event is not None:
+                yield word, path, each.event.event
     for group in campaign.features.count_by:
         yield "features", "features.count_by", group.event

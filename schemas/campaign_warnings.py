@@ -73,7 +73,8 @@ def _of_events(file: CampaignFile) -> Iterator[Disappointment]:
     for campaign in file.campaigns.values():
         features = campaign.features
         used.update(features.categories, features.numbers, *features.crosses)
-        used.update(clause.last for clause in campaign.eligible if clause.last is not None)
+        asked = (clause.last for clause in campaign.customer_clauses)
+        used.update(name for name in asked if name is not None)
     for name in file.events.remember:
         if name not in used:
             yield Disappointment(
@@ -125,8 +126,8 @@ def _never_seen(
             hint = _hint(clause.name, names)
             message = f"no `{clause.event}` with the property `{clause.name}` was seen{hint}"
             yield Disappointment(key, message)
-    for name in dict.fromkeys(each.last for each in campaign.eligible if each.last is not None):
-        if name not in seen.all_properties:
+    for name in dict.fromkeys(each.last for each in campaign.customer_clauses):
+        if name is not None and name not in seen.all_properties:
             hint = _hint(name, seen.all_properties)
             yield Disappointment(key, f"no event with the property `{name}` was seen{hint}")
     scored = {

@@ -18,12 +18,14 @@ from schemas.example import Example
 from schemas.learner_state import State
 from schemas.model_record import Model
 from schemas.score import Score
+from schemas.trigger import Trigger
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 RECORDS: dict[str, type[BaseModel]] = {
     "event": Event,
     "score": Score,
+    "trigger": Trigger,
     "training-example": Example,
     "model-record": Model,
     "learner-state": State,

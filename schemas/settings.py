@@ -34,9 +34,6 @@ Scalar = str | int | float | bool
 DEFAULT_SERVERS = "localhost:9092"
 START_FROM = "earliest, latest, or a time such as 2026-11-23T00:00:00Z"
 
-NOT_YET = ("topics.triggers", "topics.held_out")
-"""Settings that this release refuses by name; each becomes a field when it is built."""
-
 
 def _duration(min_ms: int = 0, max_ms: int = 3_660 * DAY_MS) -> BeforeValidator:
     """Reads `5m` as milliseconds, within bounds that are named as durations too."""
@@ -119,6 +116,8 @@ class Topics(_Section):
 
     events: TopicName = "customer-events"
     scores: TopicName = "propensity-scores"
+    triggers: TopicName = "campaign-triggers"
+    held_out: TopicName = "campaign-triggers-held-out"
     examples: TopicName = "training-examples"
     states: TopicName = "learner-states"
     models: TopicName = "campaign-models"
@@ -277,4 +276,4 @@ def load_settings(path: Path | None = None, overrides: dict[str, Any] | None = N
     ------
     SettingsError: with every mistake; each names its file and line, its variable or its flag.
     """
-    return read_settings(Settings, path, overrides or {}, NOT_YET)
+    return read_settings(Settings, path, overrides or {})

@@ -8,7 +8,7 @@ Source: the contract, "Settings file".
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,10 +55,7 @@ _SECRET_WORDS = ("password", "secret", "token", "sasl.jaas", "key.pem")
 
 
 def read_settings(
-    kind: type[AnySettings],
-    path: Path | None,
-    overrides: Mapping[str, Any],
-    not_yet: Sequence[str] = (),
+    kind: type[AnySettings], path: Path | None, overrides: Mapping[str, Any]
 ) -> AnySettings:
     """Settings from all sources; see `schemas.settings.load_settings`."""
     root, problems = (Located(1, mapping={}), []) if path is None else read_yaml(path)
@@ -85,7 +82,7 @@ def read_settings(
             file = InitSettingsSource(settings_cls, init_kwargs=values)
             return init_settings, env_settings, file
 
-    places = _Places(kind, path, root, overrides, not_yet)
+    places = _Places(kind, path, root, overrides)
     try:
         settings = FromFile(**overrides)
     except ValidationError as error:
@@ -117,13 +114,11 @@ class _Places:
         path: Path | None,
         root: Located,
         overrides: Mapping[str, Any],
-        not_yet: Sequence[str],
     ) -> None:
         self._kind = kind
         self._path = path
         self._root = root
         self._overrides = overrides
-        self._not_yet = not_yet
         self._variables = {name.upper(): name for name in os.environ}
 
     def problem(self, error: ErrorDetails) -> Problem:
@@ -134,10 +129,6 @@ class _Places:
         file, line = self._place(words)
         if error["type"] == "extra_forbidden":
             names = self._names(words[:-1])
-            if key in self._not_yet:
-                found = f"`{words[-1]}`, which is not there yet"
-                allowed = "in this release only " + ", ".join(names)
-                return Problem(file, line, key, found, allowed)
             found = f"the unknown key `{words[-1]}`"
             return Problem(file, line, key, found, ", ".join(names), nearest(words[-1], names))
         template = _ALLOWED.get(error["type"])

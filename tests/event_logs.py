@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
+from consumer.trigger_output import TriggerEncoder
 from models.plan import Limits, Plan
 from models.scorer import Folded, Scorer
 from schemas.campaign import (
@@ -32,7 +33,9 @@ from schemas.clauses import Clause, Condition, Goal
 from schemas.customer_clauses import CustomerClause
 from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ExpertWeights, ModelRecord, ValueWeights
+from schemas.settings import Topics
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
+from schemas.trigger_policy import Measure, TriggerPolicy
 
 START_MS = 1_764_000_000_000
 TOPIC = "customer-events"
@@ -90,8 +93,15 @@ class Bytes:
 
     scores: list[bytes] = field(default_factory=list)
     rows: list[bytes] = field(default_factory=list)
+    triggers: list[bytes] = field(default_factory=list)
+    held_out: list[bytes] = field(default_factory=list)
     letters: list[object] = field(default_factory=list)
     outcomes: list[int] = field(default_factory=list)
+
+
+def trigger_encoder(plan: Plan) -> TriggerEncoder:
+    """Encodes triggers as they would be produced."""
+    return TriggerEncoder(plan, Topics(), 0)
 
 
 def fold_records(
@@ -104,7 +114,7 @@ def fold_records(
 ) -> tuple[Scorer, Bytes]:
     """Fold a log, cut before these positions, with models installed before those of `installs`."""
     scorer, out = Scorer(plan), Bytes()
-    encoder = ScoreEncoder(plan, TOPIC, 0)
+    encoder, triggers = ScoreEncoder(plan, TOPIC, 0), trigger_encoder(plan)
     installs = installs or {}
     edges = sorted({0, len(records), *installs, *(c for c in cuts if c <= len(records))})
     for first, stop in zip(edges, [*edges[1:], len(records)], strict=True):
@@ -116,6 +126,9 @@ def fold_records(
         )
         keys, values = encoder.encode(folded)
         out.scores += [key + b" " + value for key, value in zip(keys, values, strict=True)]
+        for outgoing in triggers.encode(folded):
+            found = out.triggers if outgoing.topic == Topics().triggers else out.held_out
+            found += [value for value in outgoing.values if value is not None]
         out.rows += folded.rows.values
         out.outcomes += folded.scores.outcome.tolist()
         letters = encode_dead_letters("dead-letters", piece, folded.batch.refused)
@@ -257,6 +270,25 @@ def feature_sets(draw: st.DrawFn) -> Features:
 
 
 @st.composite
+def trigger_policies(draw: st.DrawFn, campaign: Campaign) -> TriggerPolicy:
+    """A policy for a campaign's scores, with levels that random models reach and leave."""
+    other: Measure = "expected_value" if campaign.predict == "value" else "probability"
+    measure: Measure = draw(st.sampled_from(("percentile", other)))
+    levels = {"percentile": (1.0, 8.0, 25.0), "probability": (0.02, 0.1, 0.4)}
+    high = draw(st.sampled_from(levels.get(measure, (0.1, 2.0))))
+    return TriggerPolicy(
+        measure=measure,
+        when=high,
+        clear=draw(st.sampled_from((high, high / 2))),
+        expires_after_ms=draw(st.sampled_from((HOUR_MS, DAY_MS))),
+        wait_ms=draw(st.sampled_from((0, 0, MINUTE_MS, HOUR_MS))),
+        cooldown_ms=draw(st.sampled_from((0, 10 * MINUTE_MS, DAY_MS))),
+        hold_out=draw(st.sampled_from((0.0, 0.5))),
+        unless=draw(eligibilities()),
+    )
+
+
+@st.composite
 def campaigns(
     draw: st.DrawFn, name: str, time_zone: str, *, interval: bool, lost: bool
 ) -> Campaign:
@@ -265,7 +297,7 @@ def campaigns(
     predict = draw(st.sampled_from(words))
     horizon_ms = draw(st.sampled_from((HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS)))
     score_on = ((VIEW,), (VIEW, MAIL), (BUY,), (APP_CART, VIEW))
-    return Campaign(
+    campaign = Campaign(
         name=name,
         goal=draw(goals(lost=lost and predict == "conversion", absence=predict == "conversion")),
         horizon_ms=horizon_ms,
@@ -278,6 +310,7 @@ def campaigns(
         eligible=draw(eligibilities()),
         time_zone=time_zone,
     )
+    return replace(campaign, trigger=draw(st.one_of(st.none(), trigger_policies(campaign))))
 
 
 @st.composite

@@ -188,7 +188,10 @@ def judge_rights(
         topics.examples: both,
         topics.states: both,
         topics.models: both,
-        topics.dead_letters: frozenset({"WRITE"}),
+        **{
+            name: frozenset({"WRITE"})
+            for name in (topics.triggers, topics.held_out, topics.dead_letters)
+        },
     }
     held = [("topic", name, needs[name], seen[name].operations) for name in needs if name in seen]
     held.append(("group", settings.group, frozenset({"READ"}), group.operations))

@@ -18,9 +18,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from schemas.settings import Topics
+
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-m", "consumer", "run")
-TOPICS = ("EVENTS", "SCORES", "EXAMPLES", "STATES", "MODELS", "DEAD_LETTERS")
+
+TOPICS = tuple(kind.upper() for kind in Topics.model_fields)
 START_MAX_S = 300.0  # A first start compiles, on a busy machine for minutes.
 STOP_MAX_S = 90.0
 LOG_TAIL_LINES = 30

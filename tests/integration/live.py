@@ -20,11 +20,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka.admin import AdminClient
 
+from schemas.settings import Topics
+
 PROPENSITY = Path(sys.executable).parent / "propensity"
 WAIT_MAX_S = 240.0  # A first start compiles, on a busy machine for minutes.
 STOP_MAX_S = 5.0
 Found = TypeVar("Found")
-TOPICS = ("EVENTS", "SCORES", "EXAMPLES", "STATES", "MODELS", "DEAD_LETTERS")
+
+TOPICS = tuple(kind.upper() for kind in Topics.model_fields)
 
 
 class Record(NamedTuple):

@@ -24,7 +24,7 @@ from consumer.telemetry import Telemetry
 from consumer.topics import topic_specs
 from consumer.transport import Headers, Outgoing, Partition, Records
 from consumer.worker import Worker
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings, Topics, load_settings
 from tests.world import plan
 
 WAIT_MAX_S = 60.0
@@ -85,7 +85,7 @@ def live(
     name = f"{request.node.name.replace('_', '-')[:60]}-{os.getpid()}"
     monkeypatch.setenv("PROPENSITY_KAFKA__BOOTSTRAP_SERVERS", kafka_bootstrap)
     monkeypatch.setenv("PROPENSITY_GROUP", name)
-    for topic in ("EVENTS", "SCORES", "EXAMPLES", "STATES", "MODELS", "DEAD_LETTERS"):
+    for topic in map(str.upper, Topics.model_fields):
         monkeypatch.setenv(f"PROPENSITY_TOPICS__{topic}", f"{name}-{topic.lower()}")
     made = Live(load_settings())
     yield made

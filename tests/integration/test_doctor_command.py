@@ -32,7 +32,7 @@ from consumer.cli import run
 from consumer.clock import SystemClock
 from consumer.doctor.command_lines import CommandLines
 from consumer.doctor.examination import CHECKS, Examination
-from schemas.settings import load_settings
+from schemas.settings import Topics, load_settings
 from tests.broker import NoBrokerError, kafka_tools, own_broker, skip_or_fail
 from tests.test_tidy import ROOT
 
@@ -55,7 +55,7 @@ AUTHORIZER = """\
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 """
-KINDS = ("events", "scores", "examples", "states", "models", "dead_letters")
+KINDS = tuple(Topics.model_fields)
 
 pytestmark = pytest.mark.kafka
 

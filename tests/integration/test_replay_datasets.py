@@ -27,6 +27,7 @@ HOUSEHOLDS_CUT = 60  # Replayed three times.
 FILES = (
     "scores.ndjson",
     "triggers.ndjson",
+    "triggers-held-out.ndjson",
     "dead-letters.ndjson",
     "examples.parquet",
     "quality.json",

@@ -13,8 +13,9 @@ import os
 import pytest
 
 from consumer.cli import run
+from schemas.settings import Topics
 
-TOPICS = ("EVENTS", "SCORES", "EXAMPLES", "STATES", "MODELS", "DEAD_LETTERS")
+TOPICS = tuple(kind.upper() for kind in Topics.model_fields)
 
 
 @pytest.fixture

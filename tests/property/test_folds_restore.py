@@ -7,6 +7,8 @@ Source: ARCHITECTURE.md, "Recovery".
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from models.scorer import Scorer
 from models.served_again import ServedAgain
 from schemas.campaign import CampaignFile
 from schemas.score import decode_score
-from tests.event_logs import TOPIC, campaign_files, fold_records, random_model
+from tests.event_logs import TOPIC, campaign_files, fold_records, random_model, trigger_encoder
 from tests.property.test_folds import LIMITS, models, records
 
 
@@ -41,21 +43,25 @@ def placed(scorer: Scorer, lifted: Lifted) -> Lifted:
         if room is not None:
             room[:] = array
             arrays[name] = room
-    assert len([name for name in arrays if arrays[name] is not lifted.arrays[name]]) == 2
+    loaded = {name for name in arrays if arrays[name] is not lifted.arrays[name]}
+    assert loaded == {"profiles", "examples", "triggers"} & set(arrays)
     return Lifted(arrays, lifted.facts)
 
 
-def fold_piece(scorer: Scorer, encoder: ScoreEncoder, piece: Records) -> tuple[list[bytes], ...]:
-    """Scores and rows of some records."""
+def fold_piece(scorer: Scorer, encoder: ScoreEncoder, piece: Records) -> tuple[list[Any], ...]:
+    """Scores, rows and triggers of some records."""
     folded = scorer.fold(piece.offsets, piece.timestamps_ms, piece.keys, piece.values)
-    return encoder.encode(folded)[1], folded.rows.values
+    triggers = trigger_encoder(scorer.plan).encode(folded)
+    fired = [value for outgoing in triggers for value in outgoing.values]
+    return encoder.encode(folded)[1], folded.rows.values, fired
 
 
 def silently(scorer: Scorer, piece: Records, served: ServedAgain) -> int:
     """Fold what was folded before; give how many examples nobody knows the score of."""
     folded = scorer.fold(
-        piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=True
-    )
+        piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=True,
+        served=served,
+    )  # fmt: skip
     return scorer.serve_again(folded, served)
 
 
@@ -75,7 +81,7 @@ def test_a_restored_fold_goes_on_as_if_nothing_had_happened(
     whole, encoder = Scorer(plan), ScoreEncoder(plan, TOPIC, 0)
     snapshot = copied(whole.lift())
     served = ServedAgain(plan)
-    expected: list[tuple[list[bytes], ...]] = []
+    expected: list[tuple[list[Any], ...]] = []
     for first, stop in zip(edges, [*edges[1:], len(log)], strict=True):
         if first == taken:
             snapshot = copied(whole.lift())
@@ -104,6 +110,13 @@ def test_a_restored_fold_goes_on_as_if_nothing_had_happened(
             found.append(fold_piece(restored, encoder, log.cut(first, stop)))
     assert found == expected
     assert restored.counts == whole.counts
+    if len(whole._policies.campaign):
+        assert trigger_states(restored) == trigger_states(whole)
+
+
+def trigger_states(scorer: Scorer) -> bytes:
+    """Who is in, and with which scores, to the bit."""
+    return as_bytes(scorer.lift().arrays["triggers"]).tobytes()
 
 
 def install_others(scorer: Scorer, plan: Plan, seed: int) -> None:

@@ -14,6 +14,7 @@ from consumer.campaign_topics import known_learners, remove
 from consumer.memory_transport import MemoryTransport
 from models.plan import Plan
 from tests.simulation.traffic import FILES, Traffic, compiled
+from tests.simulation.trigger_sections import changed_section, with_triggers
 
 if TYPE_CHECKING:
     from tests.simulation.group_life import GroupLife
@@ -87,7 +88,7 @@ class ChangedFile:
         self._kills = draws.choice((0.0, 0.3, 1.0))
         self._done_at: int | None = None
         if draws.random() < CHANGES_SHARE:
-            text = changed(traffic.file, draws)
+            text = with_triggers(changed(traffic.file, draws), changed_section(seed))
             self.plans.append(compiled(text, tight=traffic.tight))
         self.removed: set[str] = set()  # Of the campaigns, by the operator, when all is rolled out.
 

@@ -34,6 +34,7 @@ from tests.simulation.reference import (
     row_facts,
     row_key,
 )
+from tests.simulation.trigger_checks import check_triggers
 from tests.simulation.watch import Watch
 
 
@@ -86,6 +87,7 @@ class Checks:
         """Assert all of it."""
         for index in range(len(self._reference.due)):
             self._check_scores(index)
+        check_triggers(self._life)
         self._check_letters()
         self._check_rows()
         self._check_served()

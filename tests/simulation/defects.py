@@ -26,6 +26,7 @@ from consumer.transactions import Transactions
 from consumer.transport import Partition, Position, Records
 from consumer.worker import Worker
 from models.campaign_learner import CampaignLearner
+from models.intake import Batch
 from models.lifted import Lifted
 from models.scorer import Folded, Scorer
 from models.served_again import ServedAgain
@@ -106,6 +107,19 @@ def _restore_without_reservoir(self: Scorer, lifted: Lifted) -> dict[str, int]:
 
 
 _RESTORE = Scorer.restore
+
+
+def _fold_deciding_anew(self: Scorer, batch: Batch, **given: Any) -> Folded:
+    return _FOLD_BATCH(self, batch, **given | {"served": None})
+
+
+_FOLD_BATCH = Scorer.fold_batch
+
+
+def _restore_without_triggers(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._triggers.view.phase[:] = 0
+    return dropped
 
 
 def _restore_without_seen(self: Scorer, lifted: Lifted) -> dict[str, int]:
@@ -232,6 +246,14 @@ DEFECTS: dict[str, Defect] = {
     "experts": Defect(
         "what each expert said of the tail is made anew, not read back",
         ((Scorer, "serve_again", _serve_again_without_experts),),
+    ),
+    "decide-anew": Defect(
+        "the silent replay decides on triggers by other scores than those served",
+        ((Scorer, "fold_batch", _fold_deciding_anew),),
+    ),
+    "who-is-in": Defect(
+        "a restored fold has forgotten who is in",
+        ((Scorer, "restore", _restore_without_triggers),),
     ),
     "seen": Defect(
         "a restored fold has forgotten which events it has seen",

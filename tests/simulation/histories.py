@@ -181,6 +181,14 @@ class Histories:
         """Partition and outputs of every history there was, committed under or not."""
         return [(index, found) for (index, _), found in self._outputs.items()]
 
+    def committed_under(self, partition: Partition) -> History:
+        """Under which files what is committed of a partition was folded."""
+        return self._committed.get(partition, ())
+
+    def records(self, index: int) -> Records:
+        """All records that are sent to a partition."""
+        return self._records[index]
+
     def outputs(self, index: int, history: History) -> Outputs:
         """What an uninterrupted fold of this history makes of a partition."""
         known = self._outputs.get((index, history))
@@ -210,7 +218,7 @@ class Histories:
                     found.rows.extend(
                         (row.closed_by.offset, row_key(row), row_facts(row)) for row in rows
                     )
-                else:
+                elif out.topic == topics.dead_letters:
                     assert out.headers is not None
                     letters = zip(out.keys, out.values, out.headers, strict=True)
                     found.letters.extend(

@@ -14,7 +14,10 @@ from tests.simulation.group_life import GroupLife
 from tests.simulation.runs import judge, live, quieten, seeds_that_failed, verdicts
 
 SEEDS = 500
-QUICKLY_CAUGHT = ("resend", "polled", "uncommitted", "recompute", "twice", "superseded")
+QUICKLY_CAUGHT = (
+    *("resend", "polled", "uncommitted", "recompute", "twice", "superseded"),
+    *("decide-anew", "who-is-in"),
+)
 
 
 @pytest.mark.slow

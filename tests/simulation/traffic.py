@@ -22,6 +22,7 @@ from consumer.warm_up import plan_of
 from models.plan import Plan
 from schemas.campaign_file import load_campaigns
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.simulation.trigger_sections import section_of, with_triggers
 from tests.world import BEGIN_MS, settings_with
 
 FILES = (
@@ -109,11 +110,12 @@ class Traffic:
     partitions: int
     file: int
     tight: bool
+    section: str = ""  # The trigger section of all campaigns.
 
     @property
     def plan(self) -> Plan:
         """The compiled campaign file."""
-        return compiled(FILES[self.file], tight=self.tight)
+        return compiled(with_triggers(FILES[self.file], self.section), tight=self.tight)
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -152,7 +154,8 @@ def traffic_of(seed: int) -> Traffic:
     draws = random.Random(f"{seed}/traffic")
     partitions = draws.choice((1, 2, 2, 3))
     records = list(_records(draws, partitions))
-    return Traffic(records, partitions, draws.randrange(len(FILES)), draws.random() < 0.3)
+    file, tight = draws.randrange(len(FILES)), draws.random() < 0.3
+    return Traffic(records, partitions, file, tight, section_of(seed))
 
 
 def _records(draws: random.Random, partitions: int) -> Iterator[Sent]:

@@ -89,7 +89,8 @@ def test_what_is_not_said_changes_no_digest() -> None:
     """Files that know nothing of these words keep their lineages: nobody begins anew by them."""
     digests = ["371ab345b42f3056", "98bae57cc317b1ad"]
     lineages = ["2a93ebda02fc4f90", "26e41483a0115506"]
-    assert [parse_campaigns(text).digest for text in (FULL, SHORT)] == digests
+    before = FULL[: FULL.index("    trigger:")]
+    assert [parse_campaigns(text).digest for text in (before, SHORT)] == digests
     found = [each.lineage for t in (FULL, SHORT) for each in parse_campaigns(t).campaigns.values()]
     assert found == lineages
 

@@ -13,9 +13,11 @@ from schemas import campaign_grammar as grammar
 from schemas.campaign import Campaign, Challenger, CountBy, Features
 from schemas.campaign_file import parse_campaigns
 from schemas.clauses import Clause, Condition, Goal
+from schemas.customer_clauses import CustomerClause
 from schemas.errors import CampaignFileError, Problem
 from schemas.event import InputMapping
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.trigger_policy import TriggerPolicy
 
 FULL = """\
 version: 1
@@ -52,6 +54,14 @@ campaigns:
       - onnx: bought.onnx
         sha256: 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A
     promote: false
+    trigger:
+      when: {percentile: 95}
+      clear: {percentile: 85}
+      wait: 45m
+      unless: [{event: purchase, within: 14d}]
+      cooldown: 7d
+      hold_out: 10%
+      expires_after: 1h
 """
 
 SHORT = """\
@@ -132,6 +142,16 @@ def test_everything_there_is() -> None:
             Challenger("onnx", "bought.onnx", "5a" * 32),
         ),
         promote=False,
+        trigger=TriggerPolicy(
+            measure="percentile",
+            when=95.0,
+            clear=85.0,
+            expires_after_ms=HOUR_MS,
+            wait_ms=45 * MINUTE_MS,
+            cooldown_ms=7 * DAY_MS,
+            hold_out=0.1,
+            unless=(CustomerClause(event=Clause("purchase"), within_ms=14 * DAY_MS),),
+        ),
     )
     assert file.event_types == (
         *("cart_add", "coupon_refused", "email_sent", "page_view", "purchase", "video_play"),

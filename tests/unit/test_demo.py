@@ -122,6 +122,7 @@ def test_models_learn_while_one_watches(last: View) -> None:
         area = campaign.figure("auc")
         assert area is not None
         assert area > 0.55
+    assert last.triggers > 0
     assert last.events_per_s == pytest.approx(EVENTS_PER_DAY, rel=0.1)
     assert 0 < last.scores_per_s < last.events_per_s
     assert last.latency_ms is not None

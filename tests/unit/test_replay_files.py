@@ -114,6 +114,7 @@ def test_a_replay_without_rows_leaves_an_empty_table(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {
         "scores.ndjson",
         "triggers.ndjson",
+        "triggers-held-out.ndjson",
         "dead-letters.ndjson",
         "examples.parquet",
         "quality.json",
@@ -127,12 +128,16 @@ def test_lines_and_quality(tmp_path: Path) -> None:
     files.add_scores([b'{"a":1}', b'{"a":2}'])
     files.add_scores([])
     files.add_scores([b'{"a":3}'])
+    files.add_triggers([b'{"t":1}', b'{"t":2}'])
+    files.add_triggers([b'{"t":3}'], held_out=True)
     reason = str(InvalidRecord("type", "nothing", "a text"))
     origin = Origin("events.ndjson", 7)
     files.add_dead_letter(b"{}", [("__connect.errors.exception.message", reason.encode())], origin)
     files.add_dead_letter(b"\xff", [], origin)
     files.close({"a": {"auc": float("nan"), "n": 3}})
     assert (tmp_path / "scores.ndjson").read_text() == '{"a":1}\n{"a":2}\n{"a":3}\n'
+    assert (tmp_path / "triggers.ndjson").read_text() == '{"t":1}\n{"t":2}\n'
+    assert (tmp_path / "triggers-held-out.ndjson").read_text() == '{"t":3}\n'
     lines = (tmp_path / "dead-letters.ndjson").read_text().splitlines()
     letters = [json.loads(line) for line in lines]
     assert letters[0]["file"] == "events.ndjson"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.settings import NOT_YET, Settings, load_settings
+from schemas.settings import Settings, load_settings
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 
@@ -172,15 +172,6 @@ def test_nearest_words(folder: Path) -> None:
     """An unknown key names the nearest one of its section."""
     (sentence,) = mistakes(write(folder, "limits: {batch_mx: 1}"))
     assert sentence.endswith("did you mean `batch_max`?")
-
-
-@pytest.mark.parametrize("key", NOT_YET)
-def test_settings_of_later_releases(folder: Path, key: str) -> None:
-    """What the contract has and this release has not is refused by name."""
-    section, _, word = key.rpartition(".")
-    text = f"{section}: {{{word}: x}}" if section else f"{word}: x"
-    (sentence,) = mistakes(write(folder, text))
-    assert f"found `{word}`, which is not there yet" in sentence
 
 
 def test_mistakes_in_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

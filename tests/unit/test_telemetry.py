@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from consumer import metrics
 from consumer.clock import FixedClock
 from consumer.meters import Counter, Family, Histogram
+from consumer.metric import Kind
 from consumer.metric_labels import LABELS
-from consumer.metrics import METRICS, Kind
+from consumer.metrics import METRICS
 from consumer.metrics_document import document
 from consumer.telemetry import HOPS, Telemetry
 from models.judgement import Judgement

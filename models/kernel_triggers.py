@@ -1,0 +1,310 @@
+"""Triggers in the compiled loop: who enters, who leaves, and whose goal was reached.
+
+Owns: every decision to act on a customer.
+Never: computes a score; what was served decides, now or when it is folded again.
+Source: docs/campaigns.md, "Triggers".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.batch import READY, EventColumns, ScoreColumns
+from models.compiled import compiled
+from models.kernel_clauses import clauses_held
+from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
+from models.plan import PlanArrays
+from models.state import CLOCK_MS, I8, U8, Profiles
+from models.trigger_states import (
+    ANSWERED,
+    APART,
+    CLEARED,
+    CONVERTED,
+    COOLDOWN,
+    ENTERED,
+    EXITED,
+    FORGOTTEN,
+    IN,
+    NOT_READY,
+    OUT,
+    PERCENTILE,
+    PROBABILITY,
+    SETTLED,
+    UNLESS,
+    WAITING,
+    WAITS_ENDED_MAX,
+    Policies,
+    Said,
+    SaidBefore,
+    States,
+    Triggers,
+)
+
+UNSAID = -1
+
+
+@compiled
+def key_of(score: np.uint64, policy: int) -> np.uint64:
+    """What a score is found by among those that were said before."""
+    return score ^ (np.uint64(policy + 1) * APART)
+
+
+@compiled
+def said_before(before: SaidBefore, key: np.uint64) -> int:
+    """The last thing that was said under a key, or UNSAID."""
+    low, high = 0, before.key.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if before.key[middle] <= key:
+            low = middle + 1
+        else:
+            high = middle
+    if low > 0 and before.key[low - 1] == key:
+        return low - 1
+    return UNSAID
+
+
+@compiled
+def is_held_out(policies: Policies, policy: int, customer: np.uint64) -> bool:
+    """Whether a customer belongs to those on whom a campaign does not act."""
+    return bool(mix(customer ^ policies.held_seed[policy]) < policies.held_below[policy])
+
+
+@compiled
+def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> None:
+    """Let a customer wait behind all others: of one policy each waits as long by the clock."""
+    states, queues = triggers.states, triggers.queues
+    last = queues[policy, 1]
+    states.phase[slot, policy] = WAITING
+    states.due_ms[slot, policy] = due_ms
+    states.before[slot, policy] = last
+    states.after[slot, policy] = 0
+    if last > 0:
+        states.after[last - 1, policy] = slot + 1
+    else:
+        queues[policy, 0] = slot + 1
+    queues[policy, 1] = slot + 1
+
+
+@compiled
+def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
+    """Take a customer out of those who wait; he is out."""
+    states, queues = triggers.states, triggers.queues
+    before, after = states.before[slot, policy], states.after[slot, policy]
+    states.phase[slot, policy] = OUT
+    if before > 0:
+        states.after[before - 1, policy] = after
+    else:
+        queues[policy, 0] = after
+    if after > 0:
+        states.before[after - 1, policy] = before
+    else:
+        queues[policy, 1] = before
+
+
+@compiled
+def end_waits(
+    triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
+) -> None:
+    """Let those enter whose wait the clock has passed, unless a clause holds by then."""
+    states = triggers.states
+    for policy in range(triggers.policies.campaign.shape[0]):
+        unless = plan.unless_mask[triggers.policies.campaign[policy]]
+        for _ in range(WAITS_ENDED_MAX):
+            slot = triggers.queues[policy, 0] - 1
+            if slot < 0 or states.due_ms[slot, policy] >= registers[CLOCK_MS]:
+                break
+            due_ms = states.due_ms[slot, policy]
+            stop_waiting(triggers, slot, policy)
+            if clauses_held(profiles, plan, code_clauses, slot, due_ms) & unless != 0:
+                triggers.fired.withheld[policy, UNLESS] += 1
+                continue
+            enter(triggers, profiles, policy, slot, due_ms)
+
+
+@compiled
+def leave_no_state(triggers: Triggers, slot: int) -> None:
+    """Forget the customer of a slot, so that another one can have it."""
+    for policy in range(triggers.policies.campaign.shape[0]):
+        if triggers.states.phase[slot, policy] == WAITING:
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, FORGOTTEN] += 1
+        triggers.states.phase[slot, policy] = OUT
+        triggers.states.entered_at[slot, policy] = 0
+
+
+@compiled
+def fire(
+    triggers: Triggers, profiles: Profiles, policy: int, kind: int, slot: int, at_ms: int,
+    said: Said,
+) -> None:  # fmt: skip
+    """Note that a trigger is to be sent."""
+    fired = triggers.fired
+    n = fired.total[0]
+    fired.total[0] = n + 1
+    fired.policy[n], fired.kind[n], fired.slot[n] = policy, kind, slot
+    customer = profiles.customer_hash[slot, 0]
+    fired.held_out[n] = 1 if is_held_out(triggers.policies, policy, customer) else 0
+    fired.at_ms[n] = at_ms
+    fired.score_one[n], fired.score_two[n], fired.score_at[n] = said.one, said.two, said.at_ms
+    fired.served[n], fired.probability[n] = said.served, said.probability
+    fired.percentile[n], fired.version[n] = said.percentile, said.version
+
+
+@compiled
+def entered_with(states: States, slot: int, policy: int) -> Said:
+    """The score with which a customer entered."""
+    return Said(
+        states.score_one[slot, policy],
+        states.score_two[slot, policy],
+        states.score_at[slot, policy],
+        states.served[slot, policy],
+        states.probability[slot, policy],
+        states.percentile[slot, policy],
+        states.version[slot, policy],
+    )
+
+
+@compiled
+def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms: int) -> None:
+    """Let a customer in with the score that is kept."""
+    triggers.states.phase[slot, policy] = IN
+    triggers.states.entered_at[slot, policy] = at_ms
+    said = entered_with(triggers.states, slot, policy)
+    fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
+
+
+@compiled
+def keep_entry(
+    states: States, plan: PlanArrays, campaign: int, slot: int, policy: int, said: Said,
+    keys: U8, deadlines: I8,
+) -> None:  # fmt: skip
+    """Remember a score that makes a customer enter, and what its goal is bound to."""
+    states.score_one[slot, policy] = said.one
+    states.score_two[slot, policy] = said.two
+    states.score_at[slot, policy] = said.at_ms
+    states.served[slot, policy] = said.served
+    states.probability[slot, policy] = said.probability
+    states.percentile[slot, policy] = said.percentile
+    states.version[slot, policy] = said.version
+    states.deadline_ms[slot, policy] = deadline_of(plan, campaign, said.at_ms, deadlines)
+    for key in range(keys.shape[0]):
+        states.keys[slot, policy, key] = keys[key]
+
+
+@compiled
+def level_of(measure: int, said: Said) -> float:
+    """What is held against `when` and `clear`."""
+    if measure == PERCENTILE:
+        return said.percentile
+    return said.probability if measure == PROBABILITY else said.served
+
+
+@compiled
+def decide(
+    triggers: Triggers,
+    profiles: Profiles,
+    plan: PlanArrays,
+    campaign: int,
+    slot: int,
+    events: EventColumns,
+    row: int,
+    held: np.uint64,
+    registers: I8,
+    scores: ScoreColumns,
+    m: int,
+) -> None:
+    """Let a score that was made decide; only one that says `ready` changes anything.
+
+    `held` are the bits of the clauses that hold for the customer.
+    """
+    policies, states = triggers.policies, triggers.states
+    policy = policies.of_campaign[campaign]
+    if policy < 0:
+        return
+    one, two = events.score_hash[row, 0], events.score_hash[row, 1]
+    at_ms = events.at_ms[row]
+    ready = scores.status[m] == READY
+    said = Said(
+        one, two, at_ms, scores.served[m], scores.probability[m], scores.percentile[m],
+        scores.version[m],
+    )  # fmt: skip
+    if triggers.is_again:
+        before = triggers.before
+        place = said_before(before, key_of(one, policy))
+        if place == UNSAID:
+            return
+        ready = before.status[place] == READY
+        said = Said(
+            one, two, at_ms, before.served[place], before.probability[place],
+            before.percentile[place], before.version[place],
+        )  # fmt: skip
+    level, is_out = level_of(policies.measure[policy], said), states.phase[slot, policy] == OUT
+    if not ready:
+        if is_out and level >= policies.when[policy]:
+            triggers.fired.withheld[policy, NOT_READY] += 1
+    elif not is_out and level < policies.clear[policy]:
+        if states.phase[slot, policy] == WAITING:
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, CLEARED] += 1
+            return
+        states.phase[slot, policy] = OUT
+        fire(triggers, profiles, policy, EXITED, slot, at_ms, said)
+    elif is_out and level >= policies.when[policy]:
+        if at_ms - states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
+            triggers.fired.withheld[policy, COOLDOWN] += 1
+            return
+        if plan.unless_mask[campaign] & held != 0:
+            triggers.fired.withheld[policy, UNLESS] += 1
+            return
+        keep_entry(
+            states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
+        )
+        if policies.wait_ms[policy] > 0:
+            due_ms = registers[CLOCK_MS] + policies.wait_ms[policy]
+            begin_waiting(triggers, slot, policy, due_ms)
+        else:
+            enter(triggers, profiles, policy, slot, at_ms)
+
+
+@compiled
+def note_goals(
+    triggers: Triggers,
+    profiles: Profiles,
+    plan: PlanArrays,
+    slot: int,
+    events: EventColumns,
+    row: int,
+    late: bool,
+) -> None:
+    """Let an event be the goal of a customer who is in or waits, or the other answer.
+
+    A late one ends a wait, and is no conversion: late events send nothing.
+    """
+    states, mask, at_ms, keys = (
+        triggers.states, events.mask[row], events.at_ms[row], events.keys[row],
+    )  # fmt: skip
+    for policy in range(triggers.policies.campaign.shape[0]):
+        campaign = triggers.policies.campaign[policy]
+        hit = (plan.goal_mask[campaign] & mask) != 0
+        lost = (plan.lost_mask[campaign] & mask) != 0
+        waits = states.phase[slot, policy] == WAITING
+        is_in = states.phase[slot, policy] == IN and not late
+        if not (hit or lost) or not (waits or is_in):
+            continue
+        age, scored = at_ms - states.score_at[slot, policy], states.keys[slot, policy]
+        inside = age >= 0 and at_ms <= states.deadline_ms[slot, policy]
+        if not inside or not same_keys(plan, campaign, scored, keys):
+            continue
+        late_enough = age >= plan.after_ms[campaign]
+        reached = hit and late_enough and not forbidden_same(plan, campaign, scored, keys)
+        if waits and (reached or lost):
+            stop_waiting(triggers, slot, policy)
+            triggers.fired.withheld[policy, ANSWERED] += 1
+        elif reached:
+            states.phase[slot, policy] = SETTLED
+            if plan.first_answer[campaign] == 0.0:  # Or the goal was that this does not happen.
+                said = entered_with(states, slot, policy)
+                fire(triggers, profiles, policy, CONVERTED, slot, at_ms, said)
+        elif lost:
+            states.phase[slot, policy] = SETTLED
