@@ -23,6 +23,7 @@ from models.portrait import Portrait
 from models.refusal import Refusal
 from models.rows import Rows
 from models.scorer import Folded
+from models.trigger_states import new_fired, policies_of
 from models.wire import array_of
 from schemas.campaign import LEARNERS, VOICES
 from schemas.dead_letter import dead_letter, dead_letter_headers
@@ -51,6 +52,7 @@ class ScoreEncoder:
         self._entry_max += int(lengths[self._pieces.next_expert :].sum()) + longest_reason
         self._buffer = np.empty(0, np.uint8)
         self._tails = np.empty((len(plan.campaigns), 3), np.int64)
+        self._policies = policies_of(plan)
 
     def encode(self, folded: Folded) -> tuple[list[bytes], list[bytes]]:
         """Keys and values of the score records of a batch, in the order of the events."""
@@ -75,9 +77,10 @@ class ScoreEncoder:
 
     def entries_of(self, portrait: Portrait) -> list[ScoreEntry]:
         """The scores of a portrait, as a reader of the topic would have them."""
-        folded = Folded(portrait.batch, portrait.scores, portrait.score_count, Rows())
+        fired = new_fired(0, 0, self._policies)
+        folded = Folded(portrait.batch, portrait.scores, portrait.score_count, Rows(), fired, [])
         _, values = self.encode(folded)
-        return decode_score(values[0]).scores
+        return [entry for value in values for entry in decode_score(value).scores]
 
 
 def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:

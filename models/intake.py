@@ -20,7 +20,7 @@ from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
 from models.clause_codes import ClauseCodes
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
-from models.plan import I8, EventRule, Plan
+from models.plan import I8, U8, EventRule, Plan
 from models.refusal import Door, Record, Refusal
 from models.wire import Appendix, kinds_of, taken, wire_of
 from schemas.event import (
@@ -144,6 +144,11 @@ class Intake:
         )
         self._looks = np.array([wanted or bool(r.clauses or r.count_by) for r in self._rules])
 
+    @property
+    def code_clauses(self) -> U8:
+        """The clauses on last known values that each value of the vocabulary meets, [codes]."""
+        return self._clause_codes.follow(self.vocabulary.texts)
+
     def read(
         self,
         offsets: Sequence[int],
@@ -241,7 +246,7 @@ class Intake:
                 text = wire.text[start:stop].tobytes()
                 properties = msgspec.json.decode(text) if text else {}
             self._look(row, self._rules[kinds[row]], properties, columns)
-        columns = columns._replace(code_clauses=self._clause_codes.follow(self.vocabulary.texts))
+        columns = columns._replace(code_clauses=self.code_clauses)
         texts = Texts(wire.text, wire.customer, wire.event)
         return Batch(columns, texts, rows, refused, keys)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.batch import EventColumns, ScoreColumns, Scratch, ServedModels
 from models.compiled import compiled
+from models.kernel_clauses import clauses_held
 from models.kernel_experts import expect_value
 from models.kernel_profile import read_features
 from models.kernel_scores import read_categories, score_campaign, sum_group
@@ -31,7 +32,7 @@ def score_customer(
     out: ScoreColumns,
     registers: I8,
 ) -> int:
-    """Score the customer of the one event for every campaign; give the slot, or NO_SLOT.
+    """Score the customer for every campaign that they are eligible for; give the slot, or NO_SLOT.
 
     `registers` are not those of the fold: only how many scores there are is written to them.
     """
@@ -41,9 +42,12 @@ def score_customer(
     events.slot[0] = np.int32(slot)
     read_features(profiles, plan, slot, events.at_ms[0], events.numbers[0], room)
     read_categories(profiles, plan, events, 0, slot, room)
+    held = clauses_held(profiles, plan, events.code_clauses, slot, events.at_ms[0])
     for campaign in range(plan.score_mask.shape[0]):
         if campaign % LANES == 0:
             sum_group(plan, models, campaign // LANES, room)
+        if plan.for_mask[campaign] & ~held != 0:
+            continue
         expected = expect_value(plan, models, campaign, room)
         score_campaign(plan, models, campaign, 0, catching_up, expected, room, out, registers)
     return slot

@@ -122,12 +122,14 @@ def portrait_of(
 ) -> Portrait | None:
     """A customer and all their scores, as if an event without properties came now; None if unknown.
 
+    Campaigns that the customer is not eligible for give none.
+
     So many of the features that add most are told one by one.
 
     The fold must stand still meanwhile, and is as it was afterwards.
     """
     clock_ms = int(state.registers[CLOCK_MS])
-    batch, room = _nothing_happened(customer, clock_ms, plan), scratch(plan)
+    batch, room = _nothing_happened(customer, clock_ms, plan, intake), scratch(plan)
     scores = score_columns(1, len(plan.campaigns), plan.experts_max)
     registers = new_registers()
     profiles = state.profiles.view
@@ -165,7 +167,7 @@ def portrait_of(
     )
 
 
-def _nothing_happened(customer: str, at_ms: int, plan: Plan) -> Batch:
+def _nothing_happened(customer: str, at_ms: int, plan: Plan, intake: Intake) -> Batch:
     """An event of the customer that no campaign has asked for, as a batch."""
     name = msgspec.json.encode(customer)[1:-1]
     columns = EventColumns(
@@ -183,6 +185,8 @@ def _nothing_happened(customer: str, at_ms: int, plan: Plan) -> Batch:
         keys=np.zeros((1, len(plan.keys)), np.uint64),
         deadlines=np.full((1, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
         by_place=np.full((1, len(plan.layout.count_by)), -1, np.int32),
+        question=np.ones(1, np.int8),
+        code_clauses=intake.code_clauses,
     )
     spans = np.array([[0, len(name)]])
     texts = Texts(array_of(name), spans, np.zeros((1, 2), np.int64))

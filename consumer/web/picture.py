@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from consumer import __version__, metrics
 from consumer.health import Health
 from consumer.meters import Histogram
-from consumer.metrics import Metric
+from consumer.metric import Metric
 from consumer.score_words import goal_in_words
 from consumer.telemetry import Telemetry, window_figures
 from consumer.transport import Headers
