@@ -8,7 +8,7 @@ Source: docs/learners.md, "Champion and challengers".
 from __future__ import annotations
 
 from consumer import metrics
-from consumer.metrics import Metric
+from consumer.metric import Metric
 from consumer.telemetry import Telemetry
 from models.contenders import Contenders
 from schemas.decision import CHANGES

@@ -6,44 +6,9 @@ Source: https://prometheus.io/docs/practices/naming/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Kind(StrEnum):
-    """What a metric does over time."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table.
-
-    Parameters
-    ----------
-    name
-        As scraped; a counter ends in ``_total``, a unit stands last before that.
-    unit
-        The base unit in words.
-    labels
-        Their names, in order.
-    meaning
-        One sentence for the person who is looking at a graph at night.
-    bounds
-        A histogram's upper bounds, ascending, without infinity.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    labels: tuple[str, ...]
-    meaning: str
-    bounds: tuple[float, ...] = ()
-
+from consumer.metric import Kind, Metric
 
 LATENCY_BOUNDS_S: Final = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25),
@@ -149,6 +114,16 @@ EXAMPLES_OPEN = Metric(
 EXAMPLES_OVERDUE = Metric(
     "propensity_examples_overdue", _GAUGE, "examples", ("partition",),
     "Open examples whose time is up by the wall clock while the partition's clock stands still.",
+)  # fmt: skip
+TIMERS = Metric(
+    "propensity_timers_total", _COUNTER, "moments", ("partition", "outcome"),
+    "Moments of `score_every`: `fired`, one score of a customer each, or `passed` over by a clock "
+    "that went on by more than a period: of those only the last fires.",
+)  # fmt: skip
+TIMERS_OVERDUE = Metric(
+    "propensity_timers_overdue", _GAUGE, "customers", ("partition",),
+    "Customers whose timer is due by the wall clock, while the partition's clock stands still or "
+    "others are before them.",
 )  # fmt: skip
 PROFILES = Metric(
     "propensity_profiles", _GAUGE, "customers", ("partition",),
@@ -392,7 +367,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(COMMITS, COMMIT_TIME, COMMITS_REFUSED, TRANSACTIONS_ABORTED, SERVED_UNKNOWN),
     *(RECOVERY_PROGRESS, REBUILD_PROGRESS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
-    *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
+    *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, TIMERS, TIMERS_OVERDUE),
+    *(PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(CHAMPION_CHANGES, *CONTESTS),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),

@@ -7,7 +7,8 @@ Source: consumer/metrics.py.
 
 import sys
 
-from consumer.metrics import LABELS, METRICS, Kind
+from consumer.metric import Kind
+from consumer.metrics import LABELS, METRICS
 
 
 def document() -> str:

@@ -27,11 +27,12 @@ from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from models.batch import DUPLICATE, LATE, NOT_SCORED, STATUSES, TAKEN
+from models.folded import Counts, Folded
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
 from models.refusal import Refusal
-from models.scorer import Counts, Folded, Scorer
+from models.scorer import Scorer
 from schemas.model_record import ModelRecord
 from schemas.settings import Settings
 
@@ -164,6 +165,7 @@ class ScoringPartition:
         """Become what was lifted before this offset."""
         self._letters.restore(lifted)
         self._restore(lifted)
+        self._last_counts = self._scorer.counts
         self.next_offset = self.restored_at = next_offset
 
     def _restore(self, lifted: Lifted) -> None:
@@ -270,6 +272,7 @@ class ScoringPartition:
         meters.late.add(int(outcomes[LATE]))
         meters.not_scored.add(int(outcomes[NOT_SCORED]))
         meters.scored.add(int(outcomes[TAKEN]))
+        meters.timers_fired.add(len(folded.timed))
         self._count_refused(folded.batch.refused)
         _count_scores(folded, self._campaigns)
         for index, converted in zip(folded.rows.campaigns, folded.rows.converted, strict=True):
@@ -286,6 +289,9 @@ class ScoringPartition:
         self._meters.examples_open.set(counts.open_examples)
         self._meters.profiles.set(counts.profiles)
         self._meters.examples_overdue.set(self._scorer.overdue(self._clock.now_ms()))
+        self._meters.timers_overdue.set(self._scorer.overdue_timers(self._clock.now_ms()))
+        if counts.timers_passed > last.timers_passed:
+            self._meters.timers_passed.add(counts.timers_passed - last.timers_passed)
         if counts.clock_ms is not None:
             self._meters.event_clock(counts.clock_ms)
         if counts.evicted > last.evicted:

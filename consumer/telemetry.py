@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 from consumer import __version__, metrics
 from consumer.clock import Clock
 from consumer.meters import Counter, Family, Gauge, Histogram
-from consumer.metrics import METRICS, Kind, Metric
+from consumer.metric import Kind, Metric
+from consumer.metrics import METRICS
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
 DROPPED: Final = ("repeated", "superseded", "silent")
@@ -250,6 +251,9 @@ class PartitionMeters:
         self.scored = counter(metrics.SCORED_EVENTS, partition)
         self.examples_open = gauge(metrics.EXAMPLES_OPEN, partition)
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
+        self.timers_fired = counter(metrics.TIMERS, partition, "fired")
+        self.timers_passed = counter(metrics.TIMERS, partition, "passed")
+        self.timers_overdue = gauge(metrics.TIMERS_OVERDUE, partition)
         self.profiles = gauge(metrics.PROFILES, partition)
         self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
         self._telemetry = telemetry

@@ -55,6 +55,9 @@ class PlanArrays(NamedTuple):
     not_same: I4  # [C, KEYS_MAX]
     predicts_value: I8  # [C] 1 where the label is a sum of values.
     is_hurdle: I8  # [C] 1 where P(any value) is served beside the value.
+    every_ms: I8  # [T] period of each timer; T campaigns have one.
+    idle_ms: I8  # [T] so long after the last event of its customer a timer stops.
+    timer_mask: U8  # [T] the bit that stands for the timer where an event has those of its clauses.
     experts: I8  # [C] behind the last of the VOICES that a campaign has; 0 without any.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
@@ -76,6 +79,7 @@ class PlanArrays(NamedTuple):
     seen_ids_max: int
     open_examples_max: int
     closes_per_event_max: int
+    timers_per_event_max: int
     profiles_max: int
 
 
@@ -87,6 +91,7 @@ class Limits:
     open_examples_max: int = 5_000_000
     seen_ids_max: int = 1_000_000
     closes_per_event_max: int = 64
+    timers_per_event_max: int = 64
     category_values_max: int = 65_536
     value_max: float = 1e9
     lateness_ms: int = 3_600_000
@@ -133,9 +138,17 @@ class Plan:
         return int(self.arrays.experts.max(initial=0))
 
     @cached_property
+    def timers(self) -> tuple[Campaign, ...]:
+        """The campaigns with a timer, in the order of their kinds."""
+        return tuple(c for c in self.file.campaigns.values() if c.is_timed)
+
+    @cached_property
     def digest(self) -> str:
         """What a fold makes of records depends on: a digest of the campaign file and the limits."""
-        return digest([self.file.digest, list(self.lineages), asdict(self.limits)])
+        limits = asdict(self.limits)
+        if not self.timers:  # As of releases that had none.
+            del limits["timers_per_event_max"]
+        return digest([self.file.digest, list(self.lineages), limits])
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -164,13 +177,19 @@ class _Clauses:
             mask |= 1 << self.bits[key]
         return mask
 
+    def timer(self, campaign: Campaign) -> int:
+        """The bit that stands for a campaign's timer, 0 where it has none."""
+        if not campaign.is_timed:
+            return 0
+        return 1 << self.bits.setdefault(("timer", campaign.name), len(self.bits))
+
 
 def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
     """Compile a campaign file.
 
     Raises
     ------
-        ValueError: the file has more distinct clauses than one event's bits can hold.
+        ValueError: the file has more clauses and timers than one event's bits can hold.
     """
     limits = limits or Limits()
     layout = make_layout(file)
@@ -183,8 +202,13 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
         "goal": [clauses.mask(c.goal.clauses) for c in campaigns],
         "lost": [clauses.mask([c.goal.lost] if c.goal.lost else []) for c in campaigns],
     }
-    if len(clauses.clauses) > CLAUSES_MAX:
-        message = f"{len(clauses.clauses)} distinct clauses; at most {CLAUSES_MAX} are allowed"
+    timers = [clauses.timer(c) for c in campaigns]
+    for index, (campaign, bit) in enumerate(zip(campaigns, timers, strict=True)):
+        masks["score"][index] |= bit
+        masks["learn"][index] |= bit if campaign.learn_on is None else 0
+    masks["timer"] = [bit for bit in timers if bit]
+    if len(clauses.bits) > CLAUSES_MAX:
+        message = f"{len(clauses.bits)} clauses and timers; at most {CLAUSES_MAX} are allowed"
         raise ValueError(message)
     properties = tuple(dict.fromkeys(part for parts in layout.categories for part in parts))
     remembered = tuple(file.events.remember)
@@ -296,6 +320,9 @@ def _arrays(
         not_same=_padded([_positions(keys, c.goal.not_same) for c in campaigns], KEYS_MAX),
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
         is_hurdle=np.array([c.is_hurdle for c in campaigns], dtype=np.int64),
+        every_ms=np.array([c.score_every_ms for c in campaigns if c.is_timed], dtype=np.int64),
+        idle_ms=np.array([c.idle_max_ms for c in campaigns if c.is_timed], dtype=np.int64),
+        timer_mask=np.array(masks["timer"], dtype=np.uint64),
         experts=np.array(
             [max((VOICES.index(name) + 1 for name in c.voices), default=0) for c in campaigns],
             dtype=np.int64,
@@ -327,5 +354,6 @@ def _arrays(
         seen_ids_max=limits.seen_ids_max,
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
+        timers_per_event_max=limits.timers_per_event_max,
         profiles_max=limits.profiles_max,
     )

@@ -8,12 +8,21 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import TAKEN, ScoreColumns, score_columns, scratch
+from models.batch import (
+    ScoreColumns,
+    Timing,
+    more_moments,
+    more_scores,
+    score_columns,
+    scratch,
+    timing,
+)
+from models.folded import Counts, Folded
 from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
@@ -31,6 +40,7 @@ from models.state import (
     CLOSED_COUNT,
     EVICTED,
     HEAP_COUNT,
+    MOMENTS,
     NEVER_MS,
     OPEN_COUNT,
     OPENED,
@@ -39,6 +49,8 @@ from models.state import (
     SEEN_DROPPED,
     SLOT_COUNT,
     THROTTLED,
+    TIMERS_FIRED,
+    TIMERS_PASSED,
     new_examples,
     new_profiles,
     new_queues,
@@ -47,38 +59,11 @@ from models.state import (
     reserve_seen,
     reserve_slots,
 )
+from models.timers import overdue_timers, reserve_timers, timers_room
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
 SWEEP_FROM = 10_000
-
-
-class Folded(NamedTuple):
-    """What a batch gave. The first `score_count` entries of `scores` hold."""
-
-    batch: Batch
-    scores: ScoreColumns
-    score_count: int
-    rows: Rows
-
-    @property
-    def scored(self) -> NDArray[np.intp]:
-        """The events that were scored for any campaign."""
-        return np.flatnonzero(self.scores.outcome == TAKEN)
-
-
-class Counts(NamedTuple):
-    """What the fold has done since it began, and holds now."""
-
-    opened: int
-    replaced: int
-    throttled: int
-    evicted: int
-    ids_dropped: int
-    texts_refused: int
-    open_examples: int
-    profiles: int
-    clock_ms: int | None
 
 
 class Scorer:
@@ -148,8 +133,9 @@ class Scorer:
         """
         refuse_other_format(lifted)
         dropped: dict[str, int] = {}
-        kind = self._examples.kind  # Wider than before, if a mixture got an expert.
-        if lifted.facts["shape"] != shape_of(self.plan) or lifted.arrays["examples"].dtype != kind:
+        kinds = {"profiles": self._profiles.kind, "examples": self._examples.kind}
+        wider = any(lifted.arrays[name].dtype != kind for name, kind in kinds.items())
+        if lifted.facts["shape"] != shape_of(self.plan) or wider:
             lifted, dropped = migrate(lifted, self.plan)
         state = self._state
         restore(state, self._intake, lifted)
@@ -166,9 +152,9 @@ class Scorer:
         # A place may be taken twice within a batch: what it holds is of the last.
         places, newest = np.unique(scores.place[opened], return_index=True)
         opened = opened[newest]
-        offsets = folded.batch.columns.offset[scores.event[opened]]
+        offsets, timers = folded.sources(opened)
         known, values, experts, versions, statuses = served.of(
-            offsets, scores.campaign[opened].astype(np.int64)
+            offsets, scores.campaign[opened].astype(np.int64), timers
         )
         examples, places = self._examples.view, places[known]
         examples.served[places] = values[known]
@@ -213,6 +199,8 @@ class Scorer:
             open_examples=int(registers[OPEN_COUNT]),
             profiles=int(registers[SLOT_COUNT]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
+            timers_fired=int(registers[TIMERS_FIRED]),
+            timers_passed=int(registers[TIMERS_PASSED]),
         )
 
     @property
@@ -228,6 +216,10 @@ class Scorer:
         examples = self._examples.view
         due = examples.due_ms[examples.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
+
+    def overdue_timers(self, now_ms: int) -> int:
+        """Customers with a timer that was due by now, had the partition's clock gone on."""
+        return overdue_timers(self._profiles.view, self._queues, self._registers, now_ms)
 
     def fold(
         self,
@@ -260,11 +252,8 @@ class Scorer:
         """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
         count = len(batch.rows)
-        campaigns = len(self.plan.campaigns)
-        out = score_columns(count, campaigns, self.plan.experts_max)
-        self._registers[SCORES] = 0
-        self._sweep_heap(count * campaigns)
-        reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
+        out, room = score_columns(0, count, self.plan.experts_max), timing(self.plan)
+        self._registers[SCORES] = self._registers[MOMENTS] = 0
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
@@ -272,11 +261,30 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows = Rows()
-        stop = self._run(batch, 0, out, catching_up, rows)  # Even of nothing: that compiles it.
-        while stop < count:
-            stop = self._run(batch, stop, out, catching_up, rows)
-        return Folded(batch, out, int(self._registers[SCORES]), rows)
+        rows, timed, stop = Rows(), list[bytes](), 0
+        while True:  # Even of nothing: that compiles it.
+            out, room = self._with_room(count - stop, out, room)
+            stop = self._run(batch, stop, out, room, catching_up, rows, timed)
+            if stop == count:
+                return Folded(batch, out, int(self._registers[SCORES]), rows, room.moments, timed)
+
+    def _with_room(
+        self, events: int, out: ScoreColumns, room: Timing
+    ) -> tuple[ScoreColumns, Timing]:
+        """Room for the scores of so many events; those of their timers get it as they need it."""
+        registers, campaigns = self._registers, len(self.plan.campaigns)
+        scores, timers = int(registers[SCORES]), timers_room(self.plan)
+        if scores + events * campaigns + timers > len(out.event):
+            size = scores + max(events * campaigns + timers, scores if timers else 0)
+            out = more_scores(out, scores, size)
+        self._sweep_heap(len(out.event) - scores)
+        reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
+        if timers:
+            moments = int(registers[MOMENTS])
+            if moments + timers > len(room.moments.slot):
+                room = more_moments(room, moments, 2 * moments + timers)
+            reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
+        return out, room
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -295,7 +303,14 @@ class Scorer:
         self._registers[HEAP_COUNT] = len(order)
 
     def _run(
-        self, batch: Batch, first: int, out: ScoreColumns, catching_up: bool, rows: Rows
+        self,
+        batch: Batch,
+        first: int,
+        out: ScoreColumns,
+        room: Timing,
+        catching_up: bool,
+        rows: Rows,
+        timed: list[bytes],
     ) -> int:
         """Fold from `first` on; add the rows that closed and give where it went on to."""
         scored = int(self._registers[SCORES])
@@ -308,6 +323,7 @@ class Scorer:
             self._serving.models,
             batch.columns,
             batch.texts,
+            room,
             first,
             catching_up,
             self._scratch,
@@ -316,7 +332,11 @@ class Scorer:
         texts, admitted = batch.texts, first + np.flatnonzero(out.admitted[first:stop])
         slots = batch.columns.slot[admitted].tolist()
         self._customers.keep(slots, texts.text, texts.customer[admitted])
+        fired = room.moments.slot[len(timed) : int(self._registers[MOMENTS])]
+        if len(fired):
+            timed += self._customers.read(self._profiles.view.name, fired)
         opened = scored + np.flatnonzero(out.place[scored : int(self._registers[SCORES])] >= 0)
+        opened = opened[out.event[opened] < len(batch.rows)]  # A timer's have no event's id.
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
         self._close_rows(rows)

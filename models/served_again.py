@@ -22,10 +22,23 @@ from schemas.score import ScoreRecord
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
+U8 = NDArray[np.uint64]
+
+ID_LETTERS = 16  # Of a score's id: those of the first half of its hash.
+
+
+def timer_keys(offsets: I8, campaigns: I8, ids: U8) -> I8:
+    """What the scores of timers are known by: below 0, where those of events are not.
+
+    Several fire at one offset, so the hash that names the score is in it.
+    """
+    place = offsets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = ids + place + campaigns.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)
+    return -1 - (mixed >> np.uint64(1)).astype(np.int64)
 
 
 class ServedAgain:
-    """Predictions by the offset of their event and their campaign; the last one said counts."""
+    """Predictions by offset and campaign, and timers' by their id; the last one said counts."""
 
     def __init__(self, plan: Plan) -> None:
         self._campaigns = {name: index for index, name in enumerate(plan.campaigns)}
@@ -46,14 +59,19 @@ class ServedAgain:
     def add(self, records: Iterable[ScoreRecord]) -> None:
         """Take in score records in the order in which they left."""
         for record in records:
-            base = record.source.offset * len(self._campaigns)
+            offset, is_timed = record.source.offset, record.cause == "timer"
             for entry in record.scores:
                 campaign = self._campaigns.get(entry.campaign)
                 if campaign is None or entry.model.lineage != self._lineages[campaign]:
                     continue
                 served = entry.expected_value if self._values[campaign] else entry.probability
                 if served is not None:
-                    self._keys.append(base + campaign)
+                    key = offset * len(self._campaigns) + campaign
+                    if is_timed:
+                        name = np.array([int(record.score_id[:ID_LETTERS], 16)], np.uint64)
+                        where = np.array([[offset], [campaign]], np.int64)
+                        key = int(timer_keys(*where, name)[0])
+                    self._keys.append(key)
                     self._served.append(served)
                     for name, said_by in zip(VOICES, self._said_by, strict=False):
                         said_by.append(entry.experts.get(name, nan))
@@ -62,10 +80,13 @@ class ServedAgain:
                     self._said.append(self._statuses[entry.status])
         self._order = None
 
-    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
+    def of(
+        self, offsets: I8, campaigns: I8, timers: U8
+    ) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
         """Which predictions are known; what was served, what each expert said, model, status.
 
-        What an expert said is NaN where that is unknown; the model is its number.
+        `timers` is the first half of what names a score, and 0 where an event was scored. What an
+        expert said is NaN where that is unknown; the model is its number.
         """
         if not self._keys:
             nothing, count = np.zeros(len(offsets), np.int64), len(offsets)
@@ -76,6 +97,7 @@ class ServedAgain:
             # Stable: of equal keys the last said comes last.
             self._order = np.argsort(keys, kind="stable")
         asked = offsets * len(self._campaigns) + campaigns
+        asked = np.where(timers > 0, timer_keys(offsets, campaigns, timers), asked)
         found = np.searchsorted(keys, asked, side="right", sorter=self._order) - 1
         known = found >= 0
         rows = self._order[np.where(known, found, 0)]

@@ -18,6 +18,7 @@ from schemas.input_mapping import InputMapping
 from schemas.times import DAY_MS, HOUR_MS
 
 DEFAULT_RATE = 0.02
+DEFAULT_IDLE_MAX_MS = 90 * DAY_MS
 DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
     HOUR_MS,
     DAY_MS,
@@ -96,6 +97,13 @@ class Campaign:
     learner: LearnerName = "hedged_logistic"
     challengers: tuple[Challenger, ...] = ()
     promote: bool = True
+    score_every_ms: int = 0  # 0: on no timer
+    idle_max_ms: int = DEFAULT_IDLE_MAX_MS
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its customers are scored on a timer."""
+        return self.score_every_ms > 0
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -185,6 +193,8 @@ class CampaignFile:
         for campaign in file["campaigns"].values():
             if not campaign["challengers"]:
                 del campaign["challengers"], campaign["promote"]
+            if not campaign["score_every_ms"]:
+                del campaign["score_every_ms"], campaign["idle_max_ms"]
         return digest(file)
 
     @property

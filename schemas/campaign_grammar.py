@@ -32,6 +32,8 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "rate",
         "predict",
         "score_on",
+        "score_every",
+        "idle_max",
         "learn_on",
         "example_interval",
         "features",
@@ -51,7 +53,7 @@ NOT_YET: dict[Section, tuple[str, ...]] = {
     "file": ("time_zone",),
     "input": ("format",),
     "events": ("money", "contacts", "ignore"),
-    "campaign": ("for", "score_every", "trigger"),
+    "campaign": ("for", "trigger"),
     "goal": ("none_of",),
     "features": ("vectors",),
 }
@@ -75,5 +77,6 @@ NAME_CHARACTERS_MAX = 64
 TYPE_CHARACTERS_MAX = 64
 PROPERTY_CHARACTERS_MAX = 128
 HORIZON_MAX_MS = 731 * 86_400_000
+SCORE_EVERY_MIN_MS = 60_000
 RATE_MIN = 1e-6
 RATE_MAX = 0.999

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
+from models.folded import Folded
 from models.plan import Limits, Plan
-from models.scorer import Folded, Scorer
+from models.scorer import Scorer
 from schemas.campaign import (
+    DEFAULT_IDLE_MAX_MS,
     Campaign,
     CampaignFile,
     CountBy,
@@ -38,6 +40,8 @@ TOPIC = "customer-events"
 MIXED_OR_NOT: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic")
 OF_VALUES: tuple[LearnerName, ...] = ("hurdle", "bayesian_linear")
 UNHURRIED = Limits(closes_per_event_max=1_000_000)
+PERIODS_MS = (0, 0, 20 * MINUTE_MS, HOUR_MS, DAY_MS, DAY_MS, 3 * DAY_MS)
+IDLE_MAX_MS = (HOUR_MS, 5 * DAY_MS, 60 * DAY_MS)
 STEPS_MS = (
     *(MINUTE_MS, 0, 1, MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS, 20 * MINUTE_MS, 20 * MINUTE_MS),
     *(30 * MINUTE_MS - 1, 30 * MINUTE_MS, HOUR_MS, HOUR_MS + 1, 3 * HOUR_MS, DAY_MS, 7 * DAY_MS),
@@ -242,34 +246,43 @@ def feature_sets(draw: st.DrawFn) -> Features:
 
 
 @st.composite
-def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool) -> Campaign:
-    """A campaign; with `lost` its goal may have another answer."""
+def campaigns(draw: st.DrawFn, name: str, interval: bool, lost: bool, timers: bool) -> Campaign:
+    """A campaign; with `lost` its goal may have another answer, with `timers` it may have one."""
     words: tuple[Predict, ...] = ("conversion", "conversion", "value")
     predict = draw(st.sampled_from(words))
     horizon_ms = draw(st.sampled_from((HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS)))
     score_on = ((VIEW,), (VIEW, MAIL), (BUY,), (APP_CART, VIEW))
+    goal = draw(goals(lost=lost and predict == "conversion"))
+    every_ms = draw(st.sampled_from(PERIODS_MS)) if timers and not goal.match else 0
     return Campaign(
         name=name,
-        goal=draw(goals(lost=lost and predict == "conversion")),
+        goal=goal,
         horizon_ms=horizon_ms,
-        score_on=draw(st.sampled_from(score_on)),
+        score_on=() if every_ms and draw(st.booleans()) else draw(st.sampled_from(score_on)),
         example_interval_ms=draw(st.sampled_from((0, HOUR_MS, horizon_ms))) if interval else 0,
         predict=predict,
         learn_on=draw(st.sampled_from((None, None, (VIEW,)))),
         features=draw(feature_sets()),
         learner=draw(st.sampled_from(OF_VALUES if predict == "value" else MIXED_OR_NOT)),
+        score_every_ms=every_ms,
+        idle_max_ms=draw(st.sampled_from(IDLE_MAX_MS)) if every_ms else DEFAULT_IDLE_MAX_MS,
     )
 
 
 @st.composite
 def campaign_files(
-    draw: st.DrawFn, *, interval: bool = True, lost: bool = True, campaigns_max: int = 3
+    draw: st.DrawFn,
+    *,
+    interval: bool = True,
+    lost: bool = True,
+    timers: bool = False,
+    campaigns_max: int = 3,
 ) -> CampaignFile:
     """A campaign file; without `interval` every score is an example."""
     names = [f"c{index}" for index in range(draw(st.integers(1, campaigns_max)))]
     return CampaignFile(
         version=1,
-        campaigns={name: draw(campaigns(name, interval, lost)) for name in names},
+        campaigns={name: draw(campaigns(name, interval, lost, timers)) for name in names},
         events=Events(
             count=draw(st.sampled_from(((), ("x",)))),
             remember=draw(st.sampled_from(((), ("country", "dept"), ("channel", "country")))),

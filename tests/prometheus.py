@@ -23,7 +23,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from consumer.metrics import METRICS, Kind
+from consumer.metric import Kind
+from consumer.metrics import METRICS
 from tests.broker import free_ports
 
 STARTUP_MAX_S = 30.0

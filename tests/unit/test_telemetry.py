@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from consumer import metrics
 from consumer.clock import FixedClock
 from consumer.meters import Counter, Family, Histogram
-from consumer.metrics import LABELS, METRICS, Kind
+from consumer.metric import Kind
+from consumer.metrics import LABELS, METRICS
 from consumer.metrics_document import document
 from consumer.telemetry import HOPS, Telemetry
 from models.judgement import Judgement
