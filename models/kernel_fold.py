@@ -198,7 +198,7 @@ def fire_due(
     """
     moment = timing.moment
     for turn in range(plan.timers_per_event_max + 1):
-        slot = np.int64(events.slot[row])
+        slot = int(events.slot[row])
         if turn > 0:
             slot = take_due(profiles, queues, registers, now_ms)
             if slot == NOBODY_DUE:

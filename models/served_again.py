@@ -25,16 +25,24 @@ I8 = NDArray[np.int64]
 U8 = NDArray[np.uint64]
 
 ID_LETTERS = 16  # Of a score's id: those of the first half of its hash.
+OFFSETS, CAMPAIGNS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9  # Odd, and without a pattern.
+WORD_MAX = (1 << 64) - 1
 
 
-def timer_keys(offsets: I8, campaigns: I8, ids: U8) -> I8:
-    """What the scores of timers are known by: below 0, where those of events are not.
+def timer_key(offset: int, campaign: int, score_hash: int) -> int:
+    """What the score of a timer is known by: below 0, where those of events are not.
 
     Several fire at one offset, so the hash that names the score is in it.
     """
-    place = offsets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = ids + place + campaigns.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)
-    return -1 - (mixed >> np.uint64(1)).astype(np.int64)
+    return -1 - (((score_hash + offset * OFFSETS + campaign * CAMPAIGNS) & WORD_MAX) >> 1)
+
+
+def timer_keys(offsets: I8, campaigns: I8, score_hashes: U8) -> I8:
+    """`timer_key` of many."""
+    mixed: U8 = score_hashes + offsets.astype(np.uint64) * np.uint64(OFFSETS)
+    mixed += campaigns.astype(np.uint64) * np.uint64(CAMPAIGNS)
+    found: I8 = -1 - (mixed >> np.uint64(1)).astype(np.int64)
+    return found
 
 
 class ServedAgain:
@@ -68,9 +76,7 @@ class ServedAgain:
                 if served is not None:
                     key = offset * len(self._campaigns) + campaign
                     if is_timed:
-                        name = np.array([int(record.score_id[:ID_LETTERS], 16)], np.uint64)
-                        where = np.array([[offset], [campaign]], np.int64)
-                        key = int(timer_keys(*where, name)[0])
+                        key = timer_key(offset, campaign, int(record.score_id[:ID_LETTERS], 16))
                     self._keys.append(key)
                     self._served.append(served)
                     for name, said_by in zip(VOICES, self._said_by, strict=False):
