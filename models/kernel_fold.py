@@ -254,8 +254,7 @@ def fold_events(
     """Fold the events from `first` on into the state, one after the other.
 
     Gives the number of those folded: all, or fewer where a customer has to make room for whom
-    rows may just have closed or timers fired; those want to be read first. Or where the scores of
-    timers may need more room.
+    rows may just have closed or timers fired, which want to be read first, or scores need room.
     """
     count, timed, begun = events.at_ms.shape[0], plan.every_ms.shape[0] > 0, registers[MOMENTS]
     for row in range(first, count):
@@ -272,10 +271,9 @@ def fold_events(
             keep_name(profiles.name, slot, texts.text, texts.customer[row])
             out.admitted[row] = 1
         events.slot[row] = slot
-        at_ms, mask = events.at_ms[row], events.mask[row]
+        at_ms, mask, offset = events.at_ms[row], events.mask[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
-        now_ms, offset = max(registers[CLOCK_MS], at_ms), events.offset[row]
-        upto_ms = now_ms
+        now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
         if timed and any_due(profiles, queues, registers, slot, now_ms):
             upto_ms = fire_due(
                 profiles, examples, queues, registers, plan, models, events, timing, row, now_ms,
@@ -298,8 +296,7 @@ def fold_events(
             profiles, plan, slot, mask, at_ms, events.value[row],
             events.by_place[row], events.remembered[row],
         )  # fmt: skip
-        if timed:
-            begin_timers(profiles, queues, registers, plan, slot)
+        begin_timers(profiles, queues, registers, plan, slot)
         if late:
             out.outcome[row] = LATE
             continue
