@@ -126,7 +126,7 @@ class ShopperStream:
         for act in reversed(acts):
             if act.event_id == event_id:
                 return Circumstances(act.event_type, counts, act.properties)
-        return Circumstances("event", counts)
+        return Circumstances("event" if event_id else "timer", counts)
 
     def _remember(self, customer: str, act: _Act) -> None:
         acts = self._acts[customer]

@@ -14,15 +14,16 @@ import msgspec
 import numpy as np
 
 from consumer.transport import Headers, Outgoing, Records
-from models.batch import BANDS, REASONS_MAX, STATUSES
+from models.batch import BANDS, REASONS_MAX, STATUSES, new_moments
+from models.folded import Folded
+from models.intake import text_of
 from models.kernel_copy import COPY_BYTES
-from models.kernel_record import NO_SCORE, Pieces, write_records
+from models.kernel_record import NO_SCORE, Names, Pieces, write_records
 from models.kernel_text import DECIMAL_MAX, TIME_LENGTH
 from models.plan import Plan
 from models.portrait import Portrait
 from models.refusal import Refusal
 from models.rows import Rows
-from models.scorer import Folded
 from models.trigger_states import new_fired, policies_of
 from models.wire import array_of
 from schemas.campaign import LEARNERS, VOICES
@@ -55,32 +56,55 @@ class ScoreEncoder:
         self._policies = policies_of(plan)
 
     def encode(self, folded: Folded) -> tuple[list[bytes], list[bytes]]:
-        """Keys and values of the score records of a batch, in the order of the events."""
+        """Keys and values of the score records of a batch, in the order of scoring."""
         batch, count = folded.batch, folded.score_count
-        texts = batch.texts
+        texts, names = batch.texts, _names_of(folded.timed)
         named = int(np.diff(texts.customer).sum() + np.diff(texts.event).sum())
-        size = named + len(batch.rows) * self._record_max + count * self._entry_max
+        records_max = len(batch.rows) + len(folded.timed)
+        size = named + len(names.text) + records_max * self._record_max + count * self._entry_max
         if len(self._buffer) < size + COPY_BYTES:
             self._buffer = np.empty(size + COPY_BYTES, np.uint8)
-        ends = np.zeros(len(batch.rows) + 1, np.int64)
+        ends = np.zeros(records_max + 1, np.int64)
         self._tails[:] = NO_SCORE
         records = write_records(
             self._buffer, self._pieces, batch.columns, texts.text, texts.customer, texts.event,
-            folded.scores, count, self._tails, ends[1:],
+            folded.moments, names, folded.scores, count, self._tails, ends[1:],
         )  # fmt: skip
         values: list[bytes] = []
         for first in range(0, records, RECORDS_AT_ONCE):
             edges = ends[first : min(first + RECORDS_AT_ONCE, records) + 1]
             text = self._buffer[edges[0] : edges[-1]].tobytes()
             values += [text[start:stop] for start, stop in pairwise((edges - edges[0]).tolist())]
-        return batch.keys_of(folded.scored), values
+        return _keys_of(folded), values
 
     def entries_of(self, portrait: Portrait) -> list[ScoreEntry]:
         """The scores of a portrait, as a reader of the topic would have them."""
-        fired = new_fired(0, 0, self._policies)
-        folded = Folded(portrait.batch, portrait.scores, portrait.score_count, Rows(), fired, [])
+        folded = Folded(
+            portrait.batch, portrait.scores, portrait.score_count, Rows(), new_moments(0), [],
+            new_fired(self._policies), [],
+        )  # fmt: skip
         _, values = self.encode(folded)
         return [entry for value in values for entry in decode_score(value).scores]
+
+
+def _names_of(texts: list[bytes]) -> Names:
+    """Texts behind each other."""
+    return Names(array_of(b"".join(texts)), np.array([0, *accumulate(map(len, texts))], np.int64))
+
+
+def _keys_of(folded: Folded) -> list[bytes]:
+    """The customer of each record of a batch."""
+    keys = folded.batch.keys_of(folded.scored)
+    if not folded.timed:
+        return keys
+    rows = folded.scores.event[: folded.score_count]
+    rows = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
+    of_events, of_timers = iter(keys), iter(folded.timed)
+    first = len(folded.batch.rows)
+    return [
+        next(of_events) if row < first else text_of(next(of_timers)).encode()
+        for row in rows.tolist()
+    ]
 
 
 def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
@@ -92,7 +116,7 @@ def pieces_of(plan: Plan, events_topic: str, partition: int) -> Pieces:
         b',"percentile":', b"null", b'}],"other_reasons":', b'],"other_reasons":', b',"baseline":',
         b"]}", b",",
         *(b',"band":"%b","expected_value":' % band.encode() for band in BANDS),
-        b'null,"band":null,"expected_value":', b"}",
+        b'null,"band":null,"expected_value":', b"}", b'","event_id":null,"cause":"timer","as_of":"',
     ]  # fmt: skip
     openings = [
         b'{"campaign":%b,"horizon_ms":%d,"probability":' % (_json(c.name), c.horizon_ms)

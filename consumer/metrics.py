@@ -100,6 +100,16 @@ EXAMPLES_OVERDUE = Metric(
     "propensity_examples_overdue", _GAUGE, "examples", ("partition",),
     "Open examples whose time is up by the wall clock while the partition's clock stands still.",
 )  # fmt: skip
+TIMERS = Metric(
+    "propensity_timers_total", _COUNTER, "moments", ("partition", "outcome"),
+    "Moments of `score_every`: `fired`, one score of a customer each, or `passed` over by a clock "
+    "that went on by more than a period: of those only the last fires.",
+)  # fmt: skip
+TIMERS_OVERDUE = Metric(
+    "propensity_timers_overdue", _GAUGE, "customers", ("partition",),
+    "Customers whose timer is due by the wall clock, while the partition's clock stands still or "
+    "others are before them.",
+)  # fmt: skip
 PROFILES = Metric(
     "propensity_profiles", _GAUGE, "customers", ("partition",),
     "Customers whose profile is held.",
@@ -354,7 +364,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(COMMITS, COMMIT_TIME, COMMITS_REFUSED, TRANSACTIONS_ABORTED, SERVED_UNKNOWN),
     *(RECOVERY_PROGRESS, REBUILD_PROGRESS, RECORDS_PRODUCED, WORKER_TURN),
     *(EXAMPLES_OPENED, EXAMPLES_CLOSED, EXAMPLES_LEARNED, EXAMPLES_DROPPED),
-    *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, PROFILES, EVICTIONS, LIMIT_HITS),
+    *(EXAMPLES_OPEN, EXAMPLES_OVERDUE, TIMERS, TIMERS_OVERDUE),
+    *(PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(CHAMPION_CHANGES, *CONTESTS, TRIGGERS, TRIGGERS_WITHHELD),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),

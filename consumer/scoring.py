@@ -28,12 +28,13 @@ from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from consumer.trigger_output import TriggerEncoder, TriggerMeters
 from models.batch import DUPLICATE, LATE, NOT_ELIGIBLE, NOT_SCORED, OUTCOMES, STATUSES, TAKEN
+from models.folded import Counts, Folded
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
 from models.plan import Plan
 from models.portrait import Portrait
 from models.refusal import Refusal
-from models.scorer import Counts, Folded, Scorer
+from models.scorer import Scorer
 from schemas.model_record import ModelRecord
 from schemas.score import ScoreEntry
 from schemas.settings import Settings
@@ -182,6 +183,7 @@ class ScoringPartition:
         """Become what was lifted before this offset."""
         self._letters.restore(lifted)
         self._restore(lifted)
+        self._last_counts = self._scorer.counts
         self.next_offset = self.restored_at = next_offset
 
     def _restore(self, lifted: Lifted) -> None:
@@ -295,6 +297,7 @@ class ScoringPartition:
         meters.not_scored.add(int(outcomes[NOT_SCORED]))
         meters.not_eligible.add(int(outcomes[NOT_ELIGIBLE]))
         meters.scored.add(int(outcomes[TAKEN]))
+        meters.timers_fired.add(len(folded.timed))
         self._count_refused(folded.batch.refused)
         _count_scores(folded, self._campaigns)
         for index, clause in np.argwhere(folded.scores.ineligible).tolist():
@@ -314,6 +317,9 @@ class ScoringPartition:
         self._meters.examples_open.set(counts.open_examples)
         self._meters.profiles.set(counts.profiles)
         self._meters.examples_overdue.set(self._scorer.overdue(self._clock.now_ms()))
+        self._meters.timers_overdue.set(self._scorer.overdue_timers(self._clock.now_ms()))
+        if counts.timers_passed > last.timers_passed:
+            self._meters.timers_passed.add(counts.timers_passed - last.timers_passed)
         if counts.clock_ms is not None:
             self._meters.event_clock(counts.clock_ms)
         if counts.evicted > last.evicted:

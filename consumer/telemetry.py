@@ -252,6 +252,9 @@ class PartitionMeters:
         self.scored = counter(metrics.SCORED_EVENTS, partition)
         self.examples_open = gauge(metrics.EXAMPLES_OPEN, partition)
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
+        self.timers_fired = counter(metrics.TIMERS, partition, "fired")
+        self.timers_passed = counter(metrics.TIMERS, partition, "passed")
+        self.timers_overdue = gauge(metrics.TIMERS_OVERDUE, partition)
         self.profiles = gauge(metrics.PROFILES, partition)
         self.rebuild_progress = gauge(metrics.REBUILD_PROGRESS, partition)
         self._telemetry = telemetry

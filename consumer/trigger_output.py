@@ -13,10 +13,10 @@ from consumer import metrics
 from consumer.telemetry import Telemetry
 from consumer.transport import Outgoing
 from models.batch import BANDS, LATE, NO_PERCENTILE
+from models.folded import Folded
 from models.kernel_record import BAND_HIGH_FROM, BAND_MEDIUM_FROM
 from models.model_number import LEARNER_SHIFT, VERSION_MASK
 from models.plan import Plan
-from models.scorer import Folded
 from models.trigger_states import ENTERED, KINDS, REASONS, Fired, policies_of
 from models.wire import hash_text
 from schemas.campaign import LEARNERS, Campaign

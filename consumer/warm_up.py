@@ -45,6 +45,7 @@ def limits_of(settings: Settings) -> Limits:
         open_examples_max=settings.limits.open_examples_max,
         seen_ids_max=settings.limits.seen_ids_max,
         closes_per_event_max=settings.limits.closes_per_event_max,
+        timers_per_event_max=settings.limits.timers_per_event_max,
         value_max=settings.limits.value_max,
         lateness_ms=settings.times.lateness_ms,
         future_max_ms=settings.times.future_max_ms,

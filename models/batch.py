@@ -62,6 +62,29 @@ class EventColumns(NamedTuple):
     code_clauses: U8  # [codes] the clauses on last known values that a value meets
 
 
+def event_columns(plan: Plan, events: int) -> EventColumns:
+    """Events of which nothing is known."""
+    n = events
+    return EventColumns(
+        slot=np.zeros(n, np.int32),
+        customer_hash=np.zeros((n, 2), np.uint64),
+        score_hash=np.zeros((n, 2), np.uint64),
+        event_hash=np.ones(n, np.uint64),
+        mask=np.zeros(n, np.uint64),
+        at_ms=np.zeros(n, np.int64),
+        value=np.full(n, np.nan),
+        offset=np.zeros(n, np.int64),
+        numbers=np.full((n, len(plan.numbers)), np.nan),
+        codes=np.zeros((n, max(1, len(plan.properties))), np.int32),
+        remembered=np.zeros((n, len(plan.remembered)), np.int32),
+        keys=np.zeros((n, len(plan.keys)), np.uint64),
+        deadlines=np.full((n, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
+        by_place=np.full((n, len(plan.layout.count_by)), -1, np.int32),
+        question=np.zeros(n, np.int8),
+        code_clauses=np.zeros(0, np.uint64),
+    )
+
+
 class Texts(NamedTuple):
     """Where the texts of n events stand, as JSON without its quotes."""
 
@@ -73,6 +96,23 @@ class Texts(NamedTuple):
         """Who acted."""
         start, stop = self.customer[row]
         return self.text[start:stop].tobytes()
+
+
+class Moments(NamedTuple):
+    """k moments at which timers had customers scored, in the order of scoring."""
+
+    slot: I4
+    at_ms: I8  # as of when: a point of the customer's grid
+    offset: I8  # of the event that let it fire
+    score_hash: U8  # [k, 2] of the customer and the moment: what names a score
+
+
+class Timing(NamedTuple):
+    """What a batch needs for timers, besides the state."""
+
+    moment: EventColumns  # One: what is scored, as an event of which nothing is known.
+    texts: Texts  # Its texts, which are empty.
+    moments: Moments  # What was scored so far.
 
 
 class ServedModels(NamedTuple):
@@ -103,9 +143,9 @@ class ServedModels(NamedTuple):
 
 
 class ScoreColumns(NamedTuple):
-    """m scores in the order of the events and of the campaigns."""
+    """m scores in the order of scoring: of timers, then of their event; each by campaign."""
 
-    event: I4
+    event: I4  # or, from the number of events on, the moment of a timer
     campaign: I4
     served: F8  # probability, or value
     probability: F8  # of any value, where that is not what is served; nothing where it is unknown
@@ -123,6 +163,23 @@ class ScoreColumns(NamedTuple):
     ineligible: I8  # [campaign, clause] scores not given, by the first clause that did not hold
 
 
+def more_scores(out: ScoreColumns, used: int, scores: int) -> ScoreColumns:
+    """Room for so many scores, of which the first are those that were there."""
+    more = score_columns(scores, 0, out.experts.shape[1])
+    whole = {name: getattr(out, name) for name in ("outcome", "admitted", "ineligible")}
+    for name in set(ScoreColumns._fields) - whole.keys():
+        getattr(more, name)[:used] = getattr(out, name)[:used]
+    return more._replace(**whole)
+
+
+def more_moments(room: Timing, used: int, moments: int) -> Timing:
+    """Room for so many moments, of which the first are those that were there."""
+    had, larger = room.moments, new_moments(moments)
+    for name in Moments._fields:
+        getattr(larger, name)[:used] = getattr(had, name)[:used]
+    return room._replace(moments=larger)
+
+
 class Scratch(NamedTuple):
     """Room for one event's computation."""
 
@@ -137,9 +194,28 @@ class Scratch(NamedTuple):
     b: I4
 
 
-def score_columns(events: int, campaigns: int, experts: int, clauses: int = 0) -> ScoreColumns:
+def new_moments(moments: int) -> Moments:
+    """Room for so many."""
+    return Moments(
+        slot=np.zeros(moments, np.int32),
+        at_ms=np.zeros(moments, np.int64),
+        offset=np.zeros(moments, np.int64),
+        score_hash=np.zeros((moments, 2), np.uint64),
+    )
+
+
+def timing(plan: Plan, code_clauses: U8) -> Timing:
+    """What a batch needs for timers that have yet to fire; the clauses are those of its events."""
+    nothing = Texts(np.zeros(1, np.uint8), np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64))
+    moment = event_columns(plan, 1)._replace(code_clauses=code_clauses)
+    return Timing(moment, nothing, new_moments(0))
+
+
+def score_columns(
+    scores: int, events: int, experts: int, campaigns: int = 0, clauses: int = 0
+) -> ScoreColumns:
     """Room for the scores of a batch."""
-    m = events * campaigns
+    m = scores
     return ScoreColumns(
         event=np.empty(m, np.int32),
         campaign=np.empty(m, np.int32),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.campaign import Campaign
 from schemas.clauses import Clause
 from schemas.customer_clauses import CustomerClause
 
@@ -33,6 +34,12 @@ class ClauseNumbers:
                 self.clauses.append(clause)
             mask |= 1 << self.bits[key]
         return mask
+
+    def timer(self, campaign: Campaign) -> int:
+        """The bit that stands for a campaign's timer, 0 where it has none."""
+        if not campaign.is_timed:
+            return 0
+        return 1 << self.bits.setdefault(("timer", campaign.name), len(self.bits))
 
 
 class CustomerClauseNumbers:

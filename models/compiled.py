@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
@@ -58,6 +58,14 @@ def is_cached() -> bool:
     return any(cache_folder().rglob("*.nbi"))
 
 
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "cache": True,
+    "error_model": "numpy",
+    "nogil": True,
+    "_nrt": False,
+}
+
+
 def compiled(function: Function) -> Function:
     """Compile a function on its first call and keep the result on disk.
 
@@ -66,11 +74,9 @@ def compiled(function: Function) -> Function:
     dozens of arrays at a time and must neither make nor keep one. A function that is called from
     another becomes a part of it (`forceinline`): a call would hand over each array as seven words.
     """
-    options: dict[str, Any] = {
-        "cache": True,
-        "error_model": "numpy",
-        "nogil": True,
-        "_nrt": False,
-        "forceinline": True,
-    }
-    return cast("Function", numba.njit(**options)(function))
+    return cast("Function", numba.njit(**_OPTIONS, forceinline=True)(function))
+
+
+def compiled_apart(function: Function) -> Function:
+    """Compile a function that stays one of its own where it is called: what happens seldom."""
+    return cast("Function", numba.njit(**_OPTIONS)(function))

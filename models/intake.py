@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
-from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts
+from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts, event_columns
 from models.clause_codes import ClauseCodes
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
@@ -217,9 +217,8 @@ class Intake:
         rows: I8 = np.flatnonzero(wire.plain)
         if len(rows) < len(wire.plain):
             offsets, wire = offsets[rows], taken(wire, rows)
-        n, kinds, value, score_hash = len(rows), wire.kind, wire.value, wire.score_hash
-        columns = EventColumns(
-            slot=np.zeros(n, np.int32),
+        kinds, value, score_hash = wire.kind, wire.value, wire.score_hash
+        columns = event_columns(plan, len(rows))._replace(
             customer_hash=wire.customer_hash,
             score_hash=score_hash,
             event_hash=np.maximum(score_hash[:, 0], np.uint64(1)),
@@ -227,14 +226,7 @@ class Intake:
             at_ms=wire.at_ms,
             value=value,
             offset=offsets,
-            numbers=np.full((n, len(plan.numbers)), np.nan),
-            codes=np.zeros((n, max(1, len(plan.properties))), np.int32),
-            remembered=np.zeros((n, len(plan.remembered)), np.int32),
-            keys=np.zeros((n, len(plan.keys)), np.uint64),
-            deadlines=np.full((n, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
-            by_place=np.full((n, len(plan.layout.count_by)), -1, np.int32),
             question=self._questions[kinds],
-            code_clauses=np.zeros(0, np.uint64),
         )
         for place, name in enumerate(plan.numbers):
             if name == "value":

@@ -184,15 +184,17 @@ def close_due(
     registers: I8,
     plan: PlanArrays,
     offset: int,
+    upto_ms: int,
 ) -> int:
     """Close what the clock has passed, oldest first; give the number of closed rows.
 
-    In a campaign with two reported answers a passed deadline only decides the label: its rows
-    leave in the order of scoring.
+    `upto_ms` is the clock, or when a timer was due that waits for its turn: its score must not
+    know of answers that were not due by then. In a campaign with two reported answers a passed
+    deadline only decides the label: its rows leave in the order of scoring.
     """
     closed = 0
     while registers[HEAP_COUNT] > 0 and closed < plan.closes_per_event_max:
-        if queues.heap_due[0] >= registers[CLOCK_MS]:
+        if queues.heap_due[0] >= upto_ms:
             break
         sequence = queues.heap_sequence[0]
         place = heap_pop(queues, registers)

@@ -20,14 +20,16 @@ from models.batch import (
     Scratch,
     ServedModels,
     Texts,
+    Timing,
 )
-from models.compiled import compiled
+from models.compiled import compiled, compiled_apart
 from models.kernel_clauses import clauses_held, lowest_bit, note_clauses
 from models.kernel_examples import (
     answer_examples,
     choose_place,
     close_decided,
     close_due,
+    mix,
     open_example,
 )
 from models.kernel_experts import expect_value, hear_experts
@@ -37,6 +39,15 @@ from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
+from models.kernel_timers import (
+    NOBODY_DUE,
+    any_due,
+    first_due,
+    grid_before,
+    set_timer,
+    stop_timer,
+    take_due,
+)
 from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
@@ -44,7 +55,13 @@ from models.state import (
     CLOSED_COUNT,
     FREE_COUNT,
     I8,
+    MOMENTS,
+    NO_TIMER_MS,
+    SCORES,
     SLOT_COUNT,
+    TIMER_COUNT,
+    TIMERS_FIRED,
+    TIMERS_PASSED,
     Examples,
     Profiles,
     Queues,
@@ -140,6 +157,123 @@ def take_fact(
 
 
 @compiled
+def has_room(
+    queues: Queues, registers: I8, plan: PlanArrays, timing: Timing, out: ScoreColumns, events: int
+) -> bool:
+    """Whether there is room for all that the next of so many events and its timers may make."""
+    kinds, campaigns = plan.every_ms.shape[0], plan.score_mask.shape[0]
+    most = (plan.timers_per_event_max + 1) * kinds
+    return bool(
+        registers[SCORES] + events * campaigns + most <= out.event.shape[0]
+        and registers[MOMENTS] + most <= timing.moments.slot.shape[0]
+        and registers[TIMER_COUNT] + most + kinds <= queues.timer_due.shape[0]
+    )
+
+
+@compiled
+def take_kinds(
+    profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int, now_ms: int
+) -> tuple[int, np.uint64]:
+    """Of a customer's timers that were due before now, those of the earliest moment, and set anew.
+
+    A timer stands for the last moment before now on its grid: those that a silence passed over are
+    gone. One stops if by then its customer has not been seen for too long. Gives the moment, or
+    NO_TIMER_MS where none is left, and the bits of the timers.
+    """
+    at_ms, mask = NO_TIMER_MS, np.uint64(0)
+    customer = profiles.customer_hash[slot, 0]
+    for kind in range(plan.every_ms.shape[0]):
+        if profiles.timers[slot, kind] < now_ms:
+            at_ms = min(at_ms, grid_before(customer, plan.every_ms[kind], now_ms))
+    for kind in range(plan.every_ms.shape[0]):
+        due_ms, every_ms = profiles.timers[slot, kind], plan.every_ms[kind]
+        if due_ms < now_ms and grid_before(customer, every_ms, now_ms) == at_ms:
+            if at_ms - profiles.seen_at[slot] > plan.idle_ms[kind]:
+                stop_timer(profiles, slot, kind)
+                continue
+            registers[TIMERS_PASSED] += (at_ms - due_ms) // every_ms
+            set_timer(profiles, queues, registers, slot, kind, at_ms + every_ms)
+            mask |= plan.timer_mask[kind]
+    return at_ms, mask
+
+
+@compiled
+def note_moment(registers: I8, timing: Timing, out: ScoreColumns, first: int, events: int) -> None:
+    """Note of the scores from `first` on that they are of the moment that was scored."""
+    moment, moments, number = timing.moment, timing.moments, registers[MOMENTS]
+    registers[MOMENTS] = number + 1
+    registers[TIMERS_FIRED] += 1
+    moments.slot[number], moments.at_ms[number] = moment.slot[0], moment.at_ms[0]
+    moments.offset[number] = moment.offset[0]
+    for half in range(2):
+        moments.score_hash[number, half] = moment.score_hash[0, half]
+    for m in range(first, registers[SCORES]):
+        out.event[m] = events + number
+
+
+@compiled_apart
+def fire_due(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    models: ServedModels,
+    events: EventColumns,
+    timing: Timing,
+    row: int,
+    now_ms: int,
+    catching_up: bool,
+    room: Scratch,
+    triggers: Triggers,
+    out: ScoreColumns,
+) -> int:
+    """Fire what is due before an event is applied that lets the clock come to now.
+
+    First the event's own customer, of whom a score must not know it; then at most so many others,
+    those due first. Each is scored as by an event of which nothing is known. Gives now, or when
+    the first of those was due that have to wait.
+    """
+    moment = timing.moment
+    for turn in range(plan.timers_per_event_max + 1):
+        slot = int(events.slot[row])
+        if turn > 0:
+            slot = take_due(profiles, queues, registers, now_ms)
+            if slot == NOBODY_DUE:
+                return now_ms
+        one, two = profiles.customer_hash[slot, 0], profiles.customer_hash[slot, 1]
+        while True:
+            at_ms, mask = take_kinds(profiles, queues, registers, plan, slot, now_ms)
+            if at_ms == NO_TIMER_MS:
+                break
+            name = mix(one ^ mix(np.uint64(at_ms)))
+            moment.score_hash[0, 0], moment.score_hash[0, 1] = name, mix(two ^ name)
+            moment.event_hash[0], moment.offset[0] = max(name, np.uint64(1)), events.offset[row]
+            moment.slot[0], moment.mask[0], moment.at_ms[0] = slot, mask, at_ms
+            first = registers[SCORES]
+            score_event(
+                profiles, examples, queues, registers, plan, models, moment, timing.texts, 0,
+                catching_up, room, triggers, out,
+            )  # fmt: skip
+            if registers[SCORES] > first:
+                note_moment(registers, timing, out, first, events.at_ms.shape[0])
+    return min(now_ms, first_due(profiles, queues, registers))
+
+
+@compiled
+def begin_timers(
+    profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int
+) -> None:
+    """Let a customer who was seen have every timer, from the next moment of each grid on."""
+    after_ms = registers[CLOCK_MS] + 1
+    for kind in range(plan.every_ms.shape[0]):
+        if profiles.timers[slot, kind] == NO_TIMER_MS:
+            every_ms = plan.every_ms[kind]
+            last_ms = grid_before(profiles.customer_hash[slot, 0], every_ms, after_ms)
+            set_timer(profiles, queues, registers, slot, kind, last_ms + every_ms)
+
+
+@compiled
 def fold_events(
     profiles: Profiles,
     examples: Examples,
@@ -149,6 +283,7 @@ def fold_events(
     models: ServedModels,
     events: EventColumns,
     texts: Texts,
+    timing: Timing,
     first: int,
     catching_up: bool,
     room: Scratch,
@@ -158,15 +293,20 @@ def fold_events(
     """Fold the events from `first` on into the state, one after the other.
 
     Gives the number of those folded: all, or fewer where a customer has to make room for whom
-    rows may just have closed or triggers were fired; those want to be read first.
+    rows may just have closed, or triggers or timers fired, which want to be read first, or scores
+    need room.
     """
-    count, fired = events.at_ms.shape[0], triggers.fired.total[0]
+    count, timed = events.at_ms.shape[0], plan.every_ms.shape[0] > 0
+    fired, begun = triggers.fired.total[0], registers[MOMENTS]
     for row in range(first, count):
+        if timed and not has_room(queues, registers, plan, timing, out, count - row):
+            return row
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
         slot = slot_of(profiles, queues.slot_table, one, two)
         if slot == NO_SLOT:
-            unread = registers[CLOSED_COUNT] > 0 or triggers.fired.total[0] > fired
+            unread = registers[CLOSED_COUNT] > 0 or registers[MOMENTS] > begun
+            unread |= triggers.fired.total[0] > fired
             if unread and registers[SLOT_COUNT] >= plan.profiles_max:
                 return row
             slot = admit(profiles, queues, registers, plan, one, two)
@@ -174,12 +314,17 @@ def fold_events(
             keep_name(profiles.name, slot, texts.text, texts.customer[row])
             out.admitted[row] = 1
         events.slot[row] = slot
-        at_ms, mask = events.at_ms[row], events.mask[row]
+        at_ms, mask, offset = events.at_ms[row], events.mask[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
-        registers[CLOCK_MS] = max(registers[CLOCK_MS], at_ms)
+        now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
+        if timed and any_due(profiles, queues, registers, slot, now_ms):
+            upto_ms = fire_due(
+                profiles, examples, queues, registers, plan, models, events, timing, row, now_ms,
+                catching_up, room, triggers, out,
+            )  # fmt: skip
+        registers[CLOCK_MS] = now_ms
         end_waits(triggers, profiles, plan, registers, events.code_clauses)
-        offset = events.offset[row]
-        closed = close_due(profiles, examples, queues, registers, plan, offset)
+        closed = close_due(profiles, examples, queues, registers, plan, offset, upto_ms)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
             keep_listed(profiles, registers, slot)
@@ -194,6 +339,7 @@ def fold_events(
         close_decided(profiles, examples, queues, registers, plan, offset, closed)
         if is_fact:
             take_fact(profiles, registers, plan, events, row, slot)
+            begin_timers(profiles, queues, registers, plan, slot)
         else:
             keep_listed(profiles, registers, slot)
         if late:

@@ -17,7 +17,7 @@ from models.kernel_math import half_power, log_above, sine_and_cosine
 from models.kernel_records import row_of
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS, UNITS_PER_ONE
 from models.plan import COUNT_BY_HALF_LIFE_MS, F8, U4, PlanArrays
-from models.state import I4, NEVER_MS, Profiles
+from models.state import I4, NEVER_MS, NO_TIMER_MS, Profiles
 
 DAY_MS = 86_400_000.0
 ANSWER_DECAY_PER_MS = 1.0 / (30.0 * DAY_MS)
@@ -37,6 +37,8 @@ def reset_profile(profiles: Profiles, slot: int) -> None:
     profiles.last_at[slot] = NEVER_MS
     profiles.gap_days[slot] = NO_GAP
     profiles.first_at[slot] = NEVER_MS
+    profiles.seen_at[slot] = NEVER_MS
+    profiles.timers[slot] = NO_TIMER_MS
     profiles.by[slot] = 0.0
     profiles.by_at[slot] = NEVER_MS
     profiles.answers[slot] = 0.0
@@ -118,6 +120,7 @@ def apply_event(
             count_in_stream(profiles, plan, slot, stream, at_ms, amount)
     if profiles.first_at[slot] == NEVER_MS or at_ms < profiles.first_at[slot]:
         profiles.first_at[slot] = at_ms
+    profiles.seen_at[slot] = max(profiles.seen_at[slot], at_ms)
     for group in range(by_place.shape[0]):
         if by_place[group] >= 0:
             count_by_value(profiles, slot, group, by_place[group], at_ms)

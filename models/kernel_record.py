@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, ScoreColumns
+from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, Moments, ScoreColumns
 from models.compiled import compiled
 from models.kernel_copy import copy_wide
 from models.kernel_grid import (
@@ -36,8 +36,8 @@ BAND_HIGH_FROM = 80.0
 (
     SCORE_ID, CUSTOMER_ID, EVENT_ID, AS_OF, SOURCE, SCORES, PERCENTILE, NO_PROBABILITY,
     REASONS_END, NO_REASONS_END, BASELINE, RECORD_END, COMMA, BAND_LOW, BAND_MEDIUM, BAND_HIGH,
-    BAND_NONE, EXPERTS_END,
-) = range(18)  # fmt: skip
+    BAND_NONE, EXPERTS_END, TIMER,
+) = range(19)  # fmt: skip
 LEARNER_COUNT = len(LEARNERS)
 TAIL_START, TAIL_STOP, TAIL_SCORE = 0, 1, 2
 NO_SCORE = -1
@@ -59,6 +59,13 @@ class Pieces(NamedTuple):
     next_expert: int  # the first of those that name a further one
     predicts_value: I8  # [campaigns]
     is_hurdle: I8  # [campaigns]
+
+
+class Names(NamedTuple):
+    """The customers of moments, as texts of JSON without their quotes."""
+
+    text: U1
+    starts: I8  # [moments + 1]
 
 
 @compiled
@@ -191,6 +198,23 @@ def write_opening(
 
 
 @compiled
+def write_timer_opening(
+    buffer: U1, at: int, pieces: Pieces, moments: Moments, names: Names, number: int
+) -> int:
+    """Write what a record says of the moment at which a timer fired."""
+    at = write_piece(buffer, at, pieces, SCORE_ID)
+    at = write_hex(buffer, at, moments.score_hash[number], 0)
+    at = write_hex(buffer, at, moments.score_hash[number], 1)
+    at = write_piece(buffer, at, pieces, CUSTOMER_ID)
+    at = copy_span(buffer, at, names.text, names.starts[number], names.starts[number + 1])
+    at = write_piece(buffer, at, pieces, TIMER)
+    at = write_time(buffer, at, moments.at_ms[number])
+    at = write_piece(buffer, at, pieces, SOURCE)
+    at = write_integer(buffer, at, moments.offset[number])
+    return write_piece(buffer, at, pieces, SCORES)
+
+
+@compiled
 def write_records(
     buffer: U1,
     pieces: Pieces,
@@ -198,6 +222,8 @@ def write_records(
     text: U1,
     customer: I8,
     event: I8,
+    moments: Moments,
+    names: Names,
     scores: ScoreColumns,
     count: int,
     tails: I8,
@@ -211,7 +237,11 @@ def write_records(
     for m in range(count):
         row = scores.event[m]
         if m == 0 or row != scores.event[m - 1]:
-            at = write_opening(buffer, at, pieces, events, text, customer, event, row)
+            number = row - events.at_ms.shape[0]
+            if number < 0:
+                at = write_opening(buffer, at, pieces, events, text, customer, event, row)
+            else:
+                at = write_timer_opening(buffer, at, pieces, moments, names, number)
         else:
             at = write_piece(buffer, at, pieces, COMMA)
         at = write_entry(buffer, at, pieces, scores, m, tails)

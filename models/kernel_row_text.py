@@ -36,6 +36,7 @@ NUMBER_PLACES: Final = 12
 LABEL_NUMBER, WEIGHT_NUMBER, SERVED_NUMBER, EXPERT_NUMBERS = range(4)  # Experts are the last.
 
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _ONE = (ord(sign) for sign in '"\\,:1')
+_NULL = "null"
 _CROSS = 0xC3, 0x97  # `×` in UTF-8, between the texts of two categories.
 
 
@@ -71,7 +72,7 @@ class RowNumbers(NamedTuple):
     number_spans: I8  # [n, 3 + experts, 2] their text where that is not exact, else empty
     number_text: U1
     heard: NDArray[np.bool_]  # [n, experts] of whom it is known what they said
-    event_ids: U1  # a JSON array of all ids
+    event_ids: U1  # a JSON array of all ids, null for a timer
     partition: int  # of the events
 
 
@@ -91,7 +92,9 @@ def _write_number(buffer: U1, at: int, rows: RowNumbers, row: int, number: int) 
 
 @compiled
 def _end_of_string(text: U1, at: int) -> int:
-    """The position after the string of JSON that begins at `at`."""
+    """The position after the string of JSON that begins at `at`, or after the null."""
+    if text[at] != _QUOTE:
+        return at + len(_NULL)
     at += 1
     while text[at] != _QUOTE:
         at += 2 if text[at] == _BACKSLASH else 1

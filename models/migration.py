@@ -19,13 +19,16 @@ from models.layout import COUNT_BY_VALUES_MAX
 from models.lifted import Lifted
 from models.plan import Plan
 from models.state import (
+    CLOCK_MS,
     FREE_COUNT,
     NEVER_MS,
+    NO_TIMER_MS,
     OPEN_COUNT,
     Profiles,
     new_examples,
     new_profiles,
 )
+from models.timers import armed, timers_shape
 from models.trigger_states import new_states, new_waiting, policies_of
 from schemas.campaign import VOICES
 from schemas.clauses import Clause
@@ -44,7 +47,7 @@ class Migrated(NamedTuple):
 def shape_of(plan: Plan) -> dict[str, Any]:
     """What the positions in a state mean, by name: kept with the state, as JSON."""
     layout = plan.layout
-    return {
+    shape = {
         "streams": [[stream.name, *map(repr, stream.clauses)] for stream in layout.streams],
         "half_lives": list(layout.half_lives_ms),
         "count_by": [list(group) for group in layout.count_by],
@@ -54,6 +57,7 @@ def shape_of(plan: Plan) -> dict[str, Any]:
         # Without clauses on customers a state says as much as it did before there were any.
         **({"registers": _registers(plan)} if plan.registers else {}),
     }
+    return shape | ({"timers": timers_shape(plan)} if plan.timers else {})
 
 
 def _registers(plan: Plan) -> list[str]:
@@ -101,6 +105,7 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     examples = np.zeros(len(arrays["examples"]), new_examples(plan).kind)
     _carry_profiles(arrays["profiles"], profiles, old, new)
     registers = arrays["registers"].copy()
+    _carry_timers(arrays["profiles"], profiles, old, new, int(registers[CLOCK_MS]))
     experts = {name: campaign.experts for name, campaign in plan.file.campaigns.items()}
     dropped = _carry_examples(arrays["examples"], examples, old, new, experts)
     np.subtract.at(profiles["waiting"], arrays["examples"]["slot"][dropped], 1)
@@ -142,6 +147,8 @@ def _tuples(lists: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
     for name in ("customer_hash", "first_at", "waiting", "newer", "older", "name"):
         to[name] = source[name]
+    is_known = "seen_at" in (source.dtype.names or ())  # Not in the first states.
+    to["seen_at"] = source["seen_at"] if is_known else source["last_at"].max(axis=1)
     to["last_at"] = NEVER_MS
     to["first_example"] = -1
     ages = _pairs(old["half_lives"], new["half_lives"])
@@ -178,6 +185,16 @@ def _carry_registers(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["happened_at"][:, register] = source["last_at"][:, was]
     for register, was in _pairs(old.get("registers", []), names):
         to["happened_at"][:, register] = source["happened_at"][:, was]
+
+
+def _carry_timers(source: Rows, to: Rows, old: Shape, new: Shape, clock_ms: int) -> None:
+    """Timers that are as they were go on; others begin, for all who may not have been away long."""
+    to["timers"] = NO_TIMER_MS
+    timers = _tuples(new.get("timers", ()))
+    for kind, (_, every_ms, _) in enumerate(timers):
+        to["timers"][:, kind] = armed(to["customer_hash"][:, 0], every_ms, clock_ms)
+    for kind, was in _pairs(_tuples(old.get("timers", ())), timers):
+        to["timers"][:, kind] = source["timers"][:, was]
 
 
 def _carry_examples(

@@ -67,6 +67,9 @@ class PlanArrays(NamedTuple):
     predicts_value: I8  # [C] 1 where the label is a sum of values.
     first_answer: F8  # [C] what an example has until a goal event comes: 1 where none should.
     is_hurdle: I8  # [C] 1 where P(any value) is served beside the value.
+    every_ms: I8  # [T] period of each timer; T campaigns have one.
+    idle_ms: I8  # [T] so long after the last event of its customer a timer stops.
+    timer_mask: U8  # [T] the bit that stands for the timer where an event has those of its clauses.
     experts: I8  # [C] behind the last of the VOICES that a campaign has; 0 without any.
     hash_seed: U8  # [C] what makes the reservoirs of two campaigns independent.
     columns: I4  # [C, N] layout columns of a campaign, -1 padded.
@@ -90,6 +93,7 @@ class PlanArrays(NamedTuple):
     seen_ids_max: int
     open_examples_max: int
     closes_per_event_max: int
+    timers_per_event_max: int
     profiles_max: int
 
 
@@ -101,6 +105,7 @@ class Limits:
     open_examples_max: int = 5_000_000
     seen_ids_max: int = 1_000_000
     closes_per_event_max: int = 64
+    timers_per_event_max: int = 64
     category_values_max: int = 65_536
     value_max: float = 1e9
     lateness_ms: int = 3_600_000
@@ -150,9 +155,17 @@ class Plan:
         return int(self.arrays.experts.max(initial=0))
 
     @cached_property
+    def timers(self) -> tuple[Campaign, ...]:
+        """The campaigns with a timer, in the order of their kinds."""
+        return tuple(c for c in self.file.campaigns.values() if c.is_timed)
+
+    @cached_property
     def digest(self) -> str:
         """What a fold makes of records depends on: a digest of the campaign file and the limits."""
-        return digest([self.file.digest, list(self.lineages), asdict(self.limits)])
+        limits = asdict(self.limits)
+        if not self.timers:  # As of releases that had none.
+            del limits["timers_per_event_max"]
+        return digest([self.file.digest, list(self.lineages), limits])
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -168,7 +181,7 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
 
     Raises
     ------
-        ValueError: the file has more distinct clauses than one event's bits can hold.
+        ValueError: the file has more clauses and timers than one event's bits can hold.
     """
     limits = limits or Limits()
     layout = make_layout(file)
@@ -184,8 +197,13 @@ def compile_plan(file: CampaignFile, limits: Limits | None = None) -> Plan:
         "unless": [customers.mask(c.unless) for c in campaigns],
         "register": [clauses.mask([event]) for event in customers.registers],
     }
-    if len(clauses.clauses) > CLAUSES_MAX:
-        message = f"{len(clauses.clauses)} distinct clauses; at most {CLAUSES_MAX} are allowed"
+    timers = [clauses.timer(c) for c in campaigns]
+    for index, (campaign, bit) in enumerate(zip(campaigns, timers, strict=True)):
+        masks["score"][index] |= bit
+        masks["learn"][index] |= bit if campaign.learn_on is None else 0
+    masks["timer"] = [bit for bit in timers if bit]
+    if len(clauses.bits) > CLAUSES_MAX:
+        message = f"{len(clauses.bits)} clauses and timers; at most {CLAUSES_MAX} are allowed"
         raise ValueError(message)
     properties = tuple(dict.fromkeys(part for parts in layout.categories for part in parts))
     asked = [clause.last for clause in customers.clauses if clause.last]
@@ -318,6 +336,9 @@ def _arrays(
         predicts_value=np.array([c.predict == "value" for c in campaigns], dtype=np.int64),
         first_answer=np.array([float(c.goal.absence) for c in campaigns]),
         is_hurdle=np.array([c.is_hurdle for c in campaigns], dtype=np.int64),
+        every_ms=np.array([c.score_every_ms for c in campaigns if c.is_timed], dtype=np.int64),
+        idle_ms=np.array([c.idle_max_ms for c in campaigns if c.is_timed], dtype=np.int64),
+        timer_mask=np.array(masks["timer"], dtype=np.uint64),
         experts=np.array(
             [max((VOICES.index(name) + 1 for name in c.voices), default=0) for c in campaigns],
             dtype=np.int64,
@@ -338,6 +359,7 @@ def _arrays(
         seen_ids_max=limits.seen_ids_max,
         open_examples_max=limits.open_examples_max,
         closes_per_event_max=limits.closes_per_event_max,
+        timers_per_event_max=limits.timers_per_event_max,
         profiles_max=limits.profiles_max,
         **others,
     )

@@ -115,7 +115,7 @@ class RowWriter:
         event_ids: Sequence[str],
         rows: Rows,
     ) -> None:
-        """Add closed examples to `rows`, in the order of closing."""
+        """Add closed examples to `rows`, in the order of closing; a timer's have no event's id."""
         self._follow_vocabulary()
         campaigns = -1 - examples.campaign[places]
         answers = examples.answer[places]
@@ -137,7 +137,7 @@ class RowWriter:
         for first in range(0, len(places), ROWS_AT_ONCE):
             piece = slice(first, first + ROWS_AT_ONCE)
             units, spans, text = exact_units(numbers[piece])
-            ids = encode_text(event_ids[piece])
+            ids = encode_text([event_id or None for event_id in event_ids[piece]])
             numbered = RowNumbers(
                 places=places[piece],
                 campaign=campaigns[piece],

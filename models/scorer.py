@@ -8,12 +8,21 @@ Source: ARCHITECTURE.md, "Two folds".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import TAKEN, ScoreColumns, score_columns, scratch
+from models.batch import (
+    ScoreColumns,
+    Timing,
+    more_moments,
+    more_scores,
+    score_columns,
+    scratch,
+    timing,
+)
+from models.folded import Counts, Folded
 from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events, free_closed
 from models.kernel_queues import rebuild_table
@@ -32,6 +41,7 @@ from models.state import (
     CLOSED_COUNT,
     EVICTED,
     HEAP_COUNT,
+    MOMENTS,
     NEVER_MS,
     OPEN_COUNT,
     OPENED,
@@ -40,6 +50,8 @@ from models.state import (
     SEEN_DROPPED,
     SLOT_COUNT,
     THROTTLED,
+    TIMERS_FIRED,
+    TIMERS_PASSED,
     new_examples,
     new_profiles,
     new_queues,
@@ -48,10 +60,11 @@ from models.state import (
     reserve_seen,
     reserve_slots,
 )
+from models.timers import overdue_timers, reserve_timers, timers_room
 from models.trigger_states import (
     NOTHING_SAID,
-    Fired,
     Triggers,
+    more_fired,
     new_fired,
     new_states,
     new_waiting,
@@ -61,36 +74,6 @@ from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
 SWEEP_FROM = 10_000
-
-
-class Folded(NamedTuple):
-    """What a batch gave. The first `score_count` entries of `scores` hold."""
-
-    batch: Batch
-    scores: ScoreColumns
-    score_count: int
-    rows: Rows
-    fired: Fired
-    fired_by: list[str]  # The customer of each trigger that was fired.
-
-    @property
-    def scored(self) -> NDArray[np.intp]:
-        """The events that were scored for any campaign."""
-        return np.flatnonzero(self.scores.outcome == TAKEN)
-
-
-class Counts(NamedTuple):
-    """What the fold has done since it began, and holds now."""
-
-    opened: int
-    replaced: int
-    throttled: int
-    evicted: int
-    ids_dropped: int
-    texts_refused: int
-    open_examples: int
-    profiles: int
-    clock_ms: int | None
 
 
 class Scorer:
@@ -185,9 +168,9 @@ class Scorer:
         # A place may be taken twice within a batch: what it holds is of the last.
         places, newest = np.unique(scores.place[opened], return_index=True)
         opened = opened[newest]
-        offsets = folded.batch.columns.offset[scores.event[opened]]
+        offsets, timers = folded.sources(opened)
         known, values, experts, versions, statuses = served.of(
-            offsets, scores.campaign[opened].astype(np.int64)
+            offsets, scores.campaign[opened].astype(np.int64), timers
         )
         examples, places = self._examples.view, places[known]
         examples.served[places] = values[known]
@@ -235,6 +218,8 @@ class Scorer:
             open_examples=int(registers[OPEN_COUNT]),
             profiles=int(registers[SLOT_COUNT]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
+            timers_fired=int(registers[TIMERS_FIRED]),
+            timers_passed=int(registers[TIMERS_PASSED]),
         )
 
     def portrait(
@@ -259,6 +244,10 @@ class Scorer:
         examples = self._examples.view
         due = examples.due_ms[examples.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
+
+    def overdue_timers(self, now_ms: int) -> int:
+        """Customers with a timer that was due by now, had the partition's clock gone on."""
+        return overdue_timers(self._profiles.view, self._queues, self._registers, now_ms)
 
     def fold(
         self,
@@ -295,11 +284,10 @@ class Scorer:
         """Fold a batch that was just read; the second half of `fold`."""
         self._serving.follow_vocabulary()
         count = len(batch.rows)
-        campaigns = len(self.plan.campaigns)
-        out = score_columns(count, campaigns, self.plan.experts_max, len(self.plan.clauses))
-        self._registers[SCORES] = 0
-        self._sweep_heap(count * campaigns)
-        reserve_examples(self._examples, self._queues, self._registers, count * campaigns)
+        campaigns, clauses = len(self.plan.campaigns), len(self.plan.clauses)
+        out = score_columns(0, count, self.plan.experts_max, campaigns, clauses)
+        room = timing(self.plan, batch.columns.code_clauses)
+        self._registers[SCORES] = self._registers[MOMENTS] = 0
         if len(self._policies.campaign):
             self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
@@ -309,16 +297,37 @@ class Scorer:
         if (seen := reserve_seen(self._queues, self._registers, count)) is not self._queues:
             self._queues = seen
             rebuild_table(seen, self._registers)
-        rows, fired = Rows(), new_fired(count, len(out.event), self._policies)
         before = NOTHING_SAID if served is None else served.said_before
         triggers = Triggers(
-            self._policies, self._triggers.view, self._waiting, before, served is not None, fired
-        )
-        fired_by: list[str] = []
-        stop = self._run(batch, 0, out, catching_up, rows, triggers, fired_by)  # That compiles it.
-        while stop < count:
-            stop = self._run(batch, stop, out, catching_up, rows, triggers, fired_by)
-        return Folded(batch, out, int(self._registers[SCORES]), rows, fired, fired_by)
+            self._policies, self._triggers.view, self._waiting, before, served is not None,
+            new_fired(self._policies),
+        )  # fmt: skip
+        rows, timed, fired_by, stop = Rows(), list[bytes](), list[str](), 0
+        while True:  # Even of nothing: that compiles it.
+            out, room, triggers = self._with_room(count - stop, out, room, triggers)
+            stop = self._run(batch, stop, out, room, catching_up, rows, timed, triggers, fired_by)
+            if stop == count:
+                scores, fired = int(self._registers[SCORES]), triggers.fired
+                return Folded(batch, out, scores, rows, room.moments, timed, fired, fired_by)
+
+    def _with_room(
+        self, events: int, out: ScoreColumns, room: Timing, triggers: Triggers
+    ) -> tuple[ScoreColumns, Timing, Triggers]:
+        """Room for the scores of so many events; those of their timers get it as they need it."""
+        registers, campaigns = self._registers, len(self.plan.campaigns)
+        scores, timers = int(registers[SCORES]), timers_room(self.plan)
+        if scores + events * campaigns + timers > len(out.event):
+            size = scores + max(events * campaigns + timers, scores if timers else 0)
+            out = more_scores(out, scores, size)
+        self._sweep_heap(len(out.event) - scores)
+        reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
+        if timers:
+            moments = int(registers[MOMENTS])
+            if moments + timers > len(room.moments.slot):
+                room = more_moments(room, moments, 2 * moments + timers)
+            reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
+        fired = more_fired(triggers.fired, events, len(out.event) - scores, self._policies)
+        return out, room, triggers._replace(fired=fired)
 
     def _sweep_heap(self, more: int) -> None:
         """Take out what replaced examples left in the heap, if a third, rather than grow it.
@@ -341,8 +350,10 @@ class Scorer:
         batch: Batch,
         first: int,
         out: ScoreColumns,
+        room: Timing,
         catching_up: bool,
         rows: Rows,
+        timed: list[bytes],
         triggers: Triggers,
         fired_by: list[str],
     ) -> int:
@@ -357,6 +368,7 @@ class Scorer:
             self._serving.models,
             batch.columns,
             batch.texts,
+            room,
             first,
             catching_up,
             self._scratch,
@@ -366,11 +378,15 @@ class Scorer:
         texts, admitted = batch.texts, first + np.flatnonzero(out.admitted[first:stop])
         slots = batch.columns.slot[admitted].tolist()
         self._customers.keep(slots, texts.text, texts.customer[admitted])
+        fired = room.moments.slot[len(timed) : int(self._registers[MOMENTS])]
+        if len(fired):
+            timed += self._customers.read(self._profiles.view.name, fired)
         opened = scored + np.flatnonzero(out.place[scored : int(self._registers[SCORES])] >= 0)
+        opened = opened[out.event[opened] < len(batch.rows)]  # A timer's have no event's id.
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
-        fired = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
-        names = self._customers.read(self._profiles.view.name, fired)
+        acted = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
+        names = self._customers.read(self._profiles.view.name, acted)
         fired_by += [text_of(name) for name in names]
         self._close_rows(rows)
         return stop

@@ -27,11 +27,13 @@ from models.state import (
     I4,
     I8,
     SLOT_COUNT,
+    TIMER_COUNT,
     Examples,
     Profiles,
     Queues,
     reserve_slots,
 )
+from models.timers import lay_timers
 from models.trigger_states import States
 
 U1 = NDArray[np.uint8]
@@ -68,10 +70,11 @@ def unpack(text: U1, lengths: I4) -> list[bytes]:
 
 def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted:
     """The state as it stands; the fold must not go on while it is held."""
-    registers, queues = state.registers, state.queues
+    registers, queues = state.registers.copy(), state.queues
+    registers[TIMER_COUNT] = 0  # Of what is made anew from the profiles.
     heap = int(registers[HEAP_COUNT])
     arrays: dict[str, NDArray[Any]] = {
-        "registers": registers.copy(),
+        "registers": registers,
         "profiles": state.profiles.lifted(int(registers[SLOT_COUNT])),
         "examples": state.examples.lifted(state.examples.rows),
         "heap_due": queues.heap_due[:heap],
@@ -120,7 +123,7 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
     KeyError, ValueError: it was lifted from a fold of another shape.
     """
     arrays, registers = lifted.arrays, state.registers
-    registers[:] = arrays["registers"]
+    registers[: len(arrays["registers"])] = arrays["registers"]  # Later ones count from 0.
     state.profiles.fill(arrays["profiles"])
     state.examples.fill(arrays["examples"])
     if state.triggers is not None:
@@ -141,10 +144,14 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
         seen_at=arrays["seen_at"].copy(),
         seen_table=np.zeros(2 * len(arrays["seen_hash"]), np.uint64),
         slot_table=state.queues.slot_table,
+        timer_due=state.queues.timer_due,
+        timer_order=state.queues.timer_order,
+        timer_slot=state.queues.timer_slot,
     )
     rebuild_table(queues, registers)
     queues = reserve_slots(state.profiles, queues, registers, 0)
     fill_slot_table(state.profiles.view, queues, registers)
+    lay_timers(state.profiles.view, queues, registers)
     state.queues = queues
     for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
         texts = unpack(arrays[name], arrays[f"{name}_lengths"])

@@ -23,11 +23,29 @@ from schemas.score import ScoreEntry, ScoreRecord
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
+U8 = NDArray[np.uint64]
 HASH_MAX = (1 << 64) - 1
+OFFSETS, CAMPAIGNS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9  # Odd, and without a pattern.
+
+
+def timer_key(offset: int, campaign: int, score_hash: int) -> int:
+    """What the score of a timer is known by: below 0, where those of events are not.
+
+    Several fire at one offset, so the hash that names the score is in it.
+    """
+    return -1 - (((score_hash + offset * OFFSETS + campaign * CAMPAIGNS) & HASH_MAX) >> 1)
+
+
+def timer_keys(offsets: I8, campaigns: I8, score_hashes: U8) -> I8:
+    """`timer_key` of many."""
+    mixed: U8 = score_hashes + offsets.astype(np.uint64) * np.uint64(OFFSETS)
+    mixed += campaigns.astype(np.uint64) * np.uint64(CAMPAIGNS)
+    found: I8 = -1 - (mixed >> np.uint64(1)).astype(np.int64)
+    return found
 
 
 class ServedAgain:
-    """Predictions by the offset of their event and their campaign; the last one said counts."""
+    """Predictions by offset and campaign, and timers' by their id; the last one said counts."""
 
     def __init__(self, plan: Plan) -> None:
         self._campaigns = {name: index for index, name in enumerate(plan.campaigns)}
@@ -54,14 +72,17 @@ class ServedAgain:
     def add(self, records: Iterable[ScoreRecord]) -> None:
         """Take in score records in the order in which they left."""
         for record in records:
-            base = record.source.offset * len(self._campaigns)
+            offset, is_timed = record.source.offset, record.cause == "timer"
             for entry in record.scores:
                 campaign = self._campaigns.get(entry.campaign)
                 if campaign is None or entry.model.lineage != self._lineages[campaign]:
                     continue
                 served = entry.expected_value if self._values[campaign] else entry.probability
                 if served is not None:
-                    self._keys.append(base + campaign)
+                    key = offset * len(self._campaigns) + campaign
+                    if is_timed:
+                        key = timer_key(offset, campaign, _half_of(record.score_id))
+                    self._keys.append(key)
                     self._served.append(served)
                     for name, said_by in zip(VOICES, self._said_by, strict=False):
                         said_by.append(entry.experts.get(name, nan))
@@ -96,10 +117,13 @@ class ServedAgain:
             )
         return self._before
 
-    def of(self, offsets: I8, campaigns: I8) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
+    def of(
+        self, offsets: I8, campaigns: I8, timers: U8
+    ) -> tuple[NDArray[np.bool_], F8, F8, I8, I8]:
         """Which predictions are known; what was served, what each expert said, model, status.
 
-        What an expert said is NaN where that is unknown; the model is its number.
+        `timers` is the first half of what names a score, and 0 where an event was scored. What an
+        expert said is NaN where that is unknown; the model is its number.
         """
         if not self._keys:
             nothing, count = np.zeros(len(offsets), np.int64), len(offsets)
@@ -110,6 +134,7 @@ class ServedAgain:
             # Stable: of equal keys the last said comes last.
             self._order = np.argsort(keys, kind="stable")
         asked = offsets * len(self._campaigns) + campaigns
+        asked = np.where(timers > 0, timer_keys(offsets, campaigns, timers), asked)
         found = np.searchsorted(keys, asked, side="right", sorter=self._order) - 1
         known = found >= 0
         rows = self._order[np.where(known, found, 0)]

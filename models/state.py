@@ -7,7 +7,7 @@ Source: a slot is a row of the profiles; a place is a row of the examples.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ B1 = NDArray[np.int8]
 U1 = NDArray[np.uint8]
 
 NEVER_MS = -(1 << 62)
+NO_TIMER_MS = 1 << 62
 NAME_BYTES = 40  # Of a row: a length, and as many letters as a UUID has.
 
 # Numbers of the fold that are no arrays: positions in `Registers`.
@@ -33,7 +34,8 @@ CLOCK_MS, NEXT_SEQUENCE, OPEN_COUNT, FREE_COUNT, HEAP_COUNT = 0, 1, 2, 3, 4
 LRU_FIRST, LRU_LAST, SEEN_HEAD, SEEN_COUNT, CLOSED_COUNT = 5, 6, 7, 8, 9
 OPENED, REPLACED, THROTTLED, SEEN_DROPPED, SCORES = 10, 11, 12, 13, 14
 SLOT_COUNT, EVICTED = 15, 16
-REGISTERS = 17
+TIMER_COUNT, MOMENTS, TIMERS_FIRED, TIMERS_PASSED = 17, 18, 19, 20
+REGISTERS = 21
 
 
 class Profiles(NamedTuple):
@@ -44,6 +46,8 @@ class Profiles(NamedTuple):
     last_at: I8  # [slot, stream] NEVER_MS before the first event
     gap_days: F4  # [slot, stream] between the last two events
     first_at: I8  # [slot]
+    seen_at: I8  # [slot] of the newest event
+    timers: I8  # [slot, kind] when each is due, or NO_TIMER_MS
     customer_hash: U8  # [slot, 2]
     by: F4  # [slot, group * COUNT_BY_VALUES_MAX] decayed to `by_at`
     by_at: I8  # [slot, group]
@@ -105,6 +109,9 @@ class Queues(NamedTuple):
     seen_at: I8
     seen_table: U8  # open addressing; 0 is empty
     slot_table: I4  # customers by hash, open addressing; slot + 1, 0 is empty
+    timer_due: I8  # heap of timers, made from the profiles
+    timer_order: U8  # the first half of the customer's hash
+    timer_slot: I4
 
 
 def new_profiles(plan: Plan) -> Records[Profiles]:
@@ -117,6 +124,8 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
         {
             "customer_hash": (np.uint64, (2,)),
             "first_at": (np.int64, ()),
+            "seen_at": (np.int64, ()),
+            "timers": (np.int64, (max(1, len(plan.timers)),)),
             "last_at": (np.int64, (streams,)),
             "answers_at": (np.int64, (campaigns,)),
             "by_at": (np.int64, (groups,)),
@@ -189,6 +198,9 @@ def new_queues(plan: Plan) -> Queues:
         seen_at=np.zeros(1024, np.int64),
         seen_table=np.zeros(2048, np.uint64),
         slot_table=np.zeros(1024, np.int32),
+        timer_due=np.zeros(0, np.int64),
+        timer_order=np.zeros(0, np.uint64),
+        timer_slot=np.zeros(0, np.int32),
     )
 
 
@@ -201,7 +213,8 @@ def new_registers() -> I8:
     return registers
 
 
-def _grow(array: NDArray[np.generic], rows: int) -> None:
+def grow(array: NDArray[Any], rows: int) -> None:
+    """Lengthen an array; what is new is zero."""
     # In place: the allocator remaps the pages of a large block instead of copying them.
     array.resize((rows, *array.shape[1:]), refcheck=False)
 
@@ -211,8 +224,8 @@ def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8,
     have, free = queues.free.shape[0], int(registers[FREE_COUNT])
     if more > free:
         examples.reserve(have + more - free)
-        _grow(queues.free, examples.rows)
-        _grow(queues.closed, examples.rows)
+        grow(queues.free, examples.rows)
+        grow(queues.closed, examples.rows)
         added = examples.rows - have
         queues.free[free : free + added] = np.arange(examples.rows - 1, have - 1, -1)
         registers[FREE_COUNT] = free + added
@@ -220,7 +233,7 @@ def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8,
     have = queues.heap_due.shape[0]
     if entries > have:
         for array in (queues.heap_due, queues.heap_sequence, queues.heap_place):
-            _grow(array, rows_for(have, entries))
+            grow(array, rows_for(have, entries))
 
 
 def reserve_slots(profiles: Records[Profiles], queues: Queues, registers: I8, more: int) -> Queues:

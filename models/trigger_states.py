@@ -166,10 +166,25 @@ def new_waiting(policies: Policies) -> I4:
     return np.zeros((len(policies.campaign), 2), np.int32)
 
 
-def new_fired(events: int, scores: int, policies: Policies) -> Fired:
-    """Room for what a batch decides: an event converts and ends waits, a score lets in or out."""
+def more_fired(fired: Fired, events: int, scores: int, policies: Policies) -> Fired:
+    """Room for so many events and scores more; what was fired stays.
+
+    An event converts and ends waits, a score lets in or out.
+    """
     count, waiting = len(policies.campaign), int(np.count_nonzero(policies.wait_ms))
-    room = events * (count + WAITS_ENDED_MAX * waiting) + scores if count else 0
+    used = int(fired.total[0])
+    room = used + events * (count + WAITS_ENDED_MAX * waiting) + scores if count else 0
+    if room <= len(fired.slot):
+        return fired
+    more = new_fired(policies, room)
+    for name in set(Fired._fields) - {"total", "withheld"}:
+        getattr(more, name)[:used] = getattr(fired, name)[:used]
+    return more._replace(total=fired.total, withheld=fired.withheld)
+
+
+def new_fired(policies: Policies, room: int = 0) -> Fired:
+    """Nothing fired, and room for so much."""
+    count = len(policies.campaign)
     return Fired(
         total=np.zeros(1, np.int64),
         withheld=np.zeros((count, len(REASONS)), np.int64),

@@ -21,6 +21,7 @@ from schemas.times import DAY_MS, HOUR_MS
 from schemas.trigger_policy import TriggerPolicy
 
 DEFAULT_RATE = 0.02
+DEFAULT_IDLE_MAX_MS = 90 * DAY_MS
 DEFAULT_HALF_LIVES_MS: tuple[int | None, ...] = (
     HOUR_MS,
     DAY_MS,
@@ -105,6 +106,13 @@ class Campaign:
     eligible: tuple[CustomerClause, ...] = ()
     time_zone: str = UTC
     trigger: TriggerPolicy | None = None
+    score_every_ms: int = 0  # 0: on no timer
+    idle_max_ms: int = DEFAULT_IDLE_MAX_MS
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its customers are scored on a timer."""
+        return self.score_every_ms > 0
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -212,6 +220,8 @@ class CampaignFile:
             if not campaign["challengers"]:
                 del campaign["challengers"], campaign["promote"]
             campaign["goal"] = _said(campaign["goal"], absence=False)
+            if not campaign["score_every_ms"]:
+                del campaign["score_every_ms"], campaign["idle_max_ms"]
             file["campaigns"][name] = _said(campaign, eligible=(), time_zone=UTC, trigger=None)
         return digest(file)
 

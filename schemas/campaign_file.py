@@ -14,6 +14,7 @@ from typing import cast
 
 from schemas import campaign_grammar as grammar
 from schemas.campaign import (
+    DEFAULT_IDLE_MAX_MS,
     DEFAULT_RATE,
     Campaign,
     CampaignFile,
@@ -174,9 +175,7 @@ class _FileReader(CustomerClauseReader):
     def _campaign(self, name: str, node: Located, key: str) -> Campaign | None:
         known_problems = len(self.problems)
         section = self.section(node, key, "campaign")
-        for word in ("goal", "horizon", "score_on"):
-            if word not in section and node.mapping is not None and not misspelt(node, word):
-                self.wrong(node, join(key, word), f"a campaign with its `{word}`", found="nothing")
+        self._refuse_missing(section, node, key)
 
         def at(word: str) -> tuple[Located, str]:
             return section[word], join(key, word)
@@ -195,6 +194,7 @@ class _FileReader(CustomerClauseReader):
         challengers = self._challengers(section, key, predict, learner)
         promote = self._promote(section, key)
         trigger = self._trigger(section, key, learner, horizon_ms)
+        every_ms, idle_max_ms = self._timer(section, key, goal)
         interval_ms = horizon_ms
         if "example_interval" in section:
             interval_ms = self.duration_ms(*at("example_interval"))
@@ -223,7 +223,34 @@ class _FileReader(CustomerClauseReader):
             promote=promote,
             trigger=trigger,
             eligible=eligible,
+            score_every_ms=every_ms,
+            idle_max_ms=idle_max_ms,
         )
+
+    def _refuse_missing(self, section: dict[str, Located], node: Located, key: str) -> None:
+        needed = ["goal", "horizon", *([] if "score_every" in section else ["score_on"])]
+        for word in needed:
+            if word not in section and node.mapping is not None and not misspelt(node, word):
+                allowed = f"a campaign with its `{word}`"
+                if word == "score_on" and not misspelt(node, "score_every"):
+                    allowed += ", or `score_every`"
+                self.wrong(node, join(key, word), allowed, found="nothing")
+
+    def _timer(self, section: dict[str, Located], key: str, goal: Goal | None) -> tuple[int, int]:
+        """How often customers are scored on a timer (0: not), and until when after an event."""
+        read = {"score_every": 0, "idle_max": DEFAULT_IDLE_MAX_MS}
+        for word in [word for word in read if word in section]:
+            least_ms = grammar.SCORE_EVERY_MIN_MS
+            found = self.duration_ms(section[word], join(key, word), min_ms=least_ms)
+            read[word] = found or read[word]
+        if "score_every" not in section:
+            if "idle_max" in section:
+                allowed = "`idle_max` only beside `score_every`"
+                self.wrong(section["idle_max"], join(key, "idle_max"), allowed)
+        elif goal is not None and goal.match:
+            allowed = "no `score_every` where the goal has a `match`: a timer has no properties"
+            self.wrong(section["score_every"], join(key, "score_every"), allowed)
+        return read["score_every"], read["idle_max"]
 
     def _goal(self, node: Located, key: str) -> Goal | None:
         section = self.section(node, key, "goal")

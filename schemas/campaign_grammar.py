@@ -36,6 +36,8 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "rate",
         "predict",
         "score_on",
+        "score_every",
+        "idle_max",
         "learn_on",
         "example_interval",
         "features",
@@ -57,7 +59,6 @@ KEYS: dict[Section, tuple[str, ...]] = {
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
     "events": ("money", "contacts"),
-    "campaign": ("score_every",),
     "features": ("vectors",),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
@@ -81,6 +82,7 @@ NAME_CHARACTERS_MAX = 64
 TYPE_CHARACTERS_MAX = 64
 PROPERTY_CHARACTERS_MAX = 128
 HORIZON_MAX_MS = 731 * 86_400_000
+SCORE_EVERY_MIN_MS = 60_000
 RATE_MIN = 1e-6
 VALUE_LEVEL_MAX = 1e12
 RATE_MAX = 0.999

@@ -57,6 +57,7 @@ def warnings_of(file: CampaignFile, seen: SeenEvents | None = None) -> list[Disa
         return [*found, Disappointment("input", "no event of the sample could be read")]
     for campaign in file.campaigns.values():
         found.extend(_of_campaign(campaign))
+        found.extend(_of_timer(campaign, set(file.events.remember)))
         if seen is not None:
             found.extend(_never_seen(campaign, seen, set(file.events.remember)))
     return found
@@ -109,6 +110,18 @@ def _of_campaign(campaign: Campaign) -> Iterator[Disappointment]:
         )
     if 2 * goal.after_ms > campaign.horizon_ms:
         yield Disappointment(f"{key}.goal.after", "more than half of the horizon does not count")
+
+
+def _of_timer(campaign: Campaign, remembered: set[str]) -> Iterator[Disappointment]:
+    """What a campaign that scores on a timer alone will never see."""
+    if not campaign.is_timed or campaign.score_on:
+        return
+    key, features = f"campaigns.{campaign.name}.features", campaign.features
+    for name in sorted({*features.categories}.union(*features.crosses) - remembered):
+        message = f"a timer has no event: `{name}` is absent unless `events.remember` has it"
+        yield Disappointment(f"{key}.categories", message)
+    for name in sorted(features.numbers):
+        yield Disappointment(f"{key}.numbers", f"a timer has no event: `{name}` is always absent")
 
 
 def _never_seen(

@@ -144,7 +144,11 @@ class Score(_Contract):
     """The scores of one event (or timer), of all its campaigns."""
 
     score_id: Annotated[
-        str, Field(description="A function of customer and event: equal in a repeated delivery.")
+        str,
+        Field(
+            description="A function of customer and event, or of customer and `as_of` for a timer: "
+            "equal in a repeated delivery."
+        ),
     ]
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
     event_id: str | None

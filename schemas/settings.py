@@ -135,6 +135,7 @@ class Limits(_Section):
     value_max: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = VALUE_MAX
     served_again_max: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
     closes_per_event_max: Annotated[int, Field(ge=1, le=10_000)] = 64
+    timers_per_event_max: Annotated[int, Field(ge=1, le=10_000)] = 64
     # Above these a partition has too many dead letters: models.letter_limits.
     dead_letters_consecutive_max: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     dead_letters_window: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.transport import NO_TIMESTAMP, Partition, Records
 from consumer.trigger_output import TriggerEncoder
+from models.folded import Folded
 from models.plan import Limits, Plan
-from models.scorer import Folded, Scorer
+from models.scorer import Scorer
 from schemas.campaign import (
+    DEFAULT_IDLE_MAX_MS,
     Campaign,
     CampaignFile,
     CountBy,
@@ -42,6 +44,8 @@ TOPIC = "customer-events"
 MIXED_OR_NOT: tuple[LearnerName, ...] = ("hedged_logistic", "bayesian_logistic")
 OF_VALUES: tuple[LearnerName, ...] = ("hurdle", "bayesian_linear")
 UNHURRIED = Limits(closes_per_event_max=1_000_000)
+PERIODS_MS = (0, 0, 20 * MINUTE_MS, HOUR_MS, DAY_MS, DAY_MS, 3 * DAY_MS)
+IDLE_MAX_MS = (HOUR_MS, 5 * DAY_MS, 60 * DAY_MS)
 STEPS_MS = (
     *(MINUTE_MS, 0, 1, MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS, 20 * MINUTE_MS, 20 * MINUTE_MS),
     *(30 * MINUTE_MS - 1, 30 * MINUTE_MS, HOUR_MS, HOUR_MS + 1, 3 * HOUR_MS, DAY_MS, 7 * DAY_MS),
@@ -290,26 +294,32 @@ def trigger_policies(draw: st.DrawFn, campaign: Campaign) -> TriggerPolicy:
 
 @st.composite
 def campaigns(
-    draw: st.DrawFn, name: str, time_zone: str, *, interval: bool, lost: bool
+    draw: st.DrawFn, name: str, time_zone: str, *, interval: bool, lost: bool, timers: bool
 ) -> Campaign:
-    """A campaign; with `lost` its goal may have another answer."""
+    """A campaign; with `lost` its goal may have another answer, with `timers` it may have one."""
     words: tuple[Predict, ...] = ("conversion", "conversion", "value")
     predict = draw(st.sampled_from(words))
     horizon_ms = draw(st.sampled_from((HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS)))
     score_on = ((VIEW,), (VIEW, MAIL), (BUY,), (APP_CART, VIEW))
+    goal = draw(goals(lost=lost and predict == "conversion", absence=predict == "conversion"))
+    every_ms = draw(st.sampled_from(PERIODS_MS)) if timers and not goal.match else 0
     campaign = Campaign(
         name=name,
-        goal=draw(goals(lost=lost and predict == "conversion", absence=predict == "conversion")),
+        goal=goal,
         horizon_ms=horizon_ms,
-        score_on=draw(st.sampled_from(score_on)),
+        score_on=() if every_ms and draw(st.booleans()) else draw(st.sampled_from(score_on)),
         example_interval_ms=draw(st.sampled_from((0, HOUR_MS, horizon_ms))) if interval else 0,
         predict=predict,
         learn_on=draw(st.sampled_from((None, None, (VIEW,)))),
         features=draw(feature_sets()),
         learner=draw(st.sampled_from(OF_VALUES if predict == "value" else MIXED_OR_NOT)),
-        eligible=draw(eligibilities()),
+        eligible=() if timers else draw(eligibilities()),
         time_zone=time_zone,
+        score_every_ms=every_ms,
+        idle_max_ms=draw(st.sampled_from(IDLE_MAX_MS)) if every_ms else DEFAULT_IDLE_MAX_MS,
     )
+    if timers:
+        return campaign
     return replace(campaign, trigger=draw(st.one_of(st.none(), trigger_policies(campaign))))
 
 
@@ -333,12 +343,20 @@ def facts_of(file: CampaignFile) -> set[str]:
 
 @st.composite
 def campaign_files(
-    draw: st.DrawFn, *, interval: bool = True, lost: bool = True, campaigns_max: int = 3
+    draw: st.DrawFn,
+    *,
+    interval: bool = True,
+    lost: bool = True,
+    timers: bool = False,
+    campaigns_max: int = 3,
 ) -> CampaignFile:
     """A campaign file; without `interval` every score is an example."""
     names = [f"c{index}" for index in range(draw(st.integers(1, campaigns_max)))]
     zone = draw(st.sampled_from(("UTC", "UTC", "Europe/Berlin", "America/St_Johns")))
-    drawn = {name: draw(campaigns(name, zone, interval=interval, lost=lost)) for name in names}
+    drawn = {
+        name: draw(campaigns(name, zone, interval=interval, lost=lost, timers=timers))
+        for name in names
+    }
     file = CampaignFile(
         version=1,
         campaigns=drawn,
@@ -348,7 +366,7 @@ def campaign_files(
         ),
     )
     ignored = draw(st.sets(st.sampled_from(("view", "mail", "cart", "x")), max_size=2))
-    ignore = tuple(sorted(ignored - facts_of(file)))
+    ignore = () if timers else tuple(sorted(ignored - facts_of(file)))
     return replace(file, events=replace(file.events, ignore=ignore))
 
 

@@ -131,6 +131,15 @@ class NaiveFold:
         """Whether all clauses of `for` hold."""
         return all(self.holds(clause, i) for clause in campaign.eligible)
 
+    def learns(self, campaign: Campaign, i: int) -> bool:
+        """Whether an event is scored as one from which a campaign takes examples."""
+        return self.is_scored(i) and self.meets(campaign.learn_on or campaign.score_on, i)
+
+    def hash_of(self, i: int) -> int:
+        """What decides of an event's chances."""
+        event = self.events[i]
+        return hash_text(event.event_id, *hash_text(event.customer))[0]
+
     def meets(self, clauses: Sequence[Clause], i: int) -> bool:
         """Whether an event is meant by one of the clauses."""
         event = self.events[i]
@@ -224,7 +233,7 @@ class NaiveFold:
         groups: list[Group] = []
         seed = np.uint64(int(campaign.lineage, 16))
         for i, event in enumerate(self.events):
-            if not (self.is_scored(i) and self.meets(campaign.learn_on or campaign.score_on, i)):
+            if not self.learns(campaign, i):
                 continue
             if not self.is_eligible(campaign, i):
                 continue
@@ -234,8 +243,7 @@ class NaiveFold:
                 continue
             group = joined[0]
             group.candidates += 1
-            name, _ = hash_text(event.event_id, *hash_text(event.customer))
-            if one_in(np.uint64(name), seed, np.uint64(group.candidates)):
+            if one_in(np.uint64(self.hash_of(i)), seed, np.uint64(group.candidates)):
                 group.chosen.append(i)
         return groups
 

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from consumer.transport import Records
 from models.layout import named_types
 from models.plan import LANES, Limits, Plan, compile_plan
+from models.rows import customer_hash
+from models.scorer import HASH_KEY
 from schemas.campaign import CampaignFile
 from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ModelRecord, ValueWeights
@@ -38,6 +40,7 @@ TIGHT = Limits(
     open_examples_max=6,
     seen_ids_max=5,
     closes_per_event_max=1,
+    timers_per_event_max=1,
     category_values_max=3,
 )
 LIMITS = (
@@ -49,6 +52,7 @@ LIMITS = (
 )
 BROKEN = (b"", b"{", b"\xff", b'{"customer_id":"ann"}', b'{"customer_id":"ann","type":"buy"', None)
 Models = dict[int, list[ModelRecord]]
+Scored = tuple[int, str, str]
 
 
 @st.composite
@@ -79,7 +83,7 @@ def models(draw: st.DrawFn, plan: Plan, positions: int) -> Models:
     }
 
 
-@given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))
+@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
 def test_batches_do_not_matter(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:
@@ -95,7 +99,7 @@ def test_batches_do_not_matter(
         assert other.ignored == one.ignored
 
 
-@given(st.data(), campaign_files(campaigns_max=LANES + 2), records())
+@given(st.data(), campaign_files(timers=True, campaigns_max=LANES + 2), records())
 def test_a_campaign_is_scored_as_if_it_were_alone(
     data: st.DataObject, file: CampaignFile, log: Records
 ) -> None:
@@ -117,17 +121,17 @@ def test_a_campaign_is_scored_as_if_it_were_alone(
         assert alone == {key: entry for key, entry in together.items() if key[1] == name}
 
 
-def entries(scores: Sequence[bytes]) -> dict[tuple[int, str], str]:
-    """What was said of each campaign, by offset; `features` is a digest of the columns' order."""
+def entries(scores: Sequence[bytes]) -> dict[tuple[Scored, str], str]:
+    """What was said of each campaign; `features` is a digest of the columns' order."""
     found = {}
     for score in scores:
         for entry in json.loads(score.partition(b" ")[2])["scores"]:
             entry["model"].pop("features")
-            found[offset_of_score(score), entry["campaign"]] = json.dumps(entry)
+            found[scored_by(score), entry["campaign"]] = json.dumps(entry)
     return found
 
 
-@given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))
+@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
 def test_nothing_newer_is_known(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:
@@ -153,7 +157,7 @@ def test_nothing_newer_is_known(
     closed = [[row for row in found if row.closed_by.offset < end] for found in rows]
     assert closed[0] == closed[1]
     seen = [
-        {(row.campaign, row.source.offset): as_scored(row)
+        {(row.campaign, source_of(row)): as_scored(row)
          for row in found if row.source.offset < end}
         for found in rows
     ]  # fmt: skip
@@ -168,12 +172,24 @@ def offset_of_score(score: bytes) -> int:
     return offset
 
 
+def scored_by(score: bytes) -> Scored:
+    """What a score is of: several timers may share an offset."""
+    found = json.loads(score.partition(b" ")[2])
+    customer = customer_hash(HASH_KEY, found["customer_id"])
+    return found["source"]["offset"], customer, found["as_of"]
+
+
+def source_of(row: TrainingExample) -> Scored:
+    """What a row is of."""
+    return row.source.offset, row.customer, row.as_of
+
+
 def as_scored(row: TrainingExample) -> tuple[object, ...]:
     """What a row says of the moment at which it was scored."""
     return (row.features, row.probability, row.expected_value, row.experts, row.model, row.status)
 
 
-@given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))
+@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
 def test_each_example_leaves_once_and_in_order(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:
@@ -182,19 +198,21 @@ def test_each_example_leaves_once_and_in_order(
     cuts = data.draw(st.lists(st.integers(0, len(log))))
     scorer, out = fold_records(plan, log, cuts)
     rows = [decode_example(row) for row in out.rows]
-    sources = [(row.campaign, row.source.offset) for row in rows]
+    sources = [(row.campaign, source_of(row)) for row in rows]
     assert len(set(sources)) == len(sources)
     closings = [(row.closed_by.offset, row.closed_by.index) for row in rows]
     assert all(one < other for one, other in pairwise(closings))
     assert all(index < limits.closes_per_event_max for _, index in closings)
-    assert all(row.source.offset < row.closed_by.offset for row in rows)
+    assert all(
+        row.source.offset < row.closed_by.offset + (row.event_id is None) for row in rows
+    )  # What a timer opened may close by the event that let it fire.
     counts = scorer.counts
     assert counts.opened == len(rows) + counts.open_examples
     assert counts.open_examples <= limits.open_examples_max
     assert counts.profiles <= limits.profiles_max + limits.open_examples_max
 
 
-@given(st.data(), campaign_files(), records())
+@given(st.data(), campaign_files(timers=True), records())
 def test_reasons_sum_to_the_score(data: st.DataObject, file: CampaignFile, log: Records) -> None:
     """Baseline, reasons and the remainder are together the logit, or the expected value."""
     plan = compile_plan(file)
@@ -214,7 +232,7 @@ def test_reasons_sum_to_the_score(data: st.DataObject, file: CampaignFile, log: 
             assert sizes == sorted(sizes, reverse=True)
 
 
-@given(st.data(), campaign_files(), records())
+@given(st.data(), campaign_files(timers=True), records())
 def test_a_score_is_the_sum_that_its_model_says(
     data: st.DataObject, file: CampaignFile, log: Records
 ) -> None:
@@ -244,7 +262,7 @@ def test_a_score_is_the_sum_that_its_model_says(
             assert math.isclose(served, predicted, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@given(st.data(), campaign_files(), records())
+@given(st.data(), campaign_files(timers=True), records())
 def test_each_expert_says_its_own_sum(
     data: st.DataObject, file: CampaignFile, log: Records
 ) -> None:
@@ -256,15 +274,14 @@ def test_each_expert_says_its_own_sum(
     found, catching_up = data.draw(models(plan, 1)), data.draw(st.booleans())
     _, out = fold_records(plan, log, (), found, catching_up=catching_up)
     by_name = {model.campaign: model for model in found[0]}
-    scores = (json.loads(score.partition(b" ")[2]) for score in out.scores)
     said = {
-        (entry["campaign"], score["source"]["offset"]): entry.get("experts", {})
-        for score in scores
-        for entry in score["scores"]
+        (entry["campaign"], scored_by(score)): entry.get("experts", {})
+        for score in out.scores
+        for entry in json.loads(score.partition(b" ")[2])["scores"]
     }
     for row in map(decode_example, out.rows):
         model = by_name[row.campaign]
-        assert row.experts == said[row.campaign, row.source.offset]
+        assert row.experts == said[row.campaign, source_of(row)]
         if row.status in {"warming", "catching_up"}:
             assert row.experts == {}
             continue

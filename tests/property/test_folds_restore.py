@@ -65,7 +65,7 @@ def silently(scorer: Scorer, piece: Records, served: ServedAgain) -> int:
     return scorer.serve_again(folded, served)
 
 
-@given(st.data(), campaign_files(), records(), st.sampled_from(LIMITS))
+@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
 def test_a_restored_fold_goes_on_as_if_nothing_had_happened(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:
@@ -125,7 +125,7 @@ def install_others(scorer: Scorer, plan: Plan, seed: int) -> None:
         scorer.install(random_model(plan, name, seed))
 
 
-@given(campaign_files(), records(), st.integers(0, 40))
+@given(campaign_files(timers=True), records(), st.integers(0, 40))
 def test_a_state_lifted_again_is_the_same(file: CampaignFile, log: Records, stop: int) -> None:
     """Lifting what was restored gives the arrays that were lifted, to the byte."""
     plan = compile_plan(file)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.group_life import GroupLife
 
 CHANGES_SHARE = 0.3
+CHANGED_TIMERS_SHARE = 0.3
 WAITS_TICKS = 3
 ADDED = """\
   carts:
@@ -88,7 +89,11 @@ class ChangedFile:
         self._kills = draws.choice((0.0, 0.3, 1.0))
         self._done_at: int | None = None
         if draws.random() < CHANGES_SHARE:
-            text = with_triggers(changed(traffic.file, draws), changed_section(seed))
+            text = with_triggers(
+                traffic.with_timers(changed(traffic.file, draws)), changed_section(seed)
+            )
+            if random.Random(f"{seed}/changed timers").random() < CHANGED_TIMERS_SHARE:
+                text = text.replace("score_every: 40m", "score_every: 25m")
             self.plans.append(compiled(text, tight=traffic.tight))
         self.removed: set[str] = set()  # Of the campaigns, by the operator, when all is rolled out.
 

@@ -33,6 +33,7 @@ from tests.simulation.reference import (
     letters_of,
     row_facts,
     row_key,
+    score_keys,
 )
 from tests.simulation.trigger_checks import check_triggers
 from tests.simulation.watch import Watch
@@ -100,14 +101,14 @@ class Checks:
             self._check_dropped()
 
     def _check_scores(self, index: int) -> None:
-        """Every event that is due has its score, under the same id; in order, and once."""
+        """Every event and moment that is due has its score, by the same id; in order, and once."""
         found: list[Due] = []
         for _, value in self._life.log.everything(self._topics.scores, index):
             score = decode_score(value or b"")
             assert score.source.partition == index, "a score stands in its event's partition"
             found.append(due_of(score))
-            for entry in score.scores:
-                key = entry.campaign, entry.model.lineage, index, score.source.offset
+            self._life.seen.add(f"served by {score.cause}")
+            for key, entry in zip(score_keys(score), score.scores, strict=True):
                 self._said[key].append(entry)
         first = self._publish.get(index, 0)
         due = [each for each in self._reference.due[index] if each.offset >= first]

@@ -12,6 +12,8 @@ from multiprocessing import get_context
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from consumer.deadline import Deadline
 from consumer.learning import LearningPartition
 from consumer.memory_log import PartitionLog
@@ -26,10 +28,12 @@ from consumer.transactions import Transactions
 from consumer.transport import Partition, Position, Records
 from consumer.worker import Worker
 from models.campaign_learner import CampaignLearner
+from models.folded import Folded
 from models.intake import Batch
 from models.lifted import Lifted
-from models.scorer import Folded, Scorer
+from models.scorer import Scorer
 from models.served_again import ServedAgain
+from models.state import NO_TIMER_MS
 from schemas.learner_state import LearnerState
 from tests.simulation.defect import Defect
 from tests.simulation.defects_of_changes import CHANGES
@@ -126,6 +130,20 @@ def _restore_without_seen(self: Scorer, lifted: Lifted) -> dict[str, int]:
     dropped = _RESTORE(self, lifted)
     self._queues.seen_table[:] = 0
     return dropped
+
+
+def _restore_without_timers(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._profiles.view.timers[:] = NO_TIMER_MS
+    return dropped
+
+
+def _sources_by_offset(self: Folded, scores: Any) -> Any:
+    offsets, ids = _SOURCES(self, scores)
+    return offsets, ids * np.uint64(0)
+
+
+_SOURCES = Folded.sources
 
 
 def _restore_without_closed_by(self: CampaignLearner, state: LearnerState) -> None:
@@ -258,6 +276,14 @@ DEFECTS: dict[str, Defect] = {
     "seen": Defect(
         "a restored fold has forgotten which events it has seen",
         ((Scorer, "restore", _restore_without_seen),),
+    ),
+    "timers": Defect(
+        "a restored fold has forgotten its timers",
+        ((Scorer, "restore", _restore_without_timers),),
+    ),
+    "moments": Defect(
+        "what timers served is looked for by the offset alone",
+        ((Folded, "sources", _sources_by_offset),),
     ),
     "twice": Defect(
         "the replay up to the committed offset is not silent",

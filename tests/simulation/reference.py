@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 from consumer.memory_log import PartitionLog
 from consumer.transport import Outgoing
+from models.rows import customer_hash
+from models.scorer import HASH_KEY
 from schemas.example import TrainingExample
 from schemas.score import ScoreRecord
 from tests.simulation.traffic import Sent, Traffic
 from tests.world import World
 
-RowKey = tuple[str, str, int, int]
+RowKey = tuple[str, str, int, int, str]
 Letter = tuple[bytes | None, bytes | None, str]
 
 
@@ -49,8 +51,18 @@ def due_of(score: ScoreRecord) -> Due:
 
 
 def row_key(row: TrainingExample) -> RowKey:
-    """What a row is of."""
-    return row.campaign, row.lineage, row.source.partition, row.source.offset
+    """What a row is of; several timers may share an offset."""
+    moment = "" if row.event_id is not None else f"{row.customer} {row.as_of}"
+    return row.campaign, row.lineage, row.source.partition, row.source.offset, moment
+
+
+def score_keys(score: ScoreRecord) -> list[RowKey]:
+    """What the rows of a score's examples are of, by campaign."""
+    moment = ""
+    if score.cause == "timer":
+        moment = f"{customer_hash(HASH_KEY, score.customer_id)} {score.as_of}"
+    place = score.source.partition, score.source.offset, moment
+    return [(entry.campaign, entry.model.lineage, *place) for entry in score.scores]
 
 
 def row_facts(row: TrainingExample) -> tuple[Any, ...]:

@@ -80,9 +80,16 @@ campaigns:
     features: {categories: [channel], half_lives: [1h, all]}
 """,
 )
+TIMERS: tuple[dict[str, str], ...] = (
+    {"buy-4h": "score_every: 40m\n    idle_max: 6h", "click-1h": "score_every: 3h"},
+    {},  # Its goal has a `match`.
+    {"spend": "score_every: 40m\n    idle_max: 1d", "buy-2h": "score_every: 1h"},
+)
+TIMED_SHARE = 0.5
 ROOMY: dict[str, Any] = {}
 TIGHT: dict[str, Any] = {
     "profiles_max": 6, "open_examples_max": 30, "seen_ids_max": 40, "closes_per_event_max": 3,
+    "timers_per_event_max": 2,
 }  # fmt: skip
 KINDS = (
     *("page_view", "page_view", "page_view", "cart_add", "purchase", "email_click", "refusal"),
@@ -111,11 +118,19 @@ class Traffic:
     file: int
     tight: bool
     section: str = ""  # The trigger section of all campaigns.
+    timed: bool = False
 
     @property
     def plan(self) -> Plan:
         """The compiled campaign file."""
-        return compiled(with_triggers(FILES[self.file], self.section), tight=self.tight)
+        text = self.with_timers(FILES[self.file])
+        return compiled(with_triggers(text, self.section), tight=self.tight)
+
+    def with_timers(self, text: str) -> str:
+        """A campaign file with the timers of the seed, if it has any."""
+        for name, keys in TIMERS[self.file].items() if self.timed else ():
+            text = text.replace(f"  {name}:\n", f"  {name}:\n    {keys}\n")
+        return text
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -155,7 +170,8 @@ def traffic_of(seed: int) -> Traffic:
     partitions = draws.choice((1, 2, 2, 3))
     records = list(_records(draws, partitions))
     file, tight = draws.randrange(len(FILES)), draws.random() < 0.3
-    return Traffic(records, partitions, file, tight, section_of(seed))
+    timed = random.Random(f"{seed}/timers").random() < TIMED_SHARE
+    return Traffic(records, partitions, file, tight, section_of(seed), timed)
 
 
 def _records(draws: random.Random, partitions: int) -> Iterator[Sent]:

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from models.batch import DUPLICATE, LATE, NOT_SCORED, TAKEN
+from models.folded import Folded
 from models.intake import text_of
 from models.plan import Limits, Plan, compile_plan
 from models.rows import customer_hash
-from models.scorer import HASH_KEY, Folded, Scorer
+from models.scorer import HASH_KEY, Scorer
 from models.state import NAME_BYTES
 from schemas.campaign import Campaign, CampaignFile, Events, Features
 from schemas.clauses import Clause, Goal

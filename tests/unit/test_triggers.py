@@ -20,9 +20,10 @@ from consumer.clock import FixedClock
 from consumer.encoding import ScoreEncoder
 from consumer.telemetry import Telemetry
 from consumer.trigger_output import TriggerMeters, trigger_id
+from models.folded import Folded
 from models.kernel_triggers import is_held_out
 from models.plan import Limits, Plan, compile_plan
-from models.scorer import Folded, Scorer
+from models.scorer import Scorer
 from models.trigger_states import policies_of
 from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile, Features
