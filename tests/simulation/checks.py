@@ -223,7 +223,7 @@ class Checks:
             state = decode_learner_state(states[f"{campaign}/champion".encode()])
             model = decode_model_record(models[campaign.encode()])
             assert (state.lineage, model.lineage) == (lineage, lineage), f"{campaign} is outdated"
-            taken = state.version + int(state.numbers["judgement.rows_silent"])
+            taken = _taken(state)
             # At least once, rows that left under the file before may stand for those of this one.
             exact = self._life.is_exact or not self._life.file.is_planned
             assert taken == count or (taken < count and not exact), (
@@ -241,7 +241,7 @@ class Checks:
             published = self._life.log.everything(self._topics.states, index)
             for state in (decode_learner_state(value) for _, value in published if value):
                 key = state.campaign, state.lineage
-                learned[key] = max(learned[key], state.version)
+                learned[key] = max(learned[key], _taken(state))
         for campaign, lineage in sorted(followed):
             counted = sum(
                 each.counter(metrics.EXAMPLES_DROPPED, campaign, "superseded").value
@@ -263,3 +263,8 @@ class Checks:
             for key, value in zip(log.keys, log.values, strict=True)
             if key is not None and value is not None
         }
+
+
+def _taken(state: LearnerState) -> int:
+    """Rows that a learner has taken: learned, or left out and counted while answers were silent."""
+    return state.version + int(state.numbers["judgement.rows_silent"])
