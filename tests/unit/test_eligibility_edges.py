@@ -31,7 +31,7 @@ def outcomes(scorer: Scorer, events: list[LoggedEvent], first: int = 0) -> list[
     """What becomes of events from the first on."""
     records = records_of(events, first)
     folded = scorer.fold(records.offsets, records.timestamps_ms, records.keys, records.values)
-    return folded.scores.outcome.tolist()
+    return [int(outcome) for outcome in folded.scores.outcome]
 
 
 def plan_of(text: str, limits: Limits | None = None) -> Plan:
