@@ -77,7 +77,10 @@ def test_a_campaign_that_comes_and_goes_leaves_the_others_alone(
     assert sorted(map(labels_of, kept)) == sorted(map(labels_of, expected_rows))
 
 
-@given(campaign_files(), logs(), st.integers(0, 40), st.sets(st.sampled_from(KNOWN)))
+@given(
+    campaign_files(), logs(lengths=(40,), customers=("ann",)), st.integers(3, 30),
+    st.sets(st.sampled_from(KNOWN), min_size=1, max_size=2),
+)  # fmt: skip
 def test_a_new_clause_knows_what_was_counted_and_remembered(
     file: CampaignFile, events: list[LoggedEvent], cut: int, clauses: set[int]
 ) -> None:
