@@ -24,6 +24,7 @@ from tests.prometheus import program
 STARTUP_MAX_S = 60.0
 ANSWER_MAX_S = 60.0
 WAIT_MAX_S = 60.0
+CLICKS_MAX = 5
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -71,8 +72,15 @@ class Browser:
         return int(self.run("return document.querySelectorAll(arguments[0]).length", selector))
 
     def click(self, selector: str) -> None:
-        """Click as a person does."""
-        self._do("POST", f"element/{self._element(selector)}/click", {})
+        """Click as a person does; again, where the page has just put another one in its place."""
+        for left in reversed(range(CLICKS_MAX)):
+            try:
+                self._do("POST", f"element/{self._element(selector)}/click", {})
+            except BrowserError as error:
+                if "stale element" not in str(error) or not left:
+                    raise
+            else:
+                return
 
     def type(self, selector: str, text: str) -> None:
         """Type into a field, as with keys."""

@@ -3,6 +3,7 @@
 const MINUTES = 10;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const marker = (dash) => (dash.length === 0 ? "solid" : dash[0] < 4 ? "dotted" : "dashed");
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 
 const EVENTS = [
@@ -59,7 +60,7 @@ export class Charts {
             label, stroke: css(colour), width: 2, dash, points: { show: false },
             value: (_, number) => (number === null ? "–" : Number(number.toPrecision(3)).toLocaleString("en")),
           }))],
-        legend: { live: true },
+        legend: { live: true, markers: { dash: (_, index) => marker(lines[index - 1][3]) } },
       }, data, place);
     });
   }

@@ -78,20 +78,30 @@ function campaigns(all) {
   });
 }
 
+function recentItem(score, key) {
+  const big = score.expected_value === null ? percent(score.probability) : score.expected_value.toFixed(2);
+  const where = score.percentile === null ? NOTHING : `${score.band} · ${Math.round(score.percentile)} of 100`;
+  const link = element("button", { class: "link", type: "button", "aria-label": `Explain ${score.customer}` }, score.customer);
+  link.addEventListener("click", () => open(score.customer));
+  return element("li", { "data-key": key },
+    element("div", {}, element("p", { class: "big" }, big), element("p", { class: "where" }, score.status === "ready" ? where : STATUS[score.status]?.[1] ?? score.status)),
+    element("div", {}, element("p", { class: "head" }, link, ` · ${score.campaign}`), element("p", { class: "said" }, score.because.join("; "))));
+}
+
+// What stands there stays where it is: somebody may be about to click it.
 function recent(scores) {
   byId("recent-none").hidden = scores.length > 0;
   if (!changed("recent", scores)) return;
-  const focused = document.activeElement?.dataset?.customer;
-  byId("recent").replaceChildren(...scores.map((score) => {
-    const big = score.expected_value === null ? percent(score.probability) : score.expected_value.toFixed(2);
-    const where = score.percentile === null ? NOTHING : `${score.band} · ${Math.round(score.percentile)} of 100`;
-    const link = element("button", { class: "link", type: "button", "data-customer": score.customer, "aria-label": `Explain ${score.customer}` }, score.customer);
-    link.addEventListener("click", () => open(score.customer));
-    return element("li", {},
-      element("div", {}, element("p", { class: "big" }, big), element("p", { class: "where" }, score.status === "ready" ? where : STATUS[score.status]?.[1] ?? score.status)),
-      element("div", {}, element("p", { class: "head" }, link, ` · ${score.campaign}`), element("p", { class: "said" }, score.because.join("; "))));
-  }));
-  if (focused !== undefined) byId("recent").querySelector(`[data-customer="${CSS.escape(focused)}"]`)?.focus();
+  const place = byId("recent");
+  const items = new Map(scores.map((score) => [`${score.customer} ${score.as_of} ${score.campaign}`, score]));
+  for (const item of [...place.children]) {
+    if (!items.has(item.dataset.key)) item.remove();
+  }
+  let next = place.firstElementChild;
+  for (const [key, score] of items) {
+    if (next?.dataset.key === key) next = next.nextElementSibling;
+    else place.insertBefore(recentItem(score, key), next);
+  }
 }
 
 function letters(held) {
