@@ -71,6 +71,9 @@ class ScoringPartition:
         self._meters = telemetry.partition(partition.index)
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
         self._clauses = [clause.name for clause in plan.clauses]
+        for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True):
+            for clause in campaign.eligible:
+                meters.not_eligible(clause.name, 0)  # Shown as 0, until there is somebody.
         self._probabilities = [
             None if campaign.predict == "value" else meters.probabilities
             for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)

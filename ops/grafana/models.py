@@ -120,6 +120,9 @@ def scores() -> Sequence[Panel]:
         graph("Scores by status", "Scores published, by the status they carry.", "cps",
               Ask(rate("propensity_scores_total", "status"), "{{campaign}} {{status}}"),
               stacked=True),
+        graph("Not eligible", "Scores not given, by the clause of `for` that did not hold.", "cps",
+              Ask(rate("propensity_scores_not_eligible_total", "clause"),
+                  "{{campaign}} {{clause}}"), stacked=True),
         graph("Probabilities", "Median and 90 % of what is published.", "percentunit",
               *[Ask(f"histogram_quantile({share}, {buckets})", f"{{{{campaign}}}} {share:.0%}")
                 for share in (0.5, 0.9)]),

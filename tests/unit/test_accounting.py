@@ -183,7 +183,10 @@ def log_records() -> Iterator[Record]:
 def world() -> World:
     """A worker that has folded the log, with models served as soon as they were learned."""
     # Most of these records are broken on purpose: no partition is to wait for that.
-    world = World(limits={"dead_letters_consecutive_max": 10**9, "dead_letters_share_max": 1.0})
+    world = World(
+        limits={"dead_letters_consecutive_max": 10**9, "dead_letters_share_max": 1.0},
+        publish_from="start",
+    )
     worker = world.start(given=plan())
     for number, (key, value, stamp_ms) in enumerate(log_records()):
         index = 0 if key is None else partition_of(key, world.partitions)
