@@ -123,6 +123,11 @@ def scores() -> Sequence[Panel]:
         graph("Not eligible", "Scores not given, by the clause of `for` that did not hold.", "cps",
               Ask(rate("propensity_scores_not_eligible_total", "clause"),
                   "{{campaign}} {{clause}}"), stacked=True),
+        graph("Triggers", "Decisions to act, and what became of them.", "cps",
+              Ask(rate("propensity_triggers_total", "outcome"), "{{campaign}} {{outcome}}")),
+        graph("Triggers withheld", "Scores that were high enough and sent nothing, by reason.",
+              "cps", Ask(rate("propensity_triggers_withheld_total", "reason"),
+                         "{{campaign}} {{reason}}"), stacked=True),
         graph("Probabilities", "Median and 90 % of what is published.", "percentunit",
               *[Ask(f"histogram_quantile({share}, {buckets})", f"{{{{campaign}}}} {share:.0%}")
                 for share in (0.5, 0.9)]),
