@@ -33,14 +33,13 @@ from models.names import LongNames
 from models.plan import Plan
 from models.portrait import Portrait, portrait_of
 from models.rows import Rows, RowWriter
-from models.scorer_state import ScorerState, lift, refuse_other_format, restore
+from models.scorer_state import ScorerState, lift, refuse_other_format, restore, sweep_heap
 from models.served_again import ServedAgain
 from models.serving import Serving
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
     EVICTED,
-    HEAP_COUNT,
     MOMENTS,
     NEVER_MS,
     OPEN_COUNT,
@@ -73,7 +72,6 @@ from models.trigger_states import (
 from schemas.model_record import ModelRecord
 
 HASH_KEY = b"propensity"
-SWEEP_FROM = 10_000
 
 
 class Scorer:
@@ -319,7 +317,7 @@ class Scorer:
         if scores + events * campaigns + timers > len(out.event):
             size = scores + max(events * campaigns + timers, scores if timers else 0)
             out = more_scores(out, scores, size)
-        self._sweep_heap(len(out.event) - scores)
+        sweep_heap(self._queues, registers, self._examples.view, len(out.event) - scores)
         reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
         if timers:
             moments = int(registers[MOMENTS])
@@ -328,22 +326,6 @@ class Scorer:
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
         fired = more_fired(triggers.fired, events, len(out.event) - scores, self._policies)
         return out, room, triggers._replace(fired=fired)
-
-    def _sweep_heap(self, more: int) -> None:
-        """Take out what replaced examples left in the heap, if a third, rather than grow it.
-
-        A sorted heap is a heap: what it gives, and when, stays the same.
-        """
-        queues, count = self._queues, int(self._registers[HEAP_COUNT])
-        opened = int(self._registers[OPEN_COUNT])
-        if count + more <= len(queues.heap_due) or count < SWEEP_FROM or 2 * count < 3 * opened:
-            return
-        places, sequences = queues.heap_place[:count], queues.heap_sequence[:count]
-        valid = np.flatnonzero(self._examples.view.sequence[places] == sequences)
-        order = valid[np.lexsort((sequences[valid], queues.heap_due[valid]))]
-        for column in (queues.heap_due, queues.heap_sequence, queues.heap_place):
-            column[: len(order)] = column[order]
-        self._registers[HEAP_COUNT] = len(order)
 
     def _run(
         self,

@@ -26,6 +26,7 @@ from models.state import (
     HEAP_COUNT,
     I4,
     I8,
+    OPEN_COUNT,
     SLOT_COUNT,
     TIMER_COUNT,
     Examples,
@@ -39,6 +40,8 @@ from models.trigger_states import States
 U1 = NDArray[np.uint8]
 FORMAT: Final = 1
 """Of what the arrays and facts mean; a wider row, or another campaign file, is the same format."""
+
+SWEEP_FROM = 10_000
 
 
 @dataclass
@@ -169,3 +172,19 @@ def _free_places(free: I4, known: int, rows: int) -> I4:
     """The free places; those that the store has beyond the known ones are taken last."""
     beyond = np.arange(rows - 1, known - 1, -1, dtype=np.int32)
     return np.concatenate([beyond, free])
+
+
+def sweep_heap(queues: Queues, registers: I8, examples: Examples, more: int) -> None:
+    """Take out what replaced examples left in the heap, if a third, rather than grow it.
+
+    A sorted heap is a heap: what it gives, and when, stays the same.
+    """
+    count, opened = int(registers[HEAP_COUNT]), int(registers[OPEN_COUNT])
+    if count + more <= len(queues.heap_due) or count < SWEEP_FROM or 2 * count < 3 * opened:
+        return
+    places, sequences = queues.heap_place[:count], queues.heap_sequence[:count]
+    valid = np.flatnonzero(examples.sequence[places] == sequences)
+    order = valid[np.lexsort((sequences[valid], queues.heap_due[valid]))]
+    for column in (queues.heap_due, queues.heap_sequence, queues.heap_place):
+        column[: len(order)] = column[order]
+    registers[HEAP_COUNT] = len(order)

@@ -14,7 +14,6 @@ from typing import cast
 
 from schemas import campaign_grammar as grammar
 from schemas.campaign import (
-    DEFAULT_IDLE_MAX_MS,
     DEFAULT_RATE,
     Campaign,
     CampaignFile,
@@ -26,7 +25,7 @@ from schemas.campaign import (
     Predict,
 )
 from schemas.campaign_reader import join, misspelt
-from schemas.campaign_rules import check_counts, check_ignored
+from schemas.campaign_rules import check_counts, check_ignored, timer_of
 from schemas.clauses import VALUE, Clause, Condition, Goal
 from schemas.customer_clause_reader import CustomerClauseReader
 from schemas.errors import CampaignFileError, Problem
@@ -194,7 +193,7 @@ class _FileReader(CustomerClauseReader):
         challengers = self._challengers(section, key, predict, learner)
         promote = self._promote(section, key)
         trigger = self._trigger(section, key, learner, horizon_ms)
-        every_ms, idle_max_ms = self._timer(section, key, goal)
+        every_ms, idle_max_ms = timer_of(self, section, key, goal)
         interval_ms = horizon_ms
         if "example_interval" in section:
             interval_ms = self.duration_ms(*at("example_interval"))
@@ -235,22 +234,6 @@ class _FileReader(CustomerClauseReader):
                 if word == "score_on" and not misspelt(node, "score_every"):
                     allowed += ", or `score_every`"
                 self.wrong(node, join(key, word), allowed, found="nothing")
-
-    def _timer(self, section: dict[str, Located], key: str, goal: Goal | None) -> tuple[int, int]:
-        """How often customers are scored on a timer (0: not), and until when after an event."""
-        read = {"score_every": 0, "idle_max": DEFAULT_IDLE_MAX_MS}
-        for word in [word for word in read if word in section]:
-            least_ms = grammar.SCORE_EVERY_MIN_MS
-            found = self.duration_ms(section[word], join(key, word), min_ms=least_ms)
-            read[word] = found or read[word]
-        if "score_every" not in section:
-            if "idle_max" in section:
-                allowed = "`idle_max` only beside `score_every`"
-                self.wrong(section["idle_max"], join(key, "idle_max"), allowed)
-        elif goal is not None and goal.match:
-            allowed = "no `score_every` where the goal has a `match`: a timer has no properties"
-            self.wrong(section["score_every"], join(key, "score_every"), allowed)
-        return read["score_every"], read["idle_max"]
 
     def _goal(self, node: Located, key: str) -> Goal | None:
         section = self.section(node, key, "goal")

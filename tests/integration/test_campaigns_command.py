@@ -18,7 +18,7 @@ from consumer.topics import topic_specs
 from consumer.transport import Outgoing, Partition
 from schemas.model_record import encode_model_record
 from schemas.settings import load_settings
-from tests.event_logs import random_model
+from tests.random_models import random_model
 from tests.world import plan
 
 

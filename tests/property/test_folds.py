@@ -25,14 +25,8 @@ from models.scorer import HASH_KEY
 from schemas.campaign import CampaignFile
 from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ModelRecord, ValueWeights
-from tests.event_logs import (
-    UNHURRIED,
-    campaign_files,
-    fold_records,
-    logs,
-    random_model,
-    records_of,
-)
+from tests.event_logs import UNHURRIED, campaign_files, fold_records, logs, records_of
+from tests.random_models import random_model
 
 CUSTOMERS = ("ann", "ann", "bob", "cy", "dan", "eve", "flo")
 TIGHT = Limits(

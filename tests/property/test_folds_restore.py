@@ -22,8 +22,9 @@ from models.scorer import Scorer
 from models.served_again import ServedAgain
 from schemas.campaign import CampaignFile
 from schemas.score import decode_score
-from tests.event_logs import TOPIC, campaign_files, fold_records, random_model, trigger_encoder
+from tests.event_logs import TOPIC, campaign_files, fold_records, trigger_encoder
 from tests.property.test_folds import LIMITS, models, records
+from tests.random_models import random_model
 
 
 def copied(lifted: Lifted) -> Lifted:

@@ -19,14 +19,8 @@ from models.plan import Plan, compile_plan
 from models.scorer import Scorer
 from schemas.campaign import CampaignFile
 from schemas.score import ScoreEntry, decode_score
-from tests.event_logs import (
-    TOPIC,
-    LoggedEvent,
-    campaign_files,
-    logs,
-    random_model,
-    records_of,
-)
+from tests.event_logs import TOPIC, LoggedEvent, campaign_files, logs, records_of
+from tests.random_models import random_model
 
 SEEDS = st.integers(0, 2**32)
 

@@ -26,7 +26,6 @@ from tests.event_logs import (
     campaign_files,
     fold_records,
     logs,
-    random_model,
     records_of,
     trigger_encoder,
     trigger_policies,
@@ -34,6 +33,7 @@ from tests.event_logs import (
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 from tests.property.test_folds import Models, models
+from tests.random_models import random_model
 
 Facts = tuple[str, str, str, int, str]
 

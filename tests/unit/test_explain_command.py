@@ -22,7 +22,7 @@ from consumer.snapshots.store import open_store
 from consumer.transport import Outgoing
 from schemas.model_record import encode_model_record
 from tests.asking import Desk, desk
-from tests.event_logs import random_model
+from tests.random_models import random_model
 from tests.world import BEGIN_MS, CAMPAIGNS, World, event, plan, shopping
 
 COUNT = 3_000

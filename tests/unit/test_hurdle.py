@@ -26,7 +26,8 @@ from schemas.campaign import EXPERTS, Campaign, CampaignFile
 from schemas.clauses import Clause, Goal
 from schemas.model_record import ValueWeights
 from schemas.times import DAY_MS
-from tests.event_logs import START_MS, LoggedEvent, fold_records, random_model, records_of, rows_of
+from tests.event_logs import START_MS, LoggedEvent, fold_records, records_of, rows_of
+from tests.random_models import random_model
 from tests.unit.test_trainer import plan_of, random_rows
 
 NAMES = [f"c{place}" for place in range(4)]

@@ -26,9 +26,10 @@ from schemas.campaign import Campaign, CampaignFile, Events, Features
 from schemas.clauses import Clause, Goal
 from schemas.example import TrainingExample
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
-from tests.event_logs import START_MS, LoggedEvent, closing, random_model, records_of, rows_in
+from tests.event_logs import START_MS, LoggedEvent, closing, records_of, rows_in
 from tests.naive_features import NaiveFeatures
 from tests.naive_folds import NaiveFold
+from tests.random_models import random_model
 
 BUY = Campaign(
     name="buy",

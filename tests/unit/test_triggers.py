@@ -34,14 +34,8 @@ from schemas.score import ScoreStatus, decode_score
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 from schemas.trigger import TriggerRecord, decode_trigger
 from schemas.trigger_policy import TriggerPolicy
-from tests.event_logs import (
-    START_MS,
-    TOPIC,
-    LoggedEvent,
-    random_model,
-    records_of,
-    trigger_encoder,
-)
+from tests.event_logs import START_MS, TOPIC, LoggedEvent, records_of, trigger_encoder
+from tests.random_models import random_model
 
 POLICY = TriggerPolicy(
     measure="probability", when=0.5, clear=0.3, expires_after_ms=HOUR_MS, cooldown_ms=0
