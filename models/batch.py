@@ -165,7 +165,7 @@ class ScoreColumns(NamedTuple):
 
 def more_scores(out: ScoreColumns, used: int, scores: int) -> ScoreColumns:
     """Room for so many scores, of which the first are those that were there."""
-    more = score_columns(scores, 0, out.experts.shape[1])
+    more = score_columns(scores=scores, events=0, experts=out.experts.shape[1])
     whole = {name: getattr(out, name) for name in ("outcome", "admitted", "ineligible")}
     for name in set(ScoreColumns._fields) - whole.keys():
         getattr(more, name)[:used] = getattr(out, name)[:used]
@@ -212,7 +212,7 @@ def timing(plan: Plan, code_clauses: U8) -> Timing:
 
 
 def score_columns(
-    scores: int, events: int, experts: int, campaigns: int = 0, clauses: int = 0
+    *, scores: int, events: int, experts: int, campaigns: int = 0, clauses: int = 0
 ) -> ScoreColumns:
     """Room for the scores of a batch."""
     m = scores

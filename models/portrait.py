@@ -130,7 +130,7 @@ def portrait_of(
     """
     clock_ms = int(state.registers[CLOCK_MS])
     batch, room = _nothing_happened(customer, clock_ms, plan, intake), scratch(plan)
-    scores = score_columns(1, len(plan.campaigns), plan.experts_max)
+    scores = score_columns(scores=len(plan.campaigns), events=1, experts=plan.experts_max)
     registers = new_registers()
     profiles = state.profiles.view
     slot = score_customer(

@@ -283,7 +283,10 @@ class Scorer:
         self._serving.follow_vocabulary()
         count = len(batch.rows)
         campaigns, clauses = len(self.plan.campaigns), len(self.plan.clauses)
-        out = score_columns(0, count, self.plan.experts_max, campaigns, clauses)
+        out = score_columns(
+            scores=0, events=count, experts=self.plan.experts_max,
+            campaigns=campaigns, clauses=clauses,
+        )  # fmt: skip
         room = timing(self.plan, batch.columns.code_clauses)
         self._registers[SCORES] = self._registers[MOMENTS] = 0
         if len(self._policies.campaign):

@@ -28,6 +28,7 @@ from consumer.web.replies import refusal
 from consumer.worker_view import WorkerView
 from models.quality_report import Report
 from schemas.score import ScoreEntry, decode_score
+from schemas.trigger import TriggerKind, decode_trigger
 
 Json = dict[str, Any]
 
@@ -39,6 +40,11 @@ POINTS_KEPT: Final = 600
 RATE_OVER: Final = 5  # Looks: of a single second a rate jumps.
 RECENT_KEPT: Final = 8
 RECENT_EACH: Final = 2
+_KINDS: Final[Mapping[TriggerKind, str]] = {
+    "entered": "The score is high enough, and nothing speaks against acting",
+    "exited": "The score is low again",
+    "converted": "The goal was reached",
+}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,7 +118,7 @@ class Stream:
         self._picture = {
             **picture_of(view, self._health, cells, now_ms, self._curves),
             "recent": list(self._recent)[::-1],
-            "triggers": [],
+            "triggers": [_decided(*each, view) for each in reversed(view.lately.triggers())],
             "caveat": NOT_A_CAUSE,
         }
 
@@ -157,4 +163,21 @@ def _told(customer: str, as_of: str, entry: ScoreEntry, found: Found, view: Work
         "percentile": entry.percentile,
         "band": entry.band,
         "status": entry.status,
+    }
+
+
+def _decided(topic: str, value: bytes, view: WorkerView) -> Json:
+    """A trigger: whom it is about, and whether anybody is to act."""
+    trigger = decode_trigger(value)
+    held_out = topic == view.settings.topics.held_out
+    because = [_KINDS[trigger.kind]]
+    if held_out:
+        because.append("Held out: nobody is to act, so that acting can be compared with not acting")
+    return {
+        "id": trigger.trigger_id,
+        "kind": trigger.kind,
+        "customer": trigger.customer_id,
+        "campaign": trigger.campaign,
+        "as_of": trigger.as_of,
+        "because": because,
     }

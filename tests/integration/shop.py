@@ -39,6 +39,7 @@ campaigns:
     example_interval: 1h
     features: {categories: [channel], numbers: [price]}
     challengers: [bayesian_logistic]
+    trigger: {when: {percentile: 80}, clear: {percentile: 60}, expires_after: 1h, hold_out: 50%}
   spend-1d:
     goal: {event: purchase}
     horizon: 1d

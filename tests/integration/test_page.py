@@ -126,7 +126,9 @@ def test_it_shows_what_there_is(page: Browser) -> None:
     assert "times as often as the average" in page.text(".campaign:first-child")
     assert "3 records since the start" in page.text("#letters-hint")
     assert "association, not a cause" in page.text("#caveat")
-    assert page.run("return document.querySelector('#triggers-section').hidden") is True
+    page.wait_for("return document.querySelectorAll('#triggers li').length > 0")
+    assert "buy-1d" in page.text("#triggers li")
+    assert any(words in page.text("#triggers") for words in ("high enough", "low again", "reached"))
 
 
 @pytest.mark.slow
