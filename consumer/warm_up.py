@@ -17,9 +17,8 @@ from consumer.errors import WorldError
 from consumer.logs import log
 from models.compiled import cache_folder, is_cached
 from models.intake import Intake
-from models.kernel_fold import free_closed
 from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
-from models.kernel_queues import rebuild_table
+from models.kernel_queues import free_closed, rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.learner import make_challenger
 from models.plan import Limits, Plan, compile_plan

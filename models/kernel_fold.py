@@ -53,7 +53,6 @@ from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
-    FREE_COUNT,
     I8,
     MOMENTS,
     NO_TIMER_MS,
@@ -143,8 +142,52 @@ def keep_listed(profiles: Profiles, registers: I8, slot: int) -> None:
 
 
 @compiled
+def welcome(
+    profiles: Profiles,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    triggers: Triggers,
+    events: EventColumns,
+    texts: Texts,
+    row: int,
+) -> int:
+    """Give the customer of an event a slot, in which nothing is known of anybody before."""
+    one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
+    slot = admit(profiles, queues, registers, plan, one, two)
+    leave_no_state(triggers, slot)
+    keep_name(profiles.name, slot, texts.text, texts.customer[row])
+    return int(slot)
+
+
+@compiled
+def take_answer(
+    profiles: Profiles,
+    examples: Examples,
+    plan: PlanArrays,
+    triggers: Triggers,
+    events: EventColumns,
+    row: int,
+    slot: int,
+    late: bool,
+) -> None:
+    """Let an event answer open examples of its customer, and whom a trigger is about."""
+    mask, at_ms = events.mask[row], events.at_ms[row]
+    answer_examples(
+        profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
+    )
+    note_goals(triggers, profiles, plan, slot, events, row, late)
+
+
+@compiled
 def take_fact(
-    profiles: Profiles, registers: I8, plan: PlanArrays, events: EventColumns, row: int, slot: int
+    profiles: Profiles,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    events: EventColumns,
+    row: int,
+    slot: int,
 ) -> None:
     """Let an event change what is known of its customer."""
     mask, at_ms = events.mask[row], events.at_ms[row]
@@ -154,6 +197,7 @@ def take_fact(
         events.by_place[row], events.remembered[row],
     )  # fmt: skip
     note_clauses(profiles, plan, slot, mask, at_ms)
+    begin_timers(profiles, queues, registers, plan, slot)
 
 
 @compiled
@@ -309,12 +353,10 @@ def fold_events(
             unread |= triggers.fired.total[0] > fired
             if unread and registers[SLOT_COUNT] >= plan.profiles_max:
                 return row
-            slot = admit(profiles, queues, registers, plan, one, two)
-            leave_no_state(triggers, slot)
-            keep_name(profiles.name, slot, texts.text, texts.customer[row])
+            slot = welcome(profiles, queues, registers, plan, triggers, events, texts, row)
             out.admitted[row] = 1
         events.slot[row] = slot
-        at_ms, mask, offset = events.at_ms[row], events.mask[row], events.offset[row]
+        at_ms, offset = events.at_ms[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
         if timed and any_due(profiles, queues, registers, slot, now_ms):
@@ -332,14 +374,10 @@ def fold_events(
             continue
         is_fact = events.question[row] == 0
         if is_fact:
-            answer_examples(
-                profiles, examples, plan, slot, mask, at_ms, events.value[row], events.keys[row]
-            )
-            note_goals(triggers, profiles, plan, slot, events, row, late)
+            take_answer(profiles, examples, plan, triggers, events, row, slot, late)
         close_decided(profiles, examples, queues, registers, plan, offset, closed)
         if is_fact:
-            take_fact(profiles, registers, plan, events, row, slot)
-            begin_timers(profiles, queues, registers, plan, slot)
+            take_fact(profiles, queues, registers, plan, events, row, slot)
         else:
             keep_listed(profiles, registers, slot)
         if late:
@@ -350,13 +388,3 @@ def fold_events(
             room, triggers, out,
         )  # fmt: skip
     return int(count)
-
-
-@compiled
-def free_closed(queues: Queues, registers: I8, count: int) -> None:
-    """Give the places of the first `count` closed rows back, when the rows have been read."""
-    free = registers[FREE_COUNT]
-    for index in range(count):
-        queues.free[free + index] = queues.closed[index]
-    registers[FREE_COUNT] = free + count
-    registers[CLOSED_COUNT] = 0

@@ -12,6 +12,8 @@ import numpy as np
 from models.compiled import compiled
 from models.state import (
     CLOCK_MS,
+    CLOSED_COUNT,
+    FREE_COUNT,
     HEAP_COUNT,
     I8,
     LRU_FIRST,
@@ -241,3 +243,13 @@ def see(queues: Queues, registers: I8, key: np.uint64, keep_ms: int, ids_max: in
     queues.seen_at[tail] = registers[CLOCK_MS]
     registers[SEEN_COUNT] += 1
     return False
+
+
+@compiled
+def free_closed(queues: Queues, registers: I8, count: int) -> None:
+    """Give the places of the first `count` closed rows back, when the rows have been read."""
+    free = registers[FREE_COUNT]
+    for index in range(count):
+        queues.free[free + index] = queues.closed[index]
+    registers[FREE_COUNT] = free + count
+    registers[CLOSED_COUNT] = 0

@@ -24,8 +24,8 @@ from models.batch import (
 )
 from models.folded import Counts, Folded
 from models.intake import Batch, Intake, text_of
-from models.kernel_fold import fold_events, free_closed
-from models.kernel_queues import rebuild_table
+from models.kernel_fold import fold_events
+from models.kernel_queues import free_closed, rebuild_table
 from models.kernel_slots import fill_slot_table
 from models.lifted import Lifted
 from models.migration import migrate, shape_of

@@ -12,9 +12,9 @@ from typing import Any
 from consumer.encoding import ScoreEncoder
 from consumer.warm_up import compile_kernels
 from models.kernel_event import read_events
-from models.kernel_fold import fold_events, free_closed
+from models.kernel_fold import fold_events
 from models.kernel_learn_rows import learn_rows
-from models.kernel_queues import rebuild_table
+from models.kernel_queues import free_closed, rebuild_table
 from models.kernel_record import write_records
 from models.kernel_row_reader import learnable_until, read_rows
 from models.kernel_row_text import write_rows
