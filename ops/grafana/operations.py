@@ -125,6 +125,10 @@ def traffic() -> Sequence[Panel]:
               Ask(rate("propensity_events_not_scored_total"), "not wanted"),
               Ask(rate("propensity_events_not_eligible_total"), "not eligible"),
               Ask(rate("propensity_scored_events_total"), "scored"), stacked=True),
+        graph("Timers", "Moments of `score_every` that were scored or passed over, and customers "
+              "who wait for theirs.", "short",
+              Ask(rate("propensity_timers_total", "outcome"), "{{outcome}} a second"),
+              Ask(f"sum (propensity_timers_overdue{{{HERE}}})", "overdue")),
         graph("Records produced", "Records handed to the broker.", "cps",
               Ask(rate("propensity_records_produced_total", "topic"), "{{topic}}")),
     ]  # fmt: skip

@@ -51,6 +51,9 @@ def make_anew(world: World, topic: str) -> None:
     world.log.create_topic(TopicSpec(topic, partitions))
 
 
+ACTING = ("campaign-triggers", "campaign-triggers-held-out")
+
+
 def grow(world: World, *topics: str) -> None:
     """Give topics one partition more."""
     for topic in topics:
@@ -139,7 +142,7 @@ def test_a_new_group_on_a_topic_that_was_made_anew(topic: str) -> None:
 @pytest.mark.parametrize(
     ("grown", "whose"),
     [
-        (("customer-events", "propensity-scores"), "customers"),
+        (("customer-events", "propensity-scores", *ACTING), "customers"),
         (("training-examples", "learner-states"), "campaigns"),
     ],
 )

@@ -151,4 +151,4 @@ def test_silence_is_suggested_to_be_looked_at() -> None:
 
     report, _, _ = reported("bayesian_logistic", rows_of)
     assert report["rows_not_learned"] > 250
-    assert "look whether the goal's events still arrive" in report["suggestions"][0]
+    assert "look whether they still arrive" in report["suggestions"][0]
