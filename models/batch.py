@@ -107,12 +107,23 @@ class Moments(NamedTuple):
     score_hash: U8  # [k, 2] of the customer and the moment: what names a score
 
 
+class DueMoments(NamedTuple):
+    """Moments that are to be scored before an event, as a heap: the earliest first."""
+
+    at_ms: I8
+    rank: U8  # of equal moments the lower hash of the customer comes first
+    entry: I4  # position in what follows
+    slot: I4
+    mask: U8  # the bits of the timers
+
+
 class Timing(NamedTuple):
     """What a batch needs for timers, besides the state."""
 
     moment: EventColumns  # One: what is scored, as an event of which nothing is known.
     texts: Texts  # Its texts, which are empty.
     moments: Moments  # What was scored so far.
+    due: DueMoments  # Room for those of one event.
 
 
 class ServedModels(NamedTuple):
@@ -172,14 +183,6 @@ def more_scores(out: ScoreColumns, used: int, scores: int) -> ScoreColumns:
     return more._replace(**whole)
 
 
-def more_moments(room: Timing, used: int, moments: int) -> Timing:
-    """Room for so many moments, of which the first are those that were there."""
-    had, larger = room.moments, new_moments(moments)
-    for name in Moments._fields:
-        getattr(larger, name)[:used] = getattr(had, name)[:used]
-    return room._replace(moments=larger)
-
-
 class Scratch(NamedTuple):
     """Room for one event's computation."""
 
@@ -208,7 +211,15 @@ def timing(plan: Plan, code_clauses: U8) -> Timing:
     """What a batch needs for timers that have yet to fire; the clauses are those of its events."""
     nothing = Texts(np.zeros(1, np.uint8), np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64))
     moment = event_columns(plan, 1)._replace(code_clauses=code_clauses)
-    return Timing(moment, nothing, new_moments(0))
+    most = plan.arrays.timers_per_event_max * len(plan.timers)
+    due = DueMoments(
+        at_ms=np.empty(most, np.int64),
+        rank=np.empty(most, np.uint64),
+        entry=np.empty(most, np.int32),
+        slot=np.empty(most, np.int32),
+        mask=np.empty(most, np.uint64),
+    )
+    return Timing(moment, nothing, new_moments(0), due)
 
 
 def score_columns(

@@ -33,21 +33,15 @@ from models.kernel_examples import (
     open_example,
 )
 from models.kernel_experts import expect_value, hear_experts
+from models.kernel_heap import drop
+from models.kernel_moments import begin_timers, choose_moments, note_moment
 from models.kernel_names import keep_name
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
-from models.kernel_timers import (
-    NOBODY_DUE,
-    any_due,
-    first_due,
-    grid_before,
-    set_timer,
-    stop_timer,
-    take_due,
-)
+from models.kernel_timers import NOBODY_DUE, any_due, first_due, take_due
 from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
@@ -55,12 +49,9 @@ from models.state import (
     CLOSED_COUNT,
     I8,
     MOMENTS,
-    NO_TIMER_MS,
     SCORES,
     SLOT_COUNT,
     TIMER_COUNT,
-    TIMERS_FIRED,
-    TIMERS_PASSED,
     Examples,
     Profiles,
     Queues,
@@ -214,47 +205,6 @@ def has_room(
     )
 
 
-@compiled
-def take_kinds(
-    profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int, now_ms: int
-) -> tuple[int, np.uint64]:
-    """Of a customer's timers that were due before now, those of the earliest moment, and set anew.
-
-    A timer stands for the last moment before now on its grid: those that a silence passed over are
-    gone. One stops if by then its customer has not been seen for too long. Gives the moment, or
-    NO_TIMER_MS where none is left, and the bits of the timers.
-    """
-    at_ms, mask = NO_TIMER_MS, np.uint64(0)
-    customer = profiles.customer_hash[slot, 0]
-    for kind in range(plan.every_ms.shape[0]):
-        if profiles.timers[slot, kind] < now_ms:
-            at_ms = min(at_ms, grid_before(customer, plan.every_ms[kind], now_ms))
-    for kind in range(plan.every_ms.shape[0]):
-        due_ms, every_ms = profiles.timers[slot, kind], plan.every_ms[kind]
-        if due_ms < now_ms and grid_before(customer, every_ms, now_ms) == at_ms:
-            if at_ms - profiles.seen_at[slot] > plan.idle_ms[kind]:
-                stop_timer(profiles, slot, kind)
-                continue
-            registers[TIMERS_PASSED] += (at_ms - due_ms) // every_ms
-            set_timer(profiles, queues, registers, slot, kind, at_ms + every_ms)
-            mask |= plan.timer_mask[kind]
-    return at_ms, mask
-
-
-@compiled
-def note_moment(registers: I8, timing: Timing, out: ScoreColumns, first: int, events: int) -> None:
-    """Note of the scores from `first` on that they are of the moment that was scored."""
-    moment, moments, number = timing.moment, timing.moments, registers[MOMENTS]
-    registers[MOMENTS] = number + 1
-    registers[TIMERS_FIRED] += 1
-    moments.slot[number], moments.at_ms[number] = moment.slot[0], moment.at_ms[0]
-    moments.offset[number] = moment.offset[0]
-    for half in range(2):
-        moments.score_hash[number, half] = moment.score_hash[0, half]
-    for m in range(first, registers[SCORES]):
-        out.event[m] = events + number
-
-
 @compiled_apart
 def fire_due(
     profiles: Profiles,
@@ -275,21 +225,25 @@ def fire_due(
     """Fire what is due before an event is applied that lets the clock come to now.
 
     First the event's own customer, of whom a score must not know it; then at most so many others,
-    those due first. Each is scored as by an event of which nothing is known. Gives now, or when
-    the first of those was due that have to wait.
+    those due first. They are scored in the order of their moments, so that the order in a campaign
+    is the same whichever other campaigns have timers; each as by an event of which nothing is
+    known. Gives now, or when the first of those was due that have to wait.
     """
-    moment = timing.moment
-    for turn in range(plan.timers_per_event_max + 1):
-        slot = int(events.slot[row])
-        if turn > 0:
-            slot = take_due(profiles, queues, registers, now_ms)
-            if slot == NOBODY_DUE:
-                return now_ms
-        one, two = profiles.customer_hash[slot, 0], profiles.customer_hash[slot, 1]
-        while True:
-            at_ms, mask = take_kinds(profiles, queues, registers, plan, slot, now_ms)
-            if at_ms == NO_TIMER_MS:
-                break
+    moment, due = timing.moment, timing.due
+    for turn in range(2):
+        count = 0
+        for _ in range(1 if turn == 0 else plan.timers_per_event_max):
+            slot = int(events.slot[row])
+            if turn > 0:
+                slot = take_due(profiles, queues, registers, now_ms)
+                if slot == NOBODY_DUE:
+                    break
+            count = choose_moments(profiles, queues, registers, plan, due, count, slot, now_ms)
+        for left in range(count, 0, -1):
+            entry, at_ms = due.entry[0], due.at_ms[0]
+            drop(due.at_ms, due.rank, due.entry, left)
+            slot, mask = due.slot[entry], due.mask[entry]
+            one, two = profiles.customer_hash[slot, 0], profiles.customer_hash[slot, 1]
             name = mix(one ^ mix(np.uint64(at_ms)))
             moment.score_hash[0, 0], moment.score_hash[0, 1] = name, mix(two ^ name)
             moment.event_hash[0], moment.offset[0] = max(name, np.uint64(1)), events.offset[row]
@@ -302,19 +256,6 @@ def fire_due(
             if registers[SCORES] > first:
                 note_moment(registers, timing, out, first, events.at_ms.shape[0])
     return min(now_ms, first_due(profiles, queues, registers))
-
-
-@compiled
-def begin_timers(
-    profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int
-) -> None:
-    """Let a customer who was seen have every timer, from the next moment of each grid on."""
-    after_ms = registers[CLOCK_MS] + 1
-    for kind in range(plan.every_ms.shape[0]):
-        if profiles.timers[slot, kind] == NO_TIMER_MS:
-            every_ms = plan.every_ms[kind]
-            last_ms = grid_before(profiles.customer_hash[slot, 0], every_ms, after_ms)
-            set_timer(profiles, queues, registers, slot, kind, last_ms + every_ms)
 
 
 @compiled

@@ -1,8 +1,8 @@
 """Orders in the compiled loop: due times, scoring order, activity, seen ids.
 
-Owns: a binary heap, linked lists in arrays, and a hash set with a ring behind it.
+Owns: the entries of a heap of due times, lists in arrays, and a hash set with a ring behind it.
 Never: what the things in them mean.
-Source: Cormen et al., Introduction to Algorithms, heaps and open addressing.
+Source: Cormen et al., Introduction to Algorithms, open addressing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled
+from models.kernel_heap import drop, rise
 from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
@@ -31,30 +32,6 @@ UNLISTED = -2
 
 
 @compiled
-def heap_before(queues: Queues, one: int, other: int) -> bool:
-    """Whether a heap entry is due before another; equal times go by the order of scoring."""
-    if queues.heap_due[one] != queues.heap_due[other]:
-        return bool(queues.heap_due[one] < queues.heap_due[other])
-    return bool(queues.heap_sequence[one] < queues.heap_sequence[other])
-
-
-@compiled
-def heap_swap(queues: Queues, one: int, other: int) -> None:
-    """Exchange two heap entries."""
-    due, sequence, place = (
-        queues.heap_due[one],
-        queues.heap_sequence[one],
-        queues.heap_place[one],
-    )
-    queues.heap_due[one] = queues.heap_due[other]
-    queues.heap_sequence[one] = queues.heap_sequence[other]
-    queues.heap_place[one] = queues.heap_place[other]
-    queues.heap_due[other] = due
-    queues.heap_sequence[other] = sequence
-    queues.heap_place[other] = place
-
-
-@compiled
 def heap_push(queues: Queues, registers: I8, due_ms: int, sequence: int, place: int) -> None:
     """Add an entry; there must be room."""
     entry = registers[HEAP_COUNT]
@@ -62,33 +39,15 @@ def heap_push(queues: Queues, registers: I8, due_ms: int, sequence: int, place: 
     queues.heap_sequence[entry] = sequence
     queues.heap_place[entry] = place
     registers[HEAP_COUNT] = entry + 1
-    while entry > 0:
-        parent = (entry - 1) // 2
-        if not heap_before(queues, entry, parent):
-            break
-        heap_swap(queues, entry, parent)
-        entry = parent
+    rise(queues.heap_due, queues.heap_sequence, queues.heap_place, entry)
 
 
 @compiled
 def heap_pop(queues: Queues, registers: I8) -> int:
-    """Remove the first entry and give its place, or -1 where the heap is stale."""
-    place = queues.heap_place[0]
-    last = registers[HEAP_COUNT] - 1
-    registers[HEAP_COUNT] = last
-    if last > 0:
-        heap_swap(queues, 0, last)
-        entry = 0
-        while True:
-            child = 2 * entry + 1
-            if child >= last:
-                break
-            if child + 1 < last and heap_before(queues, child + 1, child):
-                child += 1
-            if not heap_before(queues, child, entry):
-                break
-            heap_swap(queues, child, entry)
-            entry = child
+    """Remove the first entry, which may be stale, and give its place."""
+    place, count = queues.heap_place[0], registers[HEAP_COUNT]
+    registers[HEAP_COUNT] = count - 1
+    drop(queues.heap_due, queues.heap_sequence, queues.heap_place, count)
     return int(place)
 
 

@@ -2,9 +2,9 @@
 
 Owns: setting, stopping and taking timers, in an order that depends on customers and times alone.
 Never: what a timer is for: kinds are numbers, and whoever takes a customer acts on each of them.
-Source: Cormen et al., Introduction to Algorithms, heaps. When a timer is due stands in the profile
-    (`timers`, by kind, at most one of each); the heap only orders customers by it. An entry that no
-    timer stands behind is stale and has no effect, so the heap is laid anew from profiles at will.
+Source: when a timer is due stands in the profile (`timers`, by kind, at most one of each); the heap
+    only orders customers by it. An entry that no timer stands behind is stale and has no effect, so
+    the heap is laid anew from profiles at will.
 """
 
 from __future__ import annotations
@@ -12,29 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled
+from models.kernel_heap import drop, rise
 from models.state import I8, NO_TIMER_MS, TIMER_COUNT, Profiles, Queues
 
 NOBODY_DUE = -1
-
-
-@compiled
-def timer_before(queues: Queues, one: int, other: int) -> bool:
-    """Whether an entry is due before another; equal times go by the hash of the customer."""
-    if queues.timer_due[one] != queues.timer_due[other]:
-        return bool(queues.timer_due[one] < queues.timer_due[other])
-    return bool(queues.timer_order[one] < queues.timer_order[other])
-
-
-@compiled
-def swap_timers(queues: Queues, one: int, other: int) -> None:
-    """Exchange two entries."""
-    due, order, slot = queues.timer_due[one], queues.timer_order[one], queues.timer_slot[one]
-    queues.timer_due[one] = queues.timer_due[other]
-    queues.timer_order[one] = queues.timer_order[other]
-    queues.timer_slot[one] = queues.timer_slot[other]
-    queues.timer_due[other] = due
-    queues.timer_order[other] = order
-    queues.timer_slot[other] = slot
 
 
 @compiled
@@ -51,12 +32,7 @@ def set_timer(
     queues.timer_order[entry] = profiles.customer_hash[slot, 0]
     queues.timer_slot[entry] = slot
     registers[TIMER_COUNT] = entry + 1
-    while entry > 0:
-        parent = (entry - 1) // 2
-        if not timer_before(queues, entry, parent):
-            break
-        swap_timers(queues, entry, parent)
-        entry = parent
+    rise(queues.timer_due, queues.timer_order, queues.timer_slot, entry)
 
 
 @compiled
@@ -68,20 +44,9 @@ def stop_timer(profiles: Profiles, slot: int, kind: int) -> None:
 @compiled
 def drop_first(queues: Queues, registers: I8) -> None:
     """Take the first entry out of the heap."""
-    last = registers[TIMER_COUNT] - 1
-    registers[TIMER_COUNT] = last
-    swap_timers(queues, 0, last)
-    entry = 0
-    while True:
-        child = 2 * entry + 1
-        if child >= last:
-            break
-        if child + 1 < last and timer_before(queues, child + 1, child):
-            child += 1
-        if not timer_before(queues, child, entry):
-            break
-        swap_timers(queues, child, entry)
-        entry = child
+    count = registers[TIMER_COUNT]
+    registers[TIMER_COUNT] = count - 1
+    drop(queues.timer_due, queues.timer_order, queues.timer_slot, count)
 
 
 @compiled

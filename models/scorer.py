@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from models.batch import (
     ScoreColumns,
     Timing,
-    more_moments,
     more_scores,
     score_columns,
     scratch,
@@ -51,6 +50,7 @@ from models.state import (
     THROTTLED,
     TIMERS_FIRED,
     TIMERS_PASSED,
+    make_room,
     new_examples,
     new_profiles,
     new_queues,
@@ -104,6 +104,9 @@ class Scorer:
         self._policies = policies_of(plan)
         self._triggers = new_states(plan, self._policies)
         self._waiting = new_waiting(self._policies)
+        # Where nobody has a timer or a trigger, these are the same for every batch.
+        self._untimed = timing(plan, np.zeros(0, np.uint64))
+        self._unfired = new_fired(self._policies)
         self._scratch = scratch(plan)
         self._customers = LongNames()
         self._event_ids = LongNames()
@@ -284,10 +287,12 @@ class Scorer:
         count = len(batch.rows)
         campaigns, clauses = len(self.plan.campaigns), len(self.plan.clauses)
         out = score_columns(
-            scores=0, events=count, experts=self.plan.experts_max,
-            campaigns=campaigns, clauses=clauses,
+            scores=count * campaigns + timers_room(self.plan), events=count,
+            experts=self.plan.experts_max, campaigns=campaigns, clauses=clauses,
         )  # fmt: skip
-        room = timing(self.plan, batch.columns.code_clauses)
+        room = self._untimed
+        if self.plan.timers:
+            room = timing(self.plan, batch.columns.code_clauses)
         self._registers[SCORES] = self._registers[MOMENTS] = 0
         if len(self._policies.campaign):
             self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
@@ -301,11 +306,11 @@ class Scorer:
         before = NOTHING_SAID if served is None else served.said_before
         triggers = Triggers(
             self._policies, self._triggers.view, self._waiting, before, served is not None,
-            new_fired(self._policies),
+            new_fired(self._policies) if len(self._policies.campaign) else self._unfired,
         )  # fmt: skip
         rows, timed, fired_by, stop = Rows(), list[bytes](), list[str](), 0
         while True:  # Even of nothing: that compiles it.
-            out, room, triggers = self._with_room(count - stop, out, room, triggers)
+            out, triggers = self._with_room(count - stop, out, room, triggers)
             stop = self._run(batch, stop, out, room, catching_up, rows, timed, triggers, fired_by)
             if stop == count:
                 scores, fired = int(self._registers[SCORES]), triggers.fired
@@ -313,7 +318,7 @@ class Scorer:
 
     def _with_room(
         self, events: int, out: ScoreColumns, room: Timing, triggers: Triggers
-    ) -> tuple[ScoreColumns, Timing, Triggers]:
+    ) -> tuple[ScoreColumns, Triggers]:
         """Room for the scores of so many events; those of their timers get it as they need it."""
         registers, campaigns = self._registers, len(self.plan.campaigns)
         scores, timers = int(registers[SCORES]), timers_room(self.plan)
@@ -323,12 +328,10 @@ class Scorer:
         sweep_heap(self._queues, registers, self._examples.view, len(out.event) - scores)
         reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
         if timers:
-            moments = int(registers[MOMENTS])
-            if moments + timers > len(room.moments.slot):
-                room = more_moments(room, moments, 2 * moments + timers)
+            make_room(room.moments, int(registers[MOMENTS]) + timers)
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
         fired = more_fired(triggers.fired, events, len(out.event) - scores, self._policies)
-        return out, room, triggers._replace(fired=fired)
+        return out, triggers._replace(fired=fired)
 
     def _run(
         self,

@@ -7,6 +7,7 @@ Source: a slot is a row of the profiles; a place is a row of the examples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -219,6 +220,14 @@ def grow(array: NDArray[Any], rows: int) -> None:
     array.resize((rows, *array.shape[1:]), refcheck=False)
 
 
+def make_room(arrays: Sequence[NDArray[Any]], rows: int) -> None:
+    """Let arrays that are equally long have so many rows at least; what is new is zero."""
+    have = len(arrays[0])
+    if rows > have:
+        for array in arrays:
+            grow(array, rows_for(have, rows))
+
+
 def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8, more: int) -> None:
     """Make room for `more` examples beyond those that are open."""
     have, free = queues.free.shape[0], int(registers[FREE_COUNT])
@@ -229,11 +238,8 @@ def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8,
         added = examples.rows - have
         queues.free[free : free + added] = np.arange(examples.rows - 1, have - 1, -1)
         registers[FREE_COUNT] = free + added
-    entries = int(registers[HEAP_COUNT]) + more
-    have = queues.heap_due.shape[0]
-    if entries > have:
-        for array in (queues.heap_due, queues.heap_sequence, queues.heap_place):
-            grow(array, rows_for(have, entries))
+    heap = (queues.heap_due, queues.heap_sequence, queues.heap_place)
+    make_room(heap, int(registers[HEAP_COUNT]) + more)
 
 
 def reserve_slots(profiles: Records[Profiles], queues: Queues, registers: I8, more: int) -> Queues:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.plan import Plan
-from models.records import rows_for
 from models.state import (
     I8,
     NO_TIMER_MS,
@@ -22,7 +21,7 @@ from models.state import (
     U8,
     Profiles,
     Queues,
-    grow,
+    make_room,
 )
 
 STALE_MAX = 10_000  # So many stale entries are never worth laying the heap anew.
@@ -40,7 +39,7 @@ def reserve_timers(profiles: Profiles, queues: Queues, registers: I8, more: int)
     live_max = int(registers[SLOT_COUNT]) * profiles.timers.shape[1]
     if registers[TIMER_COUNT] > 2 * live_max + STALE_MAX:
         lay_timers(profiles, queues, registers)
-    _make_room(queues, int(registers[TIMER_COUNT]) + more)
+    make_room(_heap(queues), int(registers[TIMER_COUNT]) + more)
 
 
 def lay_timers(profiles: Profiles, queues: Queues, registers: I8) -> None:
@@ -49,7 +48,7 @@ def lay_timers(profiles: Profiles, queues: Queues, registers: I8) -> None:
     slots, kinds = np.nonzero(due < NO_TIMER_MS)
     due_ms, order = due[slots, kinds], profiles.customer_hash[slots, 0]
     sort = np.lexsort((order, due_ms))
-    _make_room(queues, len(sort))
+    make_room(_heap(queues), len(sort))
     queues.timer_due[: len(sort)] = due_ms[sort]
     queues.timer_order[: len(sort)] = order[sort]
     queues.timer_slot[: len(sort)] = slots[sort]
@@ -79,8 +78,5 @@ def timers_shape(plan: Plan) -> list[list[Any]]:
     return [[c.name, c.score_every_ms, c.idle_max_ms] for c in plan.timers]
 
 
-def _make_room(queues: Queues, entries: int) -> None:
-    have = len(queues.timer_due)
-    if entries > have:
-        for array in (queues.timer_due, queues.timer_order, queues.timer_slot):
-            grow(array, rows_for(have, entries))
+def _heap(queues: Queues) -> tuple[NDArray[Any], ...]:
+    return queues.timer_due, queues.timer_order, queues.timer_slot

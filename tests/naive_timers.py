@@ -48,9 +48,10 @@ def moments_of(fold: NaiveFold) -> list[Moment]:
             for who, times in due.items()
             if who != own and any(at_ms < now_ms for at_ms in times.values())
         )
-        turns = [own, *(who for _, _, who in others[: fold.limits.timers_per_event_max])]
-        for who in turns:
-            moments += _fired(fold, timed, due[who], who, j)
+        moments += _fired(fold, timed, due[own], own, j)
+        chosen = [who for _, _, who in others[: fold.limits.timers_per_event_max]]
+        theirs = [moment for who in chosen for moment in _fired(fold, timed, due[who], who, j)]
+        moments += sorted(theirs, key=lambda one: (one.at_ms, hash_text(one.customer)[0]))
         if j in fold.taken:
             for campaign in timed:
                 next_ms = last_before(own, campaign.score_every_ms, now_ms + 1)
