@@ -15,12 +15,11 @@ import msgspec
 import numpy as np
 
 from models.batch import (
-    DEADLINE_ABSENT_MS,
     STATUSES,
     TAKEN,
-    EventColumns,
     ScoreColumns,
     Texts,
+    event_columns,
     score_columns,
     scratch,
 )
@@ -170,22 +169,9 @@ def portrait_of(
 def _nothing_happened(customer: str, at_ms: int, plan: Plan, intake: Intake) -> Batch:
     """An event of the customer that no campaign has asked for, as a batch."""
     name = msgspec.json.encode(customer)[1:-1]
-    columns = EventColumns(
-        slot=np.zeros(1, np.int32),
+    columns = event_columns(plan, 1)._replace(
         customer_hash=np.array([hash_text(customer)], np.uint64),
-        score_hash=np.zeros((1, 2), np.uint64),
-        event_hash=np.ones(1, np.uint64),
-        mask=np.zeros(1, np.uint64),
         at_ms=np.array([at_ms]),
-        value=np.full(1, np.nan),
-        offset=np.zeros(1, np.int64),
-        numbers=np.full((1, len(plan.numbers)), np.nan),
-        codes=np.zeros((1, max(1, len(plan.properties))), np.int32),
-        remembered=np.zeros((1, len(plan.remembered)), np.int32),
-        keys=np.zeros((1, len(plan.keys)), np.uint64),
-        deadlines=np.full((1, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
-        by_place=np.full((1, len(plan.layout.count_by)), -1, np.int32),
-        question=np.ones(1, np.int8),
         code_clauses=intake.code_clauses,
     )
     spans = np.array([[0, len(name)]])

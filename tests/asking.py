@@ -85,7 +85,9 @@ def desk(
     listen: str = "127.0.0.1:0",
     given: Plan | None = None,
 ) -> Iterator[Desk]:
-    """Serve a worker of a world."""
+    """Serve a worker of a world, which has compiled what it needs, as `run` has by then."""
+    for scoring in worker.scoring:
+        scoring.portrait("", 0)
     telemetry, health = world.telemetry[id(worker)], world.health[id(worker)]
     server = HttpServer(listen, telemetry, health, token=token, page=page)
     around = Surroundings(world.settings, given or plan(), world.clock, telemetry, health)
