@@ -130,7 +130,7 @@ def _score(entry: ScoreEntry, campaign: Campaign, known: Circumstances, portrait
     hits, misses = portrait.answers[entry.campaign]
     return {
         **msgspec.to_builtins(entry),
-        "words": f"{answer_in_words(entry, campaign)}",
+        "words": answer_in_words(entry, campaign),
         "because": reasons_in_words(entry, known),
         "before": _before(hits, misses),
         "features": [_feature(term) for term in terms.strongest],
