@@ -7,7 +7,11 @@ Source: numba compiles a function at its first call and keeps the result on disk
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +88,37 @@ def _model_files(campaigns: CampaignFile, folder: Path) -> dict[str, ModelFile]:
 
 def compile_kernels(plan: Plan) -> None:
     """Compile what the loop needs, or load it; says so where it takes long."""
-    if not is_cached():
+    if is_cached():
+        _compile_scoring(plan)
+    else:
         log().info("compiling for this machine, once: this takes about a minute",
                    folder=str(cache_folder()))  # fmt: skip
+        beside = _begin_beside(_compile_learning, plan)
+        _compile_scoring(plan)
+        beside.join()
+    _compile_learning(plan)
+
+
+def _begin_beside(compiling: Callable[[Plan], None], plan: Plan) -> BaseProcess:
+    """Compile on another core, in a process that leaves its code on disk; Ctrl-C is not for it."""
+    process = get_context("spawn").Process(target=compiling, args=(plan,), daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
+def _compile_scoring(plan: Plan) -> None:
     scorer = Scorer(plan)
     ScoreEncoder(plan, "", 0).encode(scorer.fold([], [], [], []))
     scorer.portrait("")  # Of nobody: that compiles what a question needs.
     _keep_nobody(plan)
     _write_nobody(plan)
+
+
+def _compile_learning(plan: Plan) -> None:
     trainer = Trainer(plan)
     for index in range(len(plan.campaigns)):
         for day in (

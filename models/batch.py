@@ -209,7 +209,9 @@ def new_moments(moments: int) -> Moments:
 
 def timing(plan: Plan, code_clauses: U8) -> Timing:
     """What a batch needs for timers that have yet to fire; the clauses are those of its events."""
-    nothing = Texts(np.zeros(1, np.uint8), np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64))
+    # Text that can only be read, as that of records is: of two kinds, all would be compiled twice.
+    nowhere = np.zeros((1, 2), np.int64)
+    nothing = Texts(np.frombuffer(b"\0", np.uint8), nowhere, nowhere)
     moment = event_columns(plan, 1)._replace(code_clauses=code_clauses)
     most = plan.arrays.timers_per_event_max * len(plan.timers)
     due = DueMoments(

@@ -59,11 +59,12 @@ def is_cached() -> bool:
 
 
 _OPTIONS: Final[Mapping[str, Any]] = {
-    "cache": True,
     "error_model": "numpy",
     "nogil": True,
     "_nrt": False,
+    "no_cfunc_wrapper": True,
 }
+_PART: Final[Mapping[str, Any]] = {**_OPTIONS, "no_cpython_wrapper": True}
 
 
 def compiled(function: Function) -> Function:
@@ -74,9 +75,18 @@ def compiled(function: Function) -> Function:
     dozens of arrays at a time and must neither make nor keep one. A function that is called from
     another becomes a part of it (`forceinline`): a call would hand over each array as seven words.
     """
-    return cast("Function", numba.njit(**_OPTIONS, forceinline=True)(function))
+    return cast("Function", numba.njit(**_OPTIONS, cache=True, forceinline=True)(function))
 
 
-def compiled_apart(function: Function) -> Function:
-    """Compile a function that stays one of its own where it is called: what happens seldom."""
-    return cast("Function", numba.njit(**_OPTIONS)(function))
+def inlined(function: Function) -> Function:
+    """Compile a function as a part of the compiled functions that call it; Python cannot.
+
+    What only Python needs is left out: a way in for each array, and machine code of its own. That
+    is more than half of the time that compiling takes.
+    """
+    return cast("Function", numba.njit(**_PART, forceinline=True)(function))
+
+
+def inlined_apart(function: Function) -> Function:
+    """As `inlined`, but it stays a function of its own: what happens seldom."""
+    return cast("Function", numba.njit(**_PART)(function))

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernels_learner import Floats
 from models.state import I8
 
@@ -40,14 +40,14 @@ def new_adwin() -> Adwin:
     return Adwin(np.zeros(room), np.zeros(room), np.zeros(LEVELS, np.int64), np.zeros(4))
 
 
-@compiled
+@inlined
 def _merged_spread(count: float, total: float, other: float, other_total: float) -> float:
     """What two parts have of spread beyond their own: that of their means."""
     gap = total / count - other_total / other
     return gap * gap * (count * other / (count + other))
 
 
-@compiled
+@inlined
 def _take_oldest(adwin: Adwin, level: int, buckets: int) -> None:
     for place in range(buckets, adwin.filled[level]):
         adwin.totals[level, place - buckets] = adwin.totals[level, place]
@@ -55,7 +55,7 @@ def _take_oldest(adwin: Adwin, level: int, buckets: int) -> None:
     adwin.filled[level] -= buckets
 
 
-@compiled
+@inlined
 def _append(adwin: Adwin, level: int, total: float, spread: float) -> None:
     place = adwin.filled[level]
     adwin.totals[level, place] = total
@@ -63,7 +63,7 @@ def _append(adwin: Adwin, level: int, total: float, spread: float) -> None:
     adwin.filled[level] += 1
 
 
-@compiled
+@inlined
 def _insert(adwin: Adwin, number: float) -> None:
     whole = adwin.whole
     if whole[COUNT] > 0.0:
@@ -82,7 +82,7 @@ def _insert(adwin: Adwin, number: float) -> None:
         size *= 2.0
 
 
-@compiled
+@inlined
 def _drop_oldest(adwin: Adwin) -> None:
     whole = adwin.whole
     for level in range(LEVELS - 1, -1, -1):
@@ -96,7 +96,7 @@ def _drop_oldest(adwin: Adwin) -> None:
             return
 
 
-@compiled
+@inlined
 def _has_cut(adwin: Adwin) -> bool:
     """Whether the means before and after some cut differ more than chance allows."""
     count, total = adwin.whole[COUNT], adwin.whole[TOTAL]

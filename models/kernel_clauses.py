@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import inlined
 from models.plan import U8, PlanArrays
 from models.state import NEVER_MS, Profiles
 
@@ -17,7 +17,7 @@ NEVER_HAPPENED = -1  # In place of a time within which.
 LAST_VALUE = -1  # In place of a register.
 
 
-@compiled
+@inlined
 def note_clauses(
     profiles: Profiles, plan: PlanArrays, slot: int, mask: np.uint64, at_ms: int
 ) -> None:
@@ -28,7 +28,7 @@ def note_clauses(
             profiles.happened_at[slot, register] = at_ms
 
 
-@compiled
+@inlined
 def clauses_held(
     profiles: Profiles, plan: PlanArrays, code_clauses: U8, slot: int, at_ms: int
 ) -> np.uint64:
@@ -50,7 +50,7 @@ def clauses_held(
     return held
 
 
-@compiled
+@inlined
 def lowest_bit(bits: np.uint64) -> int:
     """The number of the first bit that is set; there is one."""
     number = 0

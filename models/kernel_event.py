@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_hash import hash_of
 from models.kernel_json import (
     NULL,
@@ -75,7 +75,7 @@ class Kinds(NamedTuple):
     starts: I8  # [types + 1]
 
 
-@compiled
+@inlined
 def field_of(text: U1, start: int, stop: int) -> int:
     """Which of our fields a key names, or UNKNOWN."""
     for field in range(FIELD_LENGTHS.shape[0]):
@@ -89,7 +89,7 @@ def field_of(text: U1, start: int, stop: int) -> int:
     return UNKNOWN
 
 
-@compiled
+@inlined
 def kind_of(kinds: Kinds, text: U1, start: int, stop: int) -> int:
     """The position of an event type among those that the plan knows, or -1."""
     for kind in range(kinds.starts.shape[0] - 1):
@@ -104,7 +104,7 @@ def kind_of(kinds: Kinds, text: U1, start: int, stop: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def time_of(text: U1, at: int, stop: int) -> int:
     """Milliseconds since the epoch of an RFC 3339 time that fills `text[at:stop]`, or ODD."""
     if stop - at < TIME_LENGTH_MIN:
@@ -151,7 +151,7 @@ def read_time(wire: Wire, row: int, at: int, stop: int) -> int:
     return end
 
 
-@compiled
+@inlined
 def read_text(wire: Wire, spans: I8, row: int, at: int, stop: int, bytes_max: int) -> int:
     """Take a text of 1 to `bytes_max` bytes and give its end, or ODD."""
     if wire.text[at] != QUOTE:
@@ -164,7 +164,7 @@ def read_text(wire: Wire, spans: I8, row: int, at: int, stop: int, bytes_max: in
     return end + 1
 
 
-@compiled
+@inlined
 def read_value(wire: Wire, row: int, at: int, stop: int, value_max: float) -> int:
     """Take `value` and give its end, or ODD."""
     if wire.text[at] == LETTER_N:
@@ -176,7 +176,7 @@ def read_value(wire: Wire, row: int, at: int, stop: int, value_max: float) -> in
     return end
 
 
-@compiled
+@inlined
 def read_field(
     wire: Wire, kinds: Kinds, row: int, field: int, at: int, stop: int, value_max: float
 ) -> int:
@@ -208,7 +208,7 @@ def read_field(
     return scalar_end(wire.text, at, stop)
 
 
-@compiled
+@inlined
 def read_record(wire: Wire, kinds: Kinds, row: int, value_max: float) -> bool:
     """Read the envelope of one record; False where it is not plain."""
     text, stop = wire.text, wire.starts[row + 1]
@@ -238,7 +238,7 @@ def read_record(wire: Wire, kinds: Kinds, row: int, value_max: float) -> bool:
     return bool(skip_space(text, at, stop) == stop and found & REQUIRED == REQUIRED)
 
 
-@compiled
+@inlined
 def has_key(wire: Wire, row: int) -> bool:
     """Whether the message's key is the customer."""
     start, stop = wire.customer[row, 0], wire.customer[row, 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_profile import count_answer
 from models.kernel_queues import (
     UNLISTED,
@@ -56,7 +56,7 @@ def one_in(event_hash: np.uint64, seed: np.uint64, chances: np.uint64) -> bool:
     return bool(mix(event_hash ^ seed) <= HASH_MAX // chances)
 
 
-@compiled
+@inlined
 def same_keys(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
     """Whether an event carries the `match` values of the scored one; absent never matches."""
     for index in range(plan.match.shape[1]):
@@ -68,7 +68,7 @@ def same_keys(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
     return True
 
 
-@compiled
+@inlined
 def forbidden_same(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
     """Whether an event shares a value that a goal must not share with the scored one."""
     for index in range(plan.not_same.shape[1]):
@@ -80,7 +80,7 @@ def forbidden_same(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> boo
     return False
 
 
-@compiled
+@inlined
 def deadline_of(plan: PlanArrays, campaign: int, at_ms: int, deadlines: I8) -> int:
     """The last moment at which a goal counts for an event that is scored."""
     deadline = at_ms + plan.horizon_ms[campaign]
@@ -90,7 +90,7 @@ def deadline_of(plan: PlanArrays, campaign: int, at_ms: int, deadlines: I8) -> i
     return int(deadline)
 
 
-@compiled
+@inlined
 def answer_examples(
     profiles: Profiles,
     examples: Examples,
@@ -123,7 +123,7 @@ def answer_examples(
             place = examples.next[place]
 
 
-@compiled
+@inlined
 def take_hit(examples: Examples, plan: PlanArrays, place: int, campaign: int, value: float) -> None:
     """Note a goal event on an example."""
     if plan.predicts_value[campaign] == 1:
@@ -134,7 +134,7 @@ def take_hit(examples: Examples, plan: PlanArrays, place: int, campaign: int, va
         examples.decided[place] = 1
 
 
-@compiled
+@inlined
 def leave_chain(profiles: Profiles, examples: Examples, registers: I8, place: int) -> None:
     """Take a closed example out of its customer's chain."""
     slot, campaign = examples.slot[place], examples.campaign[place]
@@ -150,7 +150,7 @@ def leave_chain(profiles: Profiles, examples: Examples, registers: I8, place: in
         list_oldest(profiles, registers, slot)
 
 
-@compiled
+@inlined
 def close(
     profiles: Profiles,
     examples: Examples,
@@ -176,7 +176,7 @@ def close(
     registers[OPEN_COUNT] -= 1
 
 
-@compiled
+@inlined
 def close_due(
     profiles: Profiles,
     examples: Examples,
@@ -208,7 +208,7 @@ def close_due(
     return closed
 
 
-@compiled
+@inlined
 def close_decided(
     profiles: Profiles,
     examples: Examples,
@@ -232,7 +232,7 @@ def close_decided(
             place = queues.order_first[campaign]
 
 
-@compiled
+@inlined
 def current_example(
     profiles: Profiles,
     examples: Examples,
@@ -255,7 +255,7 @@ def current_example(
     return -1
 
 
-@compiled
+@inlined
 def interval_keys(
     examples: Examples, plan: PlanArrays, place: int, campaign: int, keys: U8
 ) -> bool:
@@ -269,7 +269,7 @@ def interval_keys(
     return True
 
 
-@compiled
+@inlined
 def throttle_level(registers: I8, plan: PlanArrays) -> int:
     """How often the free half of the store has been halved: 0 below one half, -1 when full."""
     room = plan.open_examples_max - registers[OPEN_COUNT]
@@ -281,7 +281,7 @@ def throttle_level(registers: I8, plan: PlanArrays) -> int:
     return level
 
 
-@compiled
+@inlined
 def choose_place(
     profiles: Profiles,
     examples: Examples,
@@ -328,7 +328,7 @@ def choose_place(
     return place
 
 
-@compiled
+@inlined
 def open_example(
     examples: Examples,
     queues: Queues,

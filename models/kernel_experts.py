@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from models.batch import CATCHING_UP, WARMING, ScoreColumns, Scratch, ServedModels
-from models.compiled import compiled
+from models.compiled import inlined
 from models.kernel_grid import VALUE_PLACES, on_grid
 from models.kernel_hurdle import LOG_VALUE_MAX
 from models.kernel_math import half_power
@@ -18,7 +18,7 @@ from models.kernel_scores import HALVINGS_PER_UNIT, category_key, category_place
 from models.plan import LANES, PlanArrays
 
 
-@compiled
+@inlined
 def sum_expert(
     plan: PlanArrays, models: ServedModels, campaign: int, expert: int, room: Scratch
 ) -> float:
@@ -51,7 +51,7 @@ def sum_expert(
     return float(total)
 
 
-@compiled
+@inlined
 def hear_experts(
     plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
 ) -> None:
@@ -66,7 +66,7 @@ def hear_experts(
             out.experts[m, expert] = probability_of(logit)
 
 
-@compiled
+@inlined
 def expect_value(plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch) -> float:
     """The expected value of a campaign whose learner is a hurdle, and whose group was summed.
 

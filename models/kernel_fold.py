@@ -22,7 +22,7 @@ from models.batch import (
     Texts,
     Timing,
 )
-from models.compiled import compiled, compiled_apart
+from models.compiled import compiled, inlined, inlined_apart
 from models.kernel_clauses import clauses_held, lowest_bit, note_clauses
 from models.kernel_examples import (
     answer_examples,
@@ -59,7 +59,7 @@ from models.state import (
 from models.trigger_states import Triggers
 
 
-@compiled
+@inlined
 def score_event(
     profiles: Profiles,
     examples: Examples,
@@ -125,14 +125,14 @@ def score_event(
     return TAKEN if read else outcome
 
 
-@compiled
+@inlined
 def keep_listed(profiles: Profiles, registers: I8, slot: int) -> None:
     """See that a profile made for what is no fact can make room, before all others."""
     if profiles.newer[slot] == UNLISTED and profiles.waiting[slot] == 0:
         list_oldest(profiles, registers, slot)
 
 
-@compiled
+@inlined
 def welcome(
     profiles: Profiles,
     queues: Queues,
@@ -151,7 +151,7 @@ def welcome(
     return int(slot)
 
 
-@compiled
+@inlined
 def take_answer(
     profiles: Profiles,
     examples: Examples,
@@ -170,7 +170,7 @@ def take_answer(
     note_goals(triggers, profiles, plan, slot, events, row, late)
 
 
-@compiled
+@inlined
 def take_fact(
     profiles: Profiles,
     queues: Queues,
@@ -191,7 +191,7 @@ def take_fact(
     begin_timers(profiles, queues, registers, plan, slot)
 
 
-@compiled
+@inlined
 def has_room(
     queues: Queues, registers: I8, plan: PlanArrays, timing: Timing, out: ScoreColumns, events: int
 ) -> bool:
@@ -205,7 +205,7 @@ def has_room(
     )
 
 
-@compiled_apart
+@inlined_apart
 def fire_due(
     profiles: Profiles,
     examples: Examples,
@@ -230,6 +230,7 @@ def fire_due(
     known. Gives now, or when the first of those was due that have to wait.
     """
     moment, due = timing.moment, timing.due
+    only = int(np.int64(0))  # No literal: for the type of one, all would be compiled again.
     for turn in range(2):
         count = 0
         for _ in range(1 if turn == 0 else plan.timers_per_event_max):
@@ -250,7 +251,7 @@ def fire_due(
             moment.slot[0], moment.mask[0], moment.at_ms[0] = slot, mask, at_ms
             first = registers[SCORES]
             score_event(
-                profiles, examples, queues, registers, plan, models, moment, timing.texts, 0,
+                profiles, examples, queues, registers, plan, models, moment, timing.texts, only,
                 catching_up, room, triggers, out,
             )  # fmt: skip
             if registers[SCORES] > first:
@@ -268,7 +269,7 @@ def fold_events(
     models: ServedModels,
     events: EventColumns,
     texts: Texts,
-    timing: Timing,
+    timing: Timing | None,
     first: int,
     catching_up: bool,
     room: Scratch,
@@ -279,12 +280,12 @@ def fold_events(
 
     Gives the number of those folded: all, or fewer where a customer has to make room for whom
     rows may just have closed, or triggers or timers fired, which want to be read first, or scores
-    need room.
+    need room. Without `timing`, where no campaign has a timer, nothing of timers is compiled.
     """
-    count, timed = events.at_ms.shape[0], plan.every_ms.shape[0] > 0
+    count = events.at_ms.shape[0]
     fired, begun = triggers.fired.total[0], registers[MOMENTS]
     for row in range(first, count):
-        if timed and not has_room(queues, registers, plan, timing, out, count - row):
+        if timing is not None and not has_room(queues, registers, plan, timing, out, count - row):
             return row
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
@@ -300,7 +301,7 @@ def fold_events(
         at_ms, offset = events.at_ms[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
-        if timed and any_due(profiles, queues, registers, slot, now_ms):
+        if timing is not None and any_due(profiles, queues, registers, slot, now_ms):
             upto_ms = fire_due(
                 profiles, examples, queues, registers, plan, models, events, timing, row, now_ms,
                 catching_up, room, triggers, out,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 
 PROBABILITY_PLACES = 12
 VALUE_PLACES = 9
@@ -22,7 +22,7 @@ DIGITS_MAX = 18  # So many digits fit an int64.
 POWERS = np.array([10.0**places for places in range(DIGITS_MAX + 1)])  # Each is exact.
 
 
-@compiled
+@inlined
 def places_of(number: float, places: int) -> int:
     """As many of the decimals as a float64 of this size can hold: three fewer, and again."""
     while places > 0 and abs(number) * POWERS[places] > STEPS_MAX:
@@ -30,7 +30,7 @@ def places_of(number: float, places: int) -> int:
     return max(places, 0)
 
 
-@compiled
+@inlined
 def steps_of(number: float, places: int) -> int:
     """A number as whole steps of a grid."""
     return int(np.rint(number * POWERS[places]))

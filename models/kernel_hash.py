@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.plan import U1
 
 ONE = np.uint64(0x87C37B91114253D5)
@@ -19,13 +19,13 @@ ADD_ONE = np.uint64(0x52DCE729)
 ADD_TWO = np.uint64(0x38495AB5)
 
 
-@compiled
+@inlined
 def rotated(value: np.uint64, bits: int) -> np.uint64:
     """The value with its bits rotated to the left."""
     return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
 
 
-@compiled
+@inlined
 def avalanche(value: np.uint64) -> np.uint64:
     """Let every bit depend on every bit."""
     value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
@@ -33,7 +33,7 @@ def avalanche(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(33))
 
 
-@compiled
+@inlined
 def word_at(text: U1, at: int, length: int) -> np.uint64:
     """Up to eight bytes as a number, the first one lowest."""
     word, first = np.uint64(0), np.uint64(at)

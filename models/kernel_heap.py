@@ -7,11 +7,11 @@ Source: Cormen et al., Introduction to Algorithms, heaps.
 
 from __future__ import annotations
 
-from models.compiled import compiled
+from models.compiled import inlined
 from models.plan import I4, I8, U8
 
 
-@compiled
+@inlined
 def is_before(due: I8, rank: I8 | U8, one: int, other: int) -> bool:
     """Whether an entry comes before another."""
     if due[one] != due[other]:
@@ -19,7 +19,7 @@ def is_before(due: I8, rank: I8 | U8, one: int, other: int) -> bool:
     return bool(rank[one] < rank[other])
 
 
-@compiled
+@inlined
 def swap(due: I8, rank: I8 | U8, item: I4, one: int, other: int) -> None:
     """Exchange two entries."""
     due[one], due[other] = due[other], due[one]
@@ -27,7 +27,7 @@ def swap(due: I8, rank: I8 | U8, item: I4, one: int, other: int) -> None:
     item[one], item[other] = item[other], item[one]
 
 
-@compiled
+@inlined
 def rise(due: I8, rank: I8 | U8, item: I4, entry: int) -> None:
     """Let an entry that was put behind all others find its place."""
     while entry > 0:
@@ -38,7 +38,7 @@ def rise(due: I8, rank: I8 | U8, item: I4, entry: int) -> None:
         entry = parent
 
 
-@compiled
+@inlined
 def drop(due: I8, rank: I8 | U8, item: I4, count: int) -> None:
     """Take the first of so many entries out; it then stands behind those that are left."""
     last = count - 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import inlined
 from models.kernel_parse import read_number
 from models.plan import U1
 
@@ -25,7 +25,7 @@ NULL = 2
 UNIT = np.uint64(1)
 
 
-@compiled
+@inlined
 def skip_space(text: U1, at: int, stop: int) -> int:
     """The next position that is not white space, or `stop`."""
     while at < stop:
@@ -36,7 +36,7 @@ def skip_space(text: U1, at: int, stop: int) -> int:
     return at
 
 
-@compiled
+@inlined
 def string_end(text: U1, at: int, stop: int) -> int:
     """The position of the closing quote of a string whose first letter is at `at`, or ODD."""
     place, end = np.uint64(at), np.uint64(stop)  # Unsigned: an index that cannot be negative.
@@ -50,7 +50,7 @@ def string_end(text: U1, at: int, stop: int) -> int:
     return ODD
 
 
-@compiled
+@inlined
 def word_end(text: U1, at: int, stop: int, word: int) -> int:
     """The end of `true`, `false` or `null`, or ODD where it does not stand there."""
     length = WORD_LENGTHS[word]
@@ -62,7 +62,7 @@ def word_end(text: U1, at: int, stop: int, word: int) -> int:
     return int(at + length)
 
 
-@compiled
+@inlined
 def scalar_end(text: U1, at: int, stop: int) -> int:
     """The end of a plain string, number or word, or ODD for everything else."""
     if at >= stop:
@@ -81,7 +81,7 @@ def scalar_end(text: U1, at: int, stop: int) -> int:
     return ODD
 
 
-@compiled
+@inlined
 def key_end(text: U1, at: int, stop: int) -> int:
     """The position of the quote that closes a key opening at `at`, or ODD."""
     if at >= stop or text[at] != QUOTE:
@@ -89,7 +89,7 @@ def key_end(text: U1, at: int, stop: int) -> int:
     return string_end(text, at + 1, stop)
 
 
-@compiled
+@inlined
 def value_start(text: U1, at: int, stop: int) -> int:
     """Where the value begins whose key was closed at `at`, or ODD."""
     at = skip_space(text, at + 1, stop)
@@ -98,7 +98,7 @@ def value_start(text: U1, at: int, stop: int) -> int:
     return skip_space(text, at + 1, stop)
 
 
-@compiled
+@inlined
 def next_key(text: U1, at: int, stop: int) -> int:
     """Behind a value: where the next key opens, `-2 - position` of a closing brace, or ODD."""
     at = skip_space(text, at, stop)
@@ -111,7 +111,7 @@ def next_key(text: U1, at: int, stop: int) -> int:
     return skip_space(text, at + 1, stop)
 
 
-@compiled
+@inlined
 def flat_object_end(text: U1, at: int, stop: int, members_max: int) -> int:
     """The end of an object of plain values that opens at `at`, or ODD."""
     at = skip_space(text, at + 1, stop)

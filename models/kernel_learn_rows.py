@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import CATCHING_UP, READY, WARMING
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_hurdle import Hurdle, expected_of, learn_amount, smearing_of
 from models.kernel_posteriors import Posteriors, learn_gaussian, learn_logistic, mixed_sum
 from models.kernel_row_reader import READ_EXPERTS, READ_LABEL, READ_SERVED, READ_WEIGHT, ReadRows
@@ -62,7 +62,7 @@ class Judging(NamedTuple):
     horizon_ms: int
 
 
-@compiled
+@inlined
 def _is_usual(rows: ReadRows, row: int, buckets: Buckets, day: int, by_value: bool) -> bool:
     """Whether a row asks for nothing but to be counted and learned."""
     label, weight = rows.numbers[row, READ_LABEL], rows.numbers[row, READ_WEIGHT]
@@ -79,13 +79,13 @@ def _is_usual(rows: ReadRows, row: int, buckets: Buckets, day: int, by_value: bo
     return True
 
 
-@compiled
+@inlined
 def is_judged(rows: ReadRows, row: int) -> bool:
     """Whether somebody was served the learner's own prediction."""
     return rows.status[row] not in (WARMING, CATCHING_UP)
 
 
-@compiled
+@inlined
 def _gather(rows: ReadRows, row: int, places: Places, size: int) -> bool:
     """Fill the learner's columns from a row's entries; False if a hinge has no column yet."""
     start = rows.entry_stops[row - 1] if row > 0 else 0
@@ -102,7 +102,7 @@ def _gather(rows: ReadRows, row: int, places: Places, size: int) -> bool:
     return bool(missing < 0)
 
 
-@compiled
+@inlined
 def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> bool:
     """Count the row against the prediction as it was served, and watch what that means.
 
@@ -128,14 +128,14 @@ def _judge(rows: ReadRows, row: int, judging: Judging, by_value: bool) -> bool:
     return bool(alone)
 
 
-@compiled
+@inlined
 def _hear(rows: ReadRows, row: int, said: Floats, alone: bool) -> None:
     """What each expert said of the row when it was scored, if that is evidence of its own."""
     for expert in range(said.shape[0]):
         said[expert] = rows.numbers[row, READ_EXPERTS + expert] if alone else np.nan
 
 
-@compiled
+@inlined
 def _learn(
     rows: ReadRows,
     row: int,

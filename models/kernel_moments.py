@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.batch import DueMoments, ScoreColumns, Timing
-from models.compiled import compiled
+from models.compiled import inlined
 from models.kernel_heap import rise
 from models.kernel_timers import grid_before, set_timer, stop_timer
 from models.plan import PlanArrays
@@ -27,7 +27,7 @@ from models.state import (
 )
 
 
-@compiled
+@inlined
 def take_kinds(
     profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int, now_ms: int
 ) -> tuple[int, np.uint64]:
@@ -54,7 +54,7 @@ def take_kinds(
     return at_ms, mask
 
 
-@compiled
+@inlined
 def choose_moments(
     profiles: Profiles,
     queues: Queues,
@@ -78,7 +78,7 @@ def choose_moments(
             count += 1
 
 
-@compiled
+@inlined
 def note_moment(registers: I8, timing: Timing, out: ScoreColumns, first: int, events: int) -> None:
     """Note of the scores from `first` on that they are of the moment that was scored."""
     moment, moments, number = timing.moment, timing.moments, registers[MOMENTS]
@@ -92,7 +92,7 @@ def note_moment(registers: I8, timing: Timing, out: ScoreColumns, first: int, ev
         out.event[m] = events + number
 
 
-@compiled
+@inlined
 def begin_timers(
     profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays, slot: int
 ) -> None:

@@ -7,7 +7,7 @@ Source: a UUID has 36 letters. Names that do not fit are left to `models.names`.
 
 from __future__ import annotations
 
-from models.compiled import compiled
+from models.compiled import inlined
 from models.kernel_records import row_of
 from models.kernel_text import copy_span
 from models.plan import I8, U1
@@ -16,7 +16,7 @@ from models.state import NAME_BYTES
 ELSEWHERE = 255
 
 
-@compiled
+@inlined
 def keep_name(names: U1, row: int, text: U1, span: I8) -> None:
     """Keep `text[span[0]:span[1]]` as the name of a row, or that it does not fit."""
     name, length = row_of(names, row), span[1] - span[0]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_grid import DIGITS_MAX, POWERS
 from models.kernel_text import HEX_LENGTH, TIME_LENGTH
 from models.plan import I8, U1, U8
@@ -28,7 +28,7 @@ _DAYS_TO_EPOCH = 719_468
 _ONE = np.uint64(1)
 
 
-@compiled
+@inlined
 def same_bytes(text: U1, at: int, source: U1, start: int, length: int) -> bool:
     """Whether `length` bytes of both are the same."""
     place, other = np.uint64(at), np.uint64(start)
@@ -40,7 +40,7 @@ def same_bytes(text: U1, at: int, source: U1, start: int, length: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def expect(text: U1, at: int, stop: int, source: U1, start: int, end: int) -> int:
     """Read exactly the bytes `source[start:end]`."""
     length = end - start
@@ -49,7 +49,7 @@ def expect(text: U1, at: int, stop: int, source: U1, start: int, end: int) -> in
     return at + length
 
 
-@compiled
+@inlined
 def digits_until(text: U1, at: int, stop: int) -> int:
     """The position of the first byte that is no digit."""
     place = at
@@ -58,7 +58,7 @@ def digits_until(text: U1, at: int, stop: int) -> int:
     return place
 
 
-@compiled
+@inlined
 def number_of(text: U1, at: int, stop: int) -> int:
     """The number that up to 18 digits are."""
     number = 0
@@ -67,7 +67,7 @@ def number_of(text: U1, at: int, stop: int) -> int:
     return number
 
 
-@compiled
+@inlined
 def read_integer(text: U1, at: int, stop: int) -> tuple[int, int]:
     """Read an integer that is not negative, of up to 18 digits: position and number."""
     if at < 0:
@@ -79,7 +79,7 @@ def read_integer(text: U1, at: int, stop: int) -> tuple[int, int]:
     return end, number_of(text, at, end)
 
 
-@compiled
+@inlined
 def _after_exponent(text: U1, at: int, stop: int) -> int:
     """The end of an exponent of one or two digits that begins at its letter."""
     start = at + 1
@@ -127,7 +127,7 @@ def read_number(text: U1, at: int, stop: int) -> tuple[int, float, bool]:
     return end, -value if begin > at else value, True
 
 
-@compiled
+@inlined
 def two_digits(text: U1, at: int) -> int:
     """The number of two bytes, or -1 if they are not both digits."""
     if digits_until(text, at, at + 2) != at + 2:
@@ -147,7 +147,7 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     return era * 146_097 + day_of_era - _DAYS_TO_EPOCH
 
 
-@compiled
+@inlined
 def days_of_month(year: int, month: int) -> int:
     """How many days a month has."""
     if month == 2:
@@ -156,7 +156,7 @@ def days_of_month(year: int, month: int) -> int:
     return 30 if month in (4, 6, 9, 11) else 31
 
 
-@compiled
+@inlined
 def second_of(text: U1, at: int) -> int:
     """Milliseconds since the epoch of the 19 bytes `2026-11-23T10:15:30`, or -1."""
     for place, sign in ((4, _MINUS), (7, _MINUS), (10, _T), (13, _COLON), (16, _COLON)):
@@ -206,7 +206,7 @@ def read_hex(text: U1, at: int, stop: int, numbers: U8, index: int) -> int:
     return at + HEX_LENGTH
 
 
-@compiled
+@inlined
 def skip_plain(text: U1, at: int, stop: int) -> int:
     """Skip the inside of a text of ASCII without escapes, up to its quote."""
     if at < 0:
@@ -220,7 +220,7 @@ def skip_plain(text: U1, at: int, stop: int) -> int:
     return place if place < stop else -1
 
 
-@compiled
+@inlined
 def skip_escaped(text: U1, at: int, stop: int) -> int:
     """Skip the inside of any text, up to its quote, without a look at what it says."""
     place = at
@@ -229,7 +229,7 @@ def skip_escaped(text: U1, at: int, stop: int) -> int:
     return place if place < stop else -1
 
 
-@compiled
+@inlined
 def hash_bytes(text: U1, start: int, stop: int) -> int:
     """A hash of bytes, not negative (FNV-1a)."""
     number = np.uint64(14_695_981_039_346_656_037)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernels_learner import (
     CURVATURE_MIN,
     NOISE_SUM,
@@ -60,13 +60,13 @@ def mixed_sum(weights: Floats, shares: Floats, values: Floats) -> float:
     return float(total)
 
 
-@compiled
+@inlined
 def _log_likelihood(probability: float, label: float) -> float:
     inside = min(max(probability, LIKELIHOOD_MIN), 1.0 - LIKELIHOOD_MIN)
     return math.log(inside if label > 0.0 else 1.0 - inside)
 
 
-@compiled
+@inlined
 def judge_experts(
     shares: Floats,
     rest: Floats,

@@ -17,7 +17,7 @@ from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
 from models.batch import EventColumns
-from models.compiled import compiled
+from models.compiled import inlined
 from models.state import I8, SEEN_HEAD, Examples, Profiles, Queues
 
 cgutils: Any = untyped_cgutils
@@ -54,20 +54,20 @@ def _ask(
 ask = cast("Callable[..., None]", intrinsic(_ask))
 
 
-@compiled
+@inlined
 def likely_slot(queues: Queues, events: EventColumns, row: int) -> int:
     """The slot that the table holds first for an event's customer, or -1: nearly always theirs."""
     mask = np.uint64(queues.slot_table.shape[0] - 1)
     return int(queues.slot_table[events.customer_hash[row, 0] & mask]) - 1
 
 
-@compiled
+@inlined
 def ask_for_entry(table: Any, entry: np.int64) -> None:
     """Hint at an entry of a table."""
     ask(table, table[1:], entry)
 
 
-@compiled
+@inlined
 def ask_for_entries(queues: Queues, registers: I8, events: EventColumns, row: int) -> None:
     """Hint at where an event's customer and its id are looked up, and an id that is forgotten."""
     slots = np.uint64(queues.slot_table.shape[0] - 1)
@@ -78,13 +78,13 @@ def ask_for_entries(queues: Queues, registers: I8, events: EventColumns, row: in
     ask_for_entry(queues.seen_table, np.int64(queues.seen_hash[leaver] & seen))
 
 
-@compiled
+@inlined
 def ask_for_profile(profiles: Profiles, slot: int) -> None:
     """Hint at what an event will read and change of its customer."""
     ask(profiles.customer_hash, profiles.remembered, slot)
 
 
-@compiled
+@inlined
 def ask_for_example(profiles: Profiles, examples: Examples, slot: int) -> None:
     """Hint at the customer's newest open examples, and neighbours in the order of activity."""
     newer, older = profiles.newer[slot], profiles.older[slot]
@@ -98,7 +98,7 @@ def ask_for_example(profiles: Profiles, examples: Examples, slot: int) -> None:
             ask(examples.at_ms, examples.answer, place)
 
 
-@compiled
+@inlined
 def ask_ahead(
     profiles: Profiles,
     examples: Examples,

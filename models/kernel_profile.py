@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from models.batch import Scratch
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_math import half_power, log_above, sine_and_cosine
 from models.kernel_records import row_of
 from models.layout import COUNT_BY_VALUES_MAX, HINGE_KNOTS, UNITS_PER_ONE
@@ -29,7 +29,7 @@ KNOTS = len(HINGE_KNOTS)
 NO_GAP = -1.0  # Fewer than two events.
 
 
-@compiled
+@inlined
 def reset_profile(profiles: Profiles, slot: int) -> None:
     """Forget everything of a slot, so that another customer can have it."""
     profiles.counts[slot] = 0.0
@@ -52,7 +52,7 @@ def reset_profile(profiles: Profiles, slot: int) -> None:
     profiles.older[slot] = -2
 
 
-@compiled
+@inlined
 def count_in_stream(
     profiles: Profiles, plan: PlanArrays, slot: int, stream: int, at_ms: int, value: float
 ) -> None:
@@ -83,7 +83,7 @@ def count_in_stream(
         profiles.last_at[slot, stream] = at_ms
 
 
-@compiled
+@inlined
 def count_by_value(profiles: Profiles, slot: int, group: int, place: int, at_ms: int) -> None:
     """Add an event to the counter of one value of a `count_by` group."""
     last = profiles.by_at[slot, group]
@@ -100,7 +100,7 @@ def count_by_value(profiles: Profiles, slot: int, group: int, place: int, at_ms:
     profiles.by_at[slot, group] = at_ms
 
 
-@compiled
+@inlined
 def apply_event(
     profiles: Profiles,
     plan: PlanArrays,
@@ -130,7 +130,7 @@ def apply_event(
             profiles.remembered_at[slot, place] = at_ms
 
 
-@compiled
+@inlined
 def count_answer(profiles: Profiles, slot: int, campaign: int, hit: bool, at_ms: int) -> None:
     """Add a matured answer to what is known of a customer in a campaign."""
     last = profiles.answers_at[slot, campaign]
@@ -146,7 +146,7 @@ def count_answer(profiles: Profiles, slot: int, campaign: int, hit: bool, at_ms:
     profiles.answers_at[slot, campaign] = max(at_ms, last)
 
 
-@compiled
+@inlined
 def read_streams(
     profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, room: Scratch
 ) -> None:
@@ -195,7 +195,7 @@ def settle(x: F8, units: I4, passed: U4) -> None:
         passed[column] = np.uint32(min(max(int(x[column]), 0), KNOTS))
 
 
-@compiled
+@inlined
 def put(room: Scratch, column: int, value: float) -> None:
     """Set a column that is no logarithm, on the grid of the others."""
     steps = np.rint(value * UNITS_PER_ONE)
@@ -204,7 +204,7 @@ def put(room: Scratch, column: int, value: float) -> None:
     room.passed[column] = np.uint32(min(max(int(room.x[column]), 0), KNOTS))
 
 
-@compiled
+@inlined
 def put_flag(room: Scratch, column: int, up: bool) -> None:
     """Set a column that is 1 or 0."""
     room.units[column] = UNITS_OF_ONE if up else 0
@@ -225,7 +225,7 @@ def local_time(plan: PlanArrays, at_ms: int) -> int:
     return int(at_ms + plan.zone_ahead_ms[low - 1] if low > 0 else at_ms)
 
 
-@compiled
+@inlined
 def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
     """Set the hour of the day and the day of the week as points on a circle."""
     sine, cosine = sine_and_cosine(float(at_ms % 86_400_000) / DAY_MS)
@@ -237,7 +237,7 @@ def put_calendar(room: Scratch, start: int, at_ms: int) -> None:
     put(room, start + 3, cosine)
 
 
-@compiled
+@inlined
 def read_counters(
     profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, room: Scratch
 ) -> None:
@@ -258,7 +258,7 @@ def read_counters(
         x[start + 3] = float(profiles.answers[slot, campaign, 3]) * fade
 
 
-@compiled
+@inlined
 def read_features(
     profiles: Profiles, plan: PlanArrays, slot: int, at_ms: int, numbers: F8, room: Scratch
 ) -> None:

@@ -40,6 +40,7 @@ def score_customer(
     if slot == NO_SLOT:
         return NO_SLOT
     events.slot[0] = np.int32(slot)
+    only = int(np.int64(0))  # No literal: for the type of one, all would be compiled again.
     read_features(profiles, plan, slot, events.at_ms[0], events.numbers[0], room)
     read_categories(profiles, plan, events, 0, slot, room)
     held = clauses_held(profiles, plan, events.code_clauses, slot, events.at_ms[0])
@@ -49,5 +50,5 @@ def score_customer(
         if plan.for_mask[campaign] & ~held != 0:
             continue
         expected = expect_value(plan, models, campaign, room)
-        score_campaign(plan, models, campaign, 0, catching_up, expected, room, out, registers)
+        score_campaign(plan, models, campaign, only, catching_up, expected, room, out, registers)
     return slot

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_heap import drop, rise
 from models.state import (
     CLOCK_MS,
@@ -31,7 +31,7 @@ from models.state import (
 UNLISTED = -2
 
 
-@compiled
+@inlined
 def heap_push(queues: Queues, registers: I8, due_ms: int, sequence: int, place: int) -> None:
     """Add an entry; there must be room."""
     entry = registers[HEAP_COUNT]
@@ -42,7 +42,7 @@ def heap_push(queues: Queues, registers: I8, due_ms: int, sequence: int, place: 
     rise(queues.heap_due, queues.heap_sequence, queues.heap_place, entry)
 
 
-@compiled
+@inlined
 def heap_pop(queues: Queues, registers: I8) -> int:
     """Remove the first entry, which may be stale, and give its place."""
     place, count = queues.heap_place[0], registers[HEAP_COUNT]
@@ -51,7 +51,7 @@ def heap_pop(queues: Queues, registers: I8) -> int:
     return int(place)
 
 
-@compiled
+@inlined
 def order_append(queues: Queues, examples: Examples, campaign: int, place: int) -> None:
     """Put an example behind all others of its campaign."""
     last = queues.order_last[campaign]
@@ -64,7 +64,7 @@ def order_append(queues: Queues, examples: Examples, campaign: int, place: int) 
     queues.order_last[campaign] = place
 
 
-@compiled
+@inlined
 def order_remove(queues: Queues, examples: Examples, campaign: int, place: int) -> None:
     """Take an example out of its campaign's order."""
     before, behind = examples.order_prev[place], examples.order_next[place]
@@ -78,7 +78,7 @@ def order_remove(queues: Queues, examples: Examples, campaign: int, place: int) 
         queues.order_last[campaign] = before
 
 
-@compiled
+@inlined
 def unlist(profiles: Profiles, registers: I8, slot: int) -> None:
     """Take a customer out of the order of activity."""
     newer, older = profiles.newer[slot], profiles.older[slot]
@@ -96,7 +96,7 @@ def unlist(profiles: Profiles, registers: I8, slot: int) -> None:
     profiles.older[slot] = UNLISTED
 
 
-@compiled
+@inlined
 def list_newest(profiles: Profiles, registers: I8, slot: int) -> None:
     """Make a customer the most recently active one."""
     if registers[LRU_FIRST] == slot:
@@ -125,7 +125,7 @@ def list_oldest(profiles: Profiles, registers: I8, slot: int) -> None:
     registers[LRU_LAST] = slot
 
 
-@compiled
+@inlined
 def choose_victim(profiles: Profiles, registers: I8) -> int:
     """The least recently active customer without open examples, or -1; taken off the list.
 
@@ -139,7 +139,7 @@ def choose_victim(profiles: Profiles, registers: I8) -> int:
     return -1
 
 
-@compiled
+@inlined
 def table_place(table: U8, key: np.uint64) -> int:
     """The place of a hash in the table, or the empty place where it belongs."""
     mask = np.uint64(table.shape[0] - 1)
@@ -149,7 +149,7 @@ def table_place(table: U8, key: np.uint64) -> int:
     return int(place)
 
 
-@compiled
+@inlined
 def table_remove(table: U8, key: np.uint64) -> None:
     """Remove a hash, moving back those that were displaced by it."""
     size = table.shape[0]
@@ -178,7 +178,7 @@ def rebuild_table(queues: Queues, registers: I8) -> None:
         queues.seen_table[table_place(queues.seen_table, key)] = key
 
 
-@compiled
+@inlined
 def see(queues: Queues, registers: I8, key: np.uint64, keep_ms: int, ids_max: int) -> bool:
     """Whether an event id was seen lately; if not it is remembered."""
     size = queues.seen_hash.shape[0]

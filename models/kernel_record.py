@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 from models.batch import NO_PERCENTILE, REASONS_MAX, EventColumns, Moments, ScoreColumns
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_copy import copy_wide
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
@@ -68,13 +68,13 @@ class Names(NamedTuple):
     starts: I8  # [moments + 1]
 
 
-@compiled
+@inlined
 def write_piece(buffer: U1, at: int, pieces: Pieces, piece: int) -> int:
     """Write a piece that is known beforehand."""
     return copy_wide(buffer, at, pieces.text, pieces.starts[piece], pieces.starts[piece + 1])
 
 
-@compiled
+@inlined
 def write_number(buffer: U1, at: int, number: float, places: int) -> int:
     """Write a number that lies on the grid of so many places."""
     if abs(number) * POWERS[places] > STEPS_MAX:
@@ -82,7 +82,7 @@ def write_number(buffer: U1, at: int, number: float, places: int) -> int:
     return write_decimal(buffer, at, steps_of(number, places), places)
 
 
-@compiled
+@inlined
 def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> int:
     """Write percentile and band, or null for both."""
     at = write_piece(buffer, at, pieces, PERCENTILE)
@@ -94,7 +94,7 @@ def write_percentile(buffer: U1, at: int, pieces: Pieces, percentile: float) -> 
     return write_piece(buffer, at, pieces, band)
 
 
-@compiled
+@inlined
 def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
     """Write the reasons and the remainder."""
     end = NO_REASONS_END
@@ -110,7 +110,7 @@ def write_reasons(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: 
     return write_number(buffer, at, scores.other[m], REMAINDER_PLACES)
 
 
-@compiled
+@inlined
 def write_experts(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int) -> int:
     """Write what experts and challengers said, if the score opened an example."""
     end = at
@@ -124,7 +124,7 @@ def write_experts(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: 
     return write_piece(buffer, end, pieces, EXPERTS_END) if end > at else at
 
 
-@compiled
+@inlined
 def write_tail(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int, tails: I8) -> int:
     """Write the baseline and the model: what is nearly always as in the campaign's last score."""
     campaign = scores.campaign[m]
@@ -148,7 +148,7 @@ def write_tail(buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int
     return at
 
 
-@compiled
+@inlined
 def write_entry(
     buffer: U1, at: int, pieces: Pieces, scores: ScoreColumns, m: int, tails: I8
 ) -> int:
@@ -171,7 +171,7 @@ def write_entry(
     return write_tail(buffer, at, pieces, scores, m, tails)
 
 
-@compiled
+@inlined
 def write_opening(
     buffer: U1,
     at: int,
@@ -197,7 +197,7 @@ def write_opening(
     return write_piece(buffer, at, pieces, SCORES)
 
 
-@compiled
+@inlined
 def write_timer_opening(
     buffer: U1, at: int, pieces: Pieces, moments: Moments, names: Names, number: int
 ) -> int:

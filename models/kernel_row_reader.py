@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_parse import (
     expect,
     find_name,
@@ -91,7 +91,7 @@ class ReadRows(NamedTuple):
     refused: I8  # [row] names without room
 
 
-@compiled
+@inlined
 def _name_at(text: U1, at: int, stop: int, names: KnownNames, before: int) -> tuple[int, int]:
     """The end of the name that begins at `at`, and its number or -1."""
     guess = names.follows[before + 1]
@@ -109,7 +109,7 @@ def _name_at(text: U1, at: int, stop: int, names: KnownNames, before: int) -> tu
     return end, name
 
 
-@compiled
+@inlined
 def _read_features(text: U1, at: int, stop: int, names: KnownNames, out: ReadRows, row: int) -> int:
     """Read an object of known names and exact numbers, up to its closing brace."""
     entry = out.entry_stops[row - 1] if row > 0 else 0
@@ -143,13 +143,13 @@ def _read_features(text: U1, at: int, stop: int, names: KnownNames, out: ReadRow
     return at
 
 
-@compiled
+@inlined
 def _segment(text: U1, at: int, stop: int, form: RowForm, segment: int) -> int:
     span = form.segment_spans[segment]
     return int(expect(text, at, stop, form.segments, span[0], span[1]))
 
 
-@compiled
+@inlined
 def _read_named(text: U1, at: int, stop: int, out: ReadRows, row: int, number: int) -> int:
     end, value, exact = read_number(text, at, stop)
     out.numbers[row, number] = value
@@ -158,7 +158,7 @@ def _read_named(text: U1, at: int, stop: int, out: ReadRows, row: int, number: i
     return int(end)
 
 
-@compiled
+@inlined
 def _read_experts(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, row: int) -> int:
     """Read what each expert said, or nothing."""
     experts = form.expert_spans.shape[0]
@@ -178,7 +178,7 @@ def _read_experts(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, ro
     return at
 
 
-@compiled
+@inlined
 def _read_event_id(text: U1, at: int, stop: int, form: RowForm) -> int:
     """Read a plain text, or null, which has the last place among the words."""
     if at < 0 or at >= stop:
@@ -192,7 +192,7 @@ def _read_event_id(text: U1, at: int, stop: int, form: RowForm) -> int:
     return end + 1 if end >= 0 else -1
 
 
-@compiled
+@inlined
 def _read_status(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, row: int) -> int:
     end = skip_plain(text, at, stop)
     for status in range(form.word_spans.shape[0] - 1):
@@ -204,7 +204,7 @@ def _read_status(text: U1, at: int, stop: int, form: RowForm, out: ReadRows, row
     return -1
 
 
-@compiled
+@inlined
 def _is_within_bounds(out: ReadRows, row: int, source_offset: int) -> bool:
     """Whether a row's time and positions can be ours; if not, the trainer says what is wrong."""
     return bool(
@@ -215,7 +215,7 @@ def _is_within_bounds(out: ReadRows, row: int, source_offset: int) -> bool:
     )
 
 
-@compiled
+@inlined
 def _read_row(
     text: U1, at: int, stop: int, form: RowForm, names: KnownNames, out: ReadRows, row: int
 ) -> bool:

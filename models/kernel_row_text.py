@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_text import (
     copy_span,
     write_decimal,
@@ -76,13 +76,13 @@ class RowNumbers(NamedTuple):
     partition: int  # of the events
 
 
-@compiled
+@inlined
 def _write_segment(buffer: U1, at: int, texts: RowTexts, campaign: int, segment: int) -> int:
     span = texts.segment_spans[campaign * SEGMENTS + segment]
     return int(copy_span(buffer, at, texts.segments, span[0], span[1]))
 
 
-@compiled
+@inlined
 def _write_number(buffer: U1, at: int, rows: RowNumbers, row: int, number: int) -> int:
     start, stop = rows.number_spans[row, number, 0], rows.number_spans[row, number, 1]
     if stop > start:
@@ -90,7 +90,7 @@ def _write_number(buffer: U1, at: int, rows: RowNumbers, row: int, number: int) 
     return int(write_decimal(buffer, at, rows.numbers[row, number], NUMBER_PLACES))
 
 
-@compiled
+@inlined
 def _end_of_string(text: U1, at: int) -> int:
     """The position after the string of JSON that begins at `at`, or after the null."""
     if text[at] != _QUOTE:
@@ -101,7 +101,7 @@ def _end_of_string(text: U1, at: int) -> int:
     return at + 1
 
 
-@compiled
+@inlined
 def _write_features(
     buffer: U1, at: int, examples: Examples, texts: RowTexts, place: int, campaign: int
 ) -> int:
@@ -134,7 +134,7 @@ def _write_features(
     return at
 
 
-@compiled
+@inlined
 def _write_experts(buffer: U1, at: int, texts: RowTexts, rows: RowNumbers, row: int) -> int:
     begun = at
     for expert in range(rows.heard.shape[1]):

@@ -22,7 +22,7 @@ from models.batch import (
     Scratch,
     ServedModels,
 )
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_grid import (
     CONTRIBUTION_PLACES,
     PERCENTILE_PLACES,
@@ -48,7 +48,7 @@ def category_key(category: int, a: int, b: int) -> np.uint64:
     return (np.uint64(category) << np.uint64(48)) | (np.uint64(a) << np.uint64(24)) | np.uint64(b)
 
 
-@compiled
+@inlined
 def read_categories(
     profiles: Profiles, plan: PlanArrays, events: EventColumns, row: int, slot: int, room: Scratch
 ) -> None:
@@ -72,7 +72,7 @@ def read_categories(
             room.b[category] = 0
 
 
-@compiled
+@inlined
 def category_place(models: ServedModels, campaign: int, key: np.uint64) -> int:
     """Where the weight of a category's value stands, -1 where the model does not know it."""
     low, high = 0, models.category_keys.shape[1]
@@ -87,7 +87,7 @@ def category_place(models: ServedModels, campaign: int, key: np.uint64) -> int:
     return -1
 
 
-@compiled
+@inlined
 def sum_sources(plan: PlanArrays, models: ServedModels, group: int, room: Scratch) -> None:
     """Fill `room.source` with the parts of the linear sums of a group's campaigns, by source.
 
@@ -120,14 +120,14 @@ def sum_sources(plan: PlanArrays, models: ServedModels, group: int, room: Scratc
                     sums[source, campaign - first] += models.category_weights[campaign, place]
 
 
-@compiled
+@inlined
 def probability_of(logit: float) -> float:
     """The logistic function of a logit that is held within ±LOGIT_MAX, on its grid."""
     odds = half_power(max(-LOGIT_MAX, min(LOGIT_MAX, logit)) * HALVINGS_PER_UNIT)
     return on_grid(1.0 / (1.0 + odds), PROBABILITY_PLACES)
 
 
-@compiled
+@inlined
 def sum_group(plan: PlanArrays, models: ServedModels, group: int, room: Scratch) -> None:
     """The linear sums of the campaigns of a group and their probabilities, side by side."""
     sum_sources(plan, models, group, room)
@@ -140,7 +140,7 @@ def sum_group(plan: PlanArrays, models: ServedModels, group: int, room: Scratch)
         room.probability[lane] = probability_of(room.linear[lane])
 
 
-@compiled
+@inlined
 def logit_of(probability: float) -> float:
     """The logit of a probability strictly between 0 and 1."""
     return math.log(probability / (1.0 - probability))
@@ -162,7 +162,7 @@ def percentile_of(quantiles: F8, served: float) -> float:
     return on_grid(50.0 * (below + upto) / QUANTILES, PERCENTILE_PLACES)
 
 
-@compiled
+@inlined
 def strongest(
     plan: PlanArrays, models: ServedModels, campaign: int, room: Scratch, out: ScoreColumns, m: int
 ) -> float:
@@ -192,7 +192,7 @@ def strongest(
     return one + two + three
 
 
-@compiled
+@inlined
 def score_campaign(
     plan: PlanArrays,
     models: ServedModels,
@@ -239,7 +239,7 @@ def score_campaign(
     return int(m)
 
 
-@compiled
+@inlined
 def keep_features(
     examples: Examples, plan: PlanArrays, place: int, campaign: int, room: Scratch
 ) -> None:

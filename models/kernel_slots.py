@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_profile import reset_profile
 from models.kernel_queues import choose_victim
 from models.plan import PlanArrays
@@ -18,7 +18,7 @@ from models.state import EVICTED, I4, I8, SLOT_COUNT, Profiles, Queues
 NO_SLOT = -1
 
 
-@compiled
+@inlined
 def table_entry(profiles: Profiles, table: I4, first: np.uint64, second: np.uint64) -> int:
     """Where a customer stands in the table, or the empty entry where it belongs."""
     mask = table.shape[0] - 1
@@ -31,13 +31,13 @@ def table_entry(profiles: Profiles, table: I4, first: np.uint64, second: np.uint
     return int(entry)
 
 
-@compiled
+@inlined
 def slot_of(profiles: Profiles, table: I4, first: np.uint64, second: np.uint64) -> int:
     """The slot of a customer, or NO_SLOT."""
     return int(table[table_entry(profiles, table, first, second)]) - 1
 
 
-@compiled
+@inlined
 def remove_slot(profiles: Profiles, table: I4, slot: int) -> None:
     """Take a customer out of the table, moving back those that were displaced by it."""
     mask = table.shape[0] - 1
@@ -55,7 +55,7 @@ def remove_slot(profiles: Profiles, table: I4, slot: int) -> None:
         entry = (entry + 1) & mask
 
 
-@compiled
+@inlined
 def make_room(profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays) -> int:
     """A slot for a new customer: a new one, or that of the least recently active.
 
@@ -72,7 +72,7 @@ def make_room(profiles: Profiles, queues: Queues, registers: I8, plan: PlanArray
     return int(slot)
 
 
-@compiled
+@inlined
 def admit(
     profiles: Profiles,
     queues: Queues,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.columns import COLUMNS_MAX
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernels_learner import Floats
 from models.layout import DAY_MS
 from models.state import F8, I4, I8, U1
@@ -63,7 +63,7 @@ def cell_of(value: float) -> int:
     return int(29.0 + math.floor((min(value, 10.0) - 2.0) * 4.0))
 
 
-@compiled
+@inlined
 def index_of(stability: Stability, column: int) -> float:
     """Σ (current - reference) · ln(current / reference) over 10 bins of equal mass then."""
     reference, current = stability.cells[REFERENCE, column], stability.cells[CURRENT, column]
@@ -88,7 +88,7 @@ def index_of(stability: Stability, column: int) -> float:
     return float(index + _term(shares, shares_now, rows, rows_now))
 
 
-@compiled
+@inlined
 def _term(count: float, count_now: float, rows: int, rows_now: int) -> float:
     """The part of one bin; a bin that one of the two lacks counts as half a row there."""
     if count == 0.0 and count_now == 0.0:
@@ -97,7 +97,7 @@ def _term(count: float, count_now: float, rows: int, rows_now: int) -> float:
     return (share_now - share) * math.log(share_now / share)
 
 
-@compiled
+@inlined
 def _compare(stability: Stability) -> None:
     """Compare the span with the reference; an alarm is where an index comes to be too high."""
     marks, indices, grows = stability.marks, stability.indices, stability.grows
@@ -116,7 +116,7 @@ def _compare(stability: Stability) -> None:
             current[column, cell] = 0
 
 
-@compiled
+@inlined
 def take_row(
     stability: Stability,
     closed_ms: int,

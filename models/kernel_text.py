@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_copy import write_word
 from models.plan import U1, U8
 
@@ -45,7 +45,7 @@ def copy_span(buffer: U1, at: int, source: U1, start: int, stop: int) -> int:
     return at + stop - start
 
 
-@compiled
+@inlined
 def digits_of(number: int | np.uint64) -> int:
     """How many digits a number has that is not negative."""
     left, count = np.uint64(number), 1
@@ -55,7 +55,7 @@ def digits_of(number: int | np.uint64) -> int:
     return count
 
 
-@compiled
+@inlined
 def word_of(number: np.uint64) -> np.uint64:
     """The eight digits of a number below 10**8 as eight bytes, the first the lowest.
 
@@ -70,13 +70,13 @@ def word_of(number: np.uint64) -> np.uint64:
     return (tens | ((quarters - _TEN * tens) << np.uint64(8))) + np.uint64(0x3030303030303030)
 
 
-@compiled
+@inlined
 def write_word_of(buffer: U1, at: int, number: np.uint64, count: int) -> None:
     """Write the `count` digits, at most eight, of a number."""
     write_word(buffer, at, word_of(number) >> np.uint64(8 * (WORD_BYTES - count)))
 
 
-@compiled
+@inlined
 def write_digits(buffer: U1, at: int, number: int | np.uint64, count: int) -> int:
     """Write the `count` digits of a number that is not negative, zeros in front."""
     left, end = np.uint64(number), at + count

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import inlined
 from models.kernel_heap import drop, rise
 from models.state import I8, NO_TIMER_MS, TIMER_COUNT, Profiles, Queues
 
 NOBODY_DUE = -1
 
 
-@compiled
+@inlined
 def set_timer(
     profiles: Profiles, queues: Queues, registers: I8, slot: int, kind: int, due_ms: int
 ) -> None:
@@ -35,13 +35,13 @@ def set_timer(
     rise(queues.timer_due, queues.timer_order, queues.timer_slot, entry)
 
 
-@compiled
+@inlined
 def stop_timer(profiles: Profiles, slot: int, kind: int) -> None:
     """Let a customer have no timer of a kind."""
     profiles.timers[slot, kind] = NO_TIMER_MS
 
 
-@compiled
+@inlined
 def drop_first(queues: Queues, registers: I8) -> None:
     """Take the first entry out of the heap."""
     count = registers[TIMER_COUNT]
@@ -49,7 +49,7 @@ def drop_first(queues: Queues, registers: I8) -> None:
     drop(queues.timer_due, queues.timer_order, queues.timer_slot, count)
 
 
-@compiled
+@inlined
 def stands(profiles: Profiles, queues: Queues, entry: int) -> bool:
     """Whether a timer stands behind an entry: not stopped, set anew, or of who made room."""
     slot = queues.timer_slot[entry]
@@ -61,7 +61,7 @@ def stands(profiles: Profiles, queues: Queues, entry: int) -> bool:
     return False
 
 
-@compiled
+@inlined
 def first_due(profiles: Profiles, queues: Queues, registers: I8) -> int:
     """When the first of all timers is due; NO_TIMER_MS where there is none."""
     while registers[TIMER_COUNT] > 0:
@@ -71,7 +71,7 @@ def first_due(profiles: Profiles, queues: Queues, registers: I8) -> int:
     return NO_TIMER_MS
 
 
-@compiled
+@inlined
 def take_due(profiles: Profiles, queues: Queues, registers: I8, now_ms: int) -> int:
     """The slot of the customer with the first timer due before now, or NOBODY_DUE.
 
@@ -84,7 +84,7 @@ def take_due(profiles: Profiles, queues: Queues, registers: I8, now_ms: int) -> 
     return slot
 
 
-@compiled
+@inlined
 def any_due(profiles: Profiles, queues: Queues, registers: I8, slot: int, now_ms: int) -> bool:
     """Whether any timer may be due before now: of this customer, or the first of all."""
     due = bool(registers[TIMER_COUNT] > 0 and queues.timer_due[0] < now_ms)
@@ -93,7 +93,7 @@ def any_due(profiles: Profiles, queues: Queues, registers: I8, slot: int, now_ms
     return due
 
 
-@compiled
+@inlined
 def grid_before(customer: np.uint64, every_ms: int, now_ms: int) -> int:
     """The last moment before now on a customer's own grid, of points `every_ms` apart."""
     phase = np.int64(customer % np.uint64(every_ms))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.batch import READY, EventColumns, ScoreColumns
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_clauses import clauses_held
 from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
 from models.plan import PlanArrays
@@ -43,13 +43,13 @@ from models.trigger_states import (
 UNSAID = -1
 
 
-@compiled
+@inlined
 def key_of(score: np.uint64, policy: int) -> np.uint64:
     """What a score is found by among those that were said before."""
     return score ^ (np.uint64(policy + 1) * APART)
 
 
-@compiled
+@inlined
 def said_before(before: SaidBefore, key: np.uint64) -> int:
     """The last thing that was said under a key, or UNSAID."""
     low, high = 0, before.key.shape[0]
@@ -70,7 +70,7 @@ def is_held_out(policies: Policies, policy: int, customer: np.uint64) -> bool:
     return bool(mix(customer ^ policies.held_seed[policy]) < policies.held_below[policy])
 
 
-@compiled
+@inlined
 def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> None:
     """Let a customer wait behind all others: of one policy each waits as long by the clock."""
     states, queues = triggers.states, triggers.queues
@@ -86,7 +86,7 @@ def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> No
     queues[policy, 1] = slot + 1
 
 
-@compiled
+@inlined
 def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
     """Take a customer out of those who wait; he is out."""
     states, queues = triggers.states, triggers.queues
@@ -102,7 +102,7 @@ def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
         queues[policy, 1] = before
 
 
-@compiled
+@inlined
 def end_waits(
     triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
 ) -> None:
@@ -122,7 +122,7 @@ def end_waits(
             enter(triggers, profiles, policy, slot, due_ms)
 
 
-@compiled
+@inlined
 def leave_no_state(triggers: Triggers, slot: int) -> None:
     """Forget the customer of a slot, so that another one can have it."""
     for policy in range(triggers.policies.campaign.shape[0]):
@@ -133,7 +133,7 @@ def leave_no_state(triggers: Triggers, slot: int) -> None:
         triggers.states.entered_at[slot, policy] = 0
 
 
-@compiled
+@inlined
 def fire(
     triggers: Triggers, profiles: Profiles, policy: int, kind: int, slot: int, at_ms: int,
     said: Said,
@@ -151,7 +151,7 @@ def fire(
     fired.percentile[n], fired.version[n] = said.percentile, said.version
 
 
-@compiled
+@inlined
 def entered_with(states: States, slot: int, policy: int) -> Said:
     """The score with which a customer entered."""
     return Said(
@@ -165,7 +165,7 @@ def entered_with(states: States, slot: int, policy: int) -> Said:
     )
 
 
-@compiled
+@inlined
 def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms: int) -> None:
     """Let a customer in with the score that is kept."""
     triggers.states.phase[slot, policy] = IN
@@ -174,7 +174,7 @@ def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms:
     fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
 
 
-@compiled
+@inlined
 def keep_entry(
     states: States, plan: PlanArrays, campaign: int, slot: int, policy: int, said: Said,
     keys: U8, deadlines: I8,
@@ -192,7 +192,7 @@ def keep_entry(
         states.keys[slot, policy, key] = keys[key]
 
 
-@compiled
+@inlined
 def level_of(measure: int, said: Said) -> float:
     """What is held against `when` and `clear`."""
     if measure == PERCENTILE:
@@ -200,7 +200,7 @@ def level_of(measure: int, said: Said) -> float:
     return said.probability if measure == PROBABILITY else said.served
 
 
-@compiled
+@inlined
 def decide(
     triggers: Triggers,
     profiles: Profiles,
@@ -267,7 +267,7 @@ def decide(
             enter(triggers, profiles, policy, slot, at_ms)
 
 
-@compiled
+@inlined
 def note_goals(
     triggers: Triggers,
     profiles: Profiles,

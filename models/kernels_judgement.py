@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernel_adwin import Adwin, new_adwin, take_number
 from models.kernel_posteriors import Posteriors, learn_at_once
 from models.kernel_stability import Stability, new_stability, take_row
@@ -67,7 +67,7 @@ def is_silent(numbers: Floats) -> bool:
     return bool(numbers[LOG_SILENCE] < LOG_SILENCE_MIN)
 
 
-@compiled
+@inlined
 def _is_first(watch: Watch, customer: np.uint64, closed_ms: int, horizon_ms: int) -> bool:
     """Whether a customer is heard for the first time in this horizon.
 
@@ -92,13 +92,13 @@ def _is_first(watch: Watch, customer: np.uint64, closed_ms: int, horizon_ms: int
     return True
 
 
-@compiled
+@inlined
 def _is_answer(watch: Watch, label: float) -> bool:
     """Whether a row shows that answers come: where an absence is asked for, who came back does."""
     return (label > 0.0) != watch.absence
 
 
-@compiled
+@inlined
 def _listen(watch: Watch, label: float, inside: float, first: bool) -> None:
     """Take a row into P(no answer since the last one), as the predictions say."""
     numbers = watch.numbers
@@ -111,7 +111,7 @@ def _listen(watch: Watch, label: float, inside: float, first: bool) -> None:
         numbers[PAUSES] += 1.0
 
 
-@compiled
+@inlined
 def _calibrate(
     watch: Watch, sums: Floats, day: int, label: float, inside: float, weight: float
 ) -> None:
@@ -137,7 +137,7 @@ def _calibrate(
     learn_at_once(posterior, values, 1.0 if label > 0.0 else 0.0, weight, 2)
 
 
-@compiled
+@inlined
 def _residual(label: float, served: float, by_value: bool) -> float:
     """The signed residual of a row from 0 to 1, 0.5 where it was predicted exactly.
 

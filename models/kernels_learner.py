@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -56,7 +56,7 @@ def sigmoid(logit: float) -> float:
     return odds / (1.0 + odds)
 
 
-@compiled
+@inlined
 def guarded(value: float) -> float:
     """Return the value clipped to ±FEATURE_MAX, and 0 where it is not finite."""
     if not math.isfinite(value):
@@ -101,7 +101,7 @@ def update_means(means: Floats, x: Floats, tallies: Floats, weight: float, size:
         means[i] += (x[i] - means[i]) * share
 
 
-@compiled
+@inlined
 def project(
     covariance: Floats, variances: Floats, pending: Floats, gain: Floats, x: Floats, size: int
 ) -> float:
@@ -142,7 +142,7 @@ def project(
     return float(variance)
 
 
-@compiled
+@inlined
 def _project_pending(pending: Floats, gain: Floats, x: Floats, dense: int) -> None:
     """Subtract from `gain` what the rows of `pending` take away of P x, in their order."""
     one, two, three, four = pending[0], pending[1], pending[2], pending[3]
@@ -159,7 +159,7 @@ def _project_pending(pending: Floats, gain: Floats, x: Floats, dense: int) -> No
         gain[i] = (some - at_3 * three[i]) - at_4 * four[i]
 
 
-@compiled
+@inlined
 def condition(
     covariance: Floats,
     variances: Floats,
@@ -223,7 +223,7 @@ def settle(covariance: Floats, pending: Floats, prior: Floats, tallies: Floats, 
             pending[place, i] = 0.0
 
 
-@compiled
+@inlined
 def posterior_mode(logit: float, variance: float, label: float, weight: float) -> float:
     """Return the most probable logit of a row after its label: z = z₀ + v·ω·(y - p(z)).
 
@@ -266,7 +266,7 @@ def touched_columns(covariance: Floats, prior: Floats, places: Integers, size: i
     return count
 
 
-@compiled
+@inlined
 def subtract_multiple(target: Floats, factor: float, source: Floats) -> None:
     """Subtract `factor` times `source`, entry by entry.
 
@@ -276,7 +276,7 @@ def subtract_multiple(target: Floats, factor: float, source: Floats) -> None:
         target[i] -= factor * source[i]
 
 
-@compiled
+@inlined
 def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
     """Overwrite the upper triangle by U with UᵀU = matrix; pivots are held at their known least."""
     size = matrix.shape[0]
@@ -292,7 +292,7 @@ def cholesky_upper(matrix: Floats, pivot_min: Floats) -> None:
                 subtract_multiple(matrix[j, j:], factor, row_k[j:])
 
 
-@compiled
+@inlined
 def substitute(upper: Floats, rows: Floats) -> None:
     """Overwrite `rows` by U⁻ᵀ·rows, U upper triangular."""
     size = upper.shape[0]
@@ -307,7 +307,7 @@ def substitute(upper: Floats, rows: Floats) -> None:
                 subtract_multiple(rows[j], share, row_k)
 
 
-@compiled
+@inlined
 def subtract_square(matrix: Floats, rows: Floats) -> None:
     """Subtract rowsᵀ·rows from the upper triangle of `matrix`."""
     size = matrix.shape[0]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, inlined
 from models.kernels_learner import Floats
 
 Cells = NDArray[np.float32]
@@ -61,7 +61,7 @@ def bin_of(probability: float) -> int:
     return min(max(place, 0), BINS - 1)
 
 
-@compiled
+@inlined
 def bin_of_value(predicted: float) -> int:
     """Return the histogram bin of a predicted value."""
     if predicted <= VALUE_MIN:
@@ -189,7 +189,7 @@ def average_precision(histogram: Floats) -> float:
     return float(area / total) if total > 0.0 else math.nan
 
 
-@compiled
+@inlined
 def mass_of(cell: Floats, by_value: bool) -> float:
     """Return the weight of a cell's rows."""
     return float(cell[NEGATIVES] if by_value else cell[NEGATIVES] + cell[POSITIVES])

@@ -356,7 +356,7 @@ class Scorer:
             self._serving.models,
             batch.columns,
             batch.texts,
-            room,
+            room if self.plan.timers else None,
             first,
             catching_up,
             self._scratch,

@@ -41,6 +41,7 @@ campaigns:
     challengers: [bayesian_logistic]
     trigger: {when: {percentile: 80}, clear: {percentile: 60}, expires_after: 1h, hold_out: 50%}
   spend-1d:
+    for: [{event: account_closed, never: true}]
     goal: {event: purchase}
     horizon: 1d
     predict: value
