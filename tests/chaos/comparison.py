@@ -9,20 +9,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from consumer.snapshots.memory_store import MemoryStore
+from consumer.trigger_output import TriggerEncoder
+from models.scorer import Scorer
+from models.served_again import ServedAgain
 from schemas.dead_letter import explanation, parted
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import decode_learner_state
 from schemas.score import ScoreEntry, ScoreRecord, decode_score
 from tests.chaos.crew import topic
 from tests.chaos.traffic import Stored, read_all
+from tests.chaos.workload import CAMPAIGNS
 from tests.folded_states import wrong_states
 from tests.world import World, plan
 
 SHOWN_MAX = 20
-Identity = tuple[str, int, int]
+PLAN: Final = plan(CAMPAIGNS)
+Identity = tuple[str, int, int, str]
 
 
 class Left(NamedTuple):
@@ -33,6 +38,8 @@ class Left(NamedTuple):
     examples: list[Stored]
     states: list[Stored]
     dead_letters: list[Stored]
+    triggers: list[Stored]
+    held_out: list[Stored]
 
     @classmethod
     def read(cls, bootstrap: str, group: str) -> Left:
@@ -48,6 +55,7 @@ def differences(left: Left, partitions: int) -> list[str]:
         *_rows(left, world),
         *_states(left),
         *_letters(left.dead_letters, world),
+        *_triggers(left, world, partitions),
     ]
 
 
@@ -60,7 +68,7 @@ def uninterrupted(events: list[Stored], partitions: int) -> World:
         log = logs[event.partition]
         assert event.offset == log.high, "the log of events has a gap"
         log.append([event.key], [event.value], [event.headers], [event.timestamp_ms])
-    world.settle(world.start())
+    world.settle(world.start(given=PLAN))
     return world
 
 
@@ -92,7 +100,7 @@ def _rows(left: Left, world: World) -> Iterable[str]:
     whole = Counter((_identity(row), _as_scored(row)) for row in world.rows())
     yield from _unequal("rows", found, whole)
     served = {
-        (entry.campaign, score.source.partition, score.source.offset): entry
+        (entry.campaign, score.source.partition, score.source.offset, score.as_of): entry
         for score in (decode_score(each.value or b"") for each in left.scores)
         for entry in score.scores
     }
@@ -113,7 +121,8 @@ def _prediction(said: ScoreEntry | TrainingExample) -> Any:
 
 
 def _identity(row: TrainingExample) -> Identity:
-    return row.campaign, row.source.partition, row.source.offset
+    """What a row is of: by its moment, since one event may let several timers fire."""
+    return row.campaign, row.source.partition, row.source.offset, row.as_of
 
 
 def _as_scored(row: TrainingExample) -> Any:
@@ -139,7 +148,7 @@ def _states(left: Left) -> Iterable[str]:
     for index, values in states.items():
         mine = examples[index]
         yield from wrong_states(
-            plan(), values, [row.offset for row in mine], [row.value for row in mine]
+            PLAN, values, [row.offset for row in mine], [row.value for row in mine]
         )
     rows: dict[str, list[int]] = defaultdict(list)
     for each in left.examples:
@@ -148,6 +157,29 @@ def _states(left: Left) -> Iterable[str]:
         due = offsets[-1] + 1, len(offsets)
         if last.get(campaign) != due:
             yield f"{campaign} ended at {last.get(campaign)} (covered, rows), not at {due}"
+
+
+def _triggers(left: Left, world: World, partitions: int) -> Iterable[str]:
+    """Those that the published scores decide have left, once and in order, and no others."""
+    topics = world.settings.topics
+    for index in range(partitions):
+        served, fold = ServedAgain(PLAN), Scorer(PLAN, index)
+        mine = [each.value or b"" for each in left.scores if each.partition == index]
+        served.add([decode_score(value) for value in mine])
+        events = [each for each in left.events if each.partition == index]
+        folded = fold.fold(
+            [each.offset for each in events], [each.timestamp_ms for each in events],
+            [each.key for each in events], [each.value for each in events],
+            catching_up=True, served=served,
+        )  # fmt: skip
+        due: dict[str, list[bytes]] = {topics.triggers: [], topics.held_out: []}
+        for outgoing in TriggerEncoder(PLAN, topics, index).encode(folded):
+            due[outgoing.topic] += [value or b"" for value in outgoing.values]
+        for name, stored in ((topics.triggers, left.triggers), (topics.held_out, left.held_out)):
+            found = [each.value or b"" for each in stored if each.partition == index]
+            yield from _unequal(f"{name} of {index}", Counter(found), Counter(due[name]))
+            if found != due[name]:
+                yield f"{name} of {index} are not in the order in which they were decided"
 
 
 def _letters(found: list[Stored], world: World) -> Iterable[str]:

@@ -18,8 +18,7 @@ from schemas.settings import load_settings
 from tests.chaos.comparison import Left, differences
 from tests.chaos.crew import TOPICS, CrewMember, environment, topic
 from tests.chaos.traffic import Feeder, Watcher
-from tests.chaos.workload import events
-from tests.world import CAMPAIGNS
+from tests.chaos.workload import CAMPAIGNS, events
 
 PARTITIONS = 6
 EVENTS_MAX = 400_000

@@ -1,8 +1,8 @@
-"""The events of a chaos run: shoppers, and what senders do wrong.
+"""The events of a chaos run: shoppers, and what senders do wrong; and what is asked about them.
 
-Owns: the seeded stream of events, with duplicates, late ones and poison in it.
+Owns: the seeded stream of events, with duplicates, late ones and poison in it; the campaigns.
 Never: a broker, or the time of day.
-Source: tests/world.py, whose campaigns score it.
+Source: tests/world.py, whose shoppers these are.
 """
 
 from __future__ import annotations
@@ -20,6 +20,38 @@ LATE = 0.02
 SHAKEN = 0.05
 POISON = 0.01
 RECENT = 500
+CAMPAIGNS = """\
+version: 1
+campaigns:
+  buy-1d:
+    for: [{event: page_view, within: 12h}]
+    goal: {event: purchase}
+    horizon: 1d
+    rate: 10%
+    score_on: [page_view, cart_add]
+    example_interval: 6h
+    features: {categories: [channel], half_lives: [1h, 1d, all]}
+  click-6h:
+    goal: {event: email_click}
+    horizon: 6h
+    rate: 10%
+    score_on: [page_view]
+    example_interval: 0s
+    trigger:
+      when: {percentile: 60}
+      clear: {percentile: 40}
+      wait: 20m
+      unless: [{event: purchase, within: 1h}]
+      cooldown: 2h
+      hold_out: 30%
+  lapse-3h:
+    goal: {none_of: [purchase, cart_add]}
+    horizon: 3h
+    rate: 50%
+    score_every: 1h
+    idle_max: 2d
+    trigger: {when: {percentile: 50}, hold_out: 20%}
+"""
 
 
 def events(seed: int, count: int) -> Iterator[Offered]:
