@@ -28,6 +28,7 @@ from models.plan import Plan
 from models.portrait import Counted, OpenExample, Portrait
 from models.serving import Term, Terms
 from schemas.campaign import Campaign
+from schemas.control import FOR_EVER_MS
 from schemas.durations import format_duration
 from schemas.score import ScoreEntry
 from schemas.times import format_time
@@ -97,9 +98,19 @@ def circumstances(portrait: Portrait, plan: Plan) -> Circumstances:
 
 
 def seen_in_words(portrait: Portrait) -> list[str]:
-    """`3 cart adds, the last 12 min ago`, the newest first."""
+    """What was told of the customer; then `3 cart adds, the last 12 min ago`, the newest first."""
     newest = sorted(portrait.counters, key=lambda each: -each.last_at_ms)
-    return [_seen(each, portrait.clock_ms) for each in newest]
+    return [*_told(portrait), *(_seen(each, portrait.clock_ms) for each in newest)]
+
+
+def _told(portrait: Portrait) -> Iterator[str]:
+    """What control facts say."""
+    until_ms = portrait.suppressed_until_ms
+    if until_ms > portrait.clock_ms:
+        end = "taken back" if until_ms == FOR_EVER_MS else format_time(until_ms)
+        yield f"suppressed until {end}: no score, no trigger"
+    if portrait.consent_refused:
+        yield "consent refused: no trigger"
 
 
 def _seen(each: Counted, clock_ms: int) -> str:

@@ -28,6 +28,7 @@ LABELS: Final[Mapping[str, str]] = {
     "stage": "What refused the record: `decode`, `key` or `time`.",
     "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
     "topic": "A topic's name.",
+    "type": "A control fact: `suppress`, `unsuppress`, `consent` or `forget`.",
     "version": "The program's version.",
     "window": "Span of event time that the figure covers: `1d`, `7d` or `28d`.",
 }

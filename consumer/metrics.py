@@ -43,6 +43,14 @@ EVENTS_NOT_ELIGIBLE = Metric(
     "propensity_events_not_eligible_total", _COUNTER, "events", ("partition",),
     "Events, among those taken, whose customer no campaign that wants a score is `for`.",
 )  # fmt: skip
+EVENTS_SUPPRESSED = Metric(
+    "propensity_events_suppressed_total", _COUNTER, "events", ("partition",),
+    "Events, among those taken, that were not scored since their customer is suppressed.",
+)  # fmt: skip
+CONTROL_FACTS = Metric(
+    "propensity_control_facts_total", _COUNTER, "records", ("partition", "type"),
+    "Control facts obeyed, among the events taken, by their type without its `$`.",
+)  # fmt: skip
 NOT_ELIGIBLE = Metric(
     "propensity_scores_not_eligible_total", _COUNTER, "scores", ("campaign", "clause"),
     "Scores not given, by the first clause of `for` that did not hold for the customer.",
@@ -90,7 +98,8 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Rows not learned: `repeated`, `superseded` lineage, or `silent` (no goal events any more).",
+    "Examples not learned: rows that were `repeated`, of a `superseded` lineage or `silent` (no "
+    "goal events any more), and open ones whose customer was `suppressed` or `forgotten`.",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -280,7 +289,8 @@ TRIGGERS_WITHHELD = Metric(
     "propensity_triggers_withheld_total", _COUNTER, "times", ("campaign", "reason"),
     "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, "
     "the customer in `cooldown`, or a clause of `unless` held; while a customer waited the goal "
-    "was `answered`, a score `cleared` it, or he was `forgotten`; or the event was `late`.",
+    "was `answered`, a score `cleared` it, or he was `forgotten` or `suppressed`; there is no "
+    "`consent`; or the event was `late`.",
 )  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
@@ -354,7 +364,8 @@ QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
 
 METRICS: Final[tuple[Metric, ...]] = (
-    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_NOT_ELIGIBLE, EVENTS_WAITING),
+    *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_NOT_ELIGIBLE, EVENTS_SUPPRESSED),
+    *(EVENTS_WAITING, CONTROL_FACTS),
     *(DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
     *(SCORED_EVENTS, SCORES, NOT_ELIGIBLE, SCORE_PROBABILITY),
     *(SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer import metrics
 from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.folded_under import TailPiece
@@ -27,7 +28,17 @@ from consumer.snapshots.manifest import Moment
 from consumer.telemetry import CampaignMeters, Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing, Partition, Position, Records
 from consumer.trigger_output import TriggerEncoder, TriggerMeters
-from models.batch import DUPLICATE, LATE, NOT_ELIGIBLE, NOT_SCORED, OUTCOMES, STATUSES, TAKEN
+from models.batch import (
+    DUPLICATE,
+    LATE,
+    NOT_ELIGIBLE,
+    NOT_SCORED,
+    OBEYED,
+    OUTCOMES,
+    STATUSES,
+    SUPPRESSED,
+    TAKEN,
+)
 from models.folded import Counts, Folded
 from models.letter_limits import LetterLimits, LimitHit
 from models.lifted import Lifted
@@ -35,6 +46,7 @@ from models.plan import Plan
 from models.portrait import Portrait
 from models.refusal import Refusal
 from models.scorer import Scorer
+from schemas.control import CONTROL_TYPES, OURS
 from schemas.model_record import ModelRecord
 from schemas.score import ScoreEntry
 from schemas.settings import Settings
@@ -75,6 +87,12 @@ class ScoringPartition:
         self._clock = clock
         self._telemetry = telemetry
         self._meters = telemetry.partition(partition.index)
+        self._obeyed = {
+            name: telemetry.counter(
+                metrics.CONTROL_FACTS, str(partition.index), name.removeprefix(OURS)
+            )
+            for name in CONTROL_TYPES
+        }
         self._campaigns = [telemetry.campaign(name) for name in plan.campaigns]
         self._clauses = [clause.name for clause in plan.clauses]
         for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True):
@@ -296,7 +314,12 @@ class ScoringPartition:
         meters.late.add(int(outcomes[LATE]))
         meters.not_scored.add(int(outcomes[NOT_SCORED]))
         meters.not_eligible.add(int(outcomes[NOT_ELIGIBLE]))
+        meters.suppressed.add(int(outcomes[SUPPRESSED]))
         meters.scored.add(int(outcomes[TAKEN]))
+        for row, fact in folded.batch.controls.items():
+            self._obeyed[fact.type].add(int(folded.scores.outcome[row] == OBEYED))
+        for (index, reason), amount in folded.withdrawn.items():
+            self._campaigns[index].dropped(reason, amount)
         meters.timers_fired.add(len(folded.timed))
         self._count_refused(folded.batch.refused)
         _count_scores(folded, self._campaigns)

@@ -23,7 +23,7 @@ from consumer.metric import Kind, Metric
 from consumer.metrics import METRICS
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
-DROPPED: Final = ("repeated", "superseded", "silent")
+DROPPED: Final = ("repeated", "superseded", "silent", "suppressed", "forgotten")
 EVICTED: Final = ("profiles_max", "seen_ids_max")
 LIMITS: Final = ("open_examples_max", "unknown_campaign", "unreadable_example")
 HOPS: Final = ("poll", "decode", "score", "encode", "publish", "commit", "learn")
@@ -249,6 +249,7 @@ class PartitionMeters:
         self.late = counter(metrics.EVENTS_LATE, partition)
         self.not_scored = counter(metrics.EVENTS_NOT_SCORED, partition)
         self.not_eligible = counter(metrics.EVENTS_NOT_ELIGIBLE, partition)
+        self.suppressed = counter(metrics.EVENTS_SUPPRESSED, partition)
         self.scored = counter(metrics.SCORED_EVENTS, partition)
         self.examples_open = gauge(metrics.EXAMPLES_OPEN, partition)
         self.examples_overdue = gauge(metrics.EXAMPLES_OVERDUE, partition)
@@ -290,7 +291,7 @@ class CampaignMeters:
         self._learner = learner
 
     def dropped(self, reason: str, amount: int = 1) -> None:
-        """Count rows not learned, for a reason of `DROPPED`."""
+        """Count examples not learned, for a reason of `DROPPED`."""
         self._dropped[reason].add(amount)
 
     def not_eligible(self, clause: str, amount: int) -> None:

@@ -32,6 +32,7 @@ from models.state import new_examples, new_profiles, new_queues, new_registers, 
 from models.trainer import Trainer
 from models.wire import hash_text
 from schemas.campaign import CHAMPION, CampaignFile
+from schemas.control import FORGET, encode_control
 from schemas.example import ClosedBy, ExampleSource, TrainingExample, encode_example
 from schemas.model_file import ModelFile, ModelFileError, read_model_file
 from schemas.score import ModelRef
@@ -114,6 +115,8 @@ def _compile_scoring(plan: Plan) -> None:
     scorer = Scorer(plan)
     ScoreEncoder(plan, "", 0).encode(scorer.fold([], [], [], []))
     scorer.portrait("")  # Of nobody: that compiles what a question needs.
+    nobody = encode_control(plan.file.input, FORGET, "nobody", TIME_MIN_MS)
+    scorer.fold([0], [-1], [b"nobody"], [nobody])
     _keep_nobody(plan)
     _write_nobody(plan)
 

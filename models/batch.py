@@ -35,8 +35,9 @@ STATUSES: tuple[ScoreStatus, ...] = (
     "catching_up",
 )
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
-TAKEN, DUPLICATE, LATE, NOT_SCORED, NOT_ELIGIBLE = 0, 1, 2, 3, 4
-OUTCOMES = 5
+TAKEN, DUPLICATE, LATE, NOT_SCORED, NOT_ELIGIBLE, SUPPRESSED, OBEYED = 0, 1, 2, 3, 4, 5, 6
+OUTCOMES = 7
+FACT, QUESTION, CONTROL = 0, 1, 2
 NO_PERCENTILE = -1.0
 DEADLINE_ABSENT_MS = 1 << 62
 
@@ -58,7 +59,7 @@ class EventColumns(NamedTuple):
     keys: U8  # [n, keys] 0 is absent
     deadlines: I8  # [n, deadlines]
     by_place: I4  # [n, count_by groups] -1 is none
-    question: I1  # 1 is no fact: it is scored if asked for, and changes no profile
+    nature: I1  # FACT; QUESTION: it is scored if asked for, and changes no profile; or CONTROL
     code_clauses: U8  # [codes] the clauses on last known values that a value meets
 
 
@@ -80,7 +81,7 @@ def event_columns(plan: Plan, events: int) -> EventColumns:
         keys=np.zeros((n, len(plan.keys)), np.uint64),
         deadlines=np.full((n, len(plan.deadlines)), DEADLINE_ABSENT_MS, np.int64),
         by_place=np.full((n, len(plan.layout.count_by)), -1, np.int32),
-        question=np.zeros(n, np.int8),
+        nature=np.zeros(n, np.int8),
         code_clauses=np.zeros(0, np.uint64),
     )
 

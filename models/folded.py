@@ -7,6 +7,8 @@ Source: ARCHITECTURE.md, "Two folds".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +35,8 @@ class Folded(NamedTuple):
     timed: list[bytes]
     fired: Fired
     fired_by: list[str]  # The customer of each trigger that was fired.
+    withdrawn: Mapping[tuple[int, str], int] = MappingProxyType({})
+    """Open examples that were dropped at control facts, by campaign and reason."""
 
     @property
     def scored(self) -> NDArray[np.intp]:
@@ -63,3 +67,4 @@ class Counts(NamedTuple):
     clock_ms: int | None
     timers_fired: int
     timers_passed: int
+    withdrawn: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -16,13 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
-from models.batch import DEADLINE_ABSENT_MS, EventColumns, Texts, event_columns
+from models.batch import (
+    CONTROL,
+    DEADLINE_ABSENT_MS,
+    FACT,
+    QUESTION,
+    EventColumns,
+    Texts,
+    event_columns,
+)
 from models.clause_codes import ClauseCodes
 from models.kernel_event import Wire, read_events
 from models.layout import COUNT_BY_VALUES_MAX
 from models.plan import I8, U8, EventRule, Plan
 from models.refusal import Door, Record, Refusal
 from models.wire import Appendix, kinds_of, taken, wire_of
+from schemas.control import Control, control_of
 from schemas.event import (
     EventDecoder,
     bounded_properties,
@@ -52,6 +62,7 @@ class Batch(NamedTuple):
     rows: I8  # where each event stood in the records
     refused: list[Refusal]
     keys: Sequence[bytes | None] | None  # of the records, where they are the customers
+    controls: Mapping[int, Control] = MappingProxyType({})  # by event: those that are none
 
     def keys_of(self, events: NDArray[np.intp]) -> list[bytes]:
         """The customers of some events, as the keys of messages."""
@@ -138,7 +149,9 @@ class Intake:
         self._kind_of = {name: kind for kind, name in enumerate(plan.rules)}
         self._kinds = kinds_of(list(plan.rules))
         self._masks = np.array([rule.mask for rule in self._rules], np.uint64)
-        self._questions = np.array([rule.is_question for rule in self._rules], np.int8)
+        self._natures = np.array(
+            [QUESTION if rule.is_question else FACT for rule in self._rules], np.int8
+        )
         wanted = bool(
             plan.properties or plan.remembered or plan.keys or plan.deadlines or plan.numbers
         )
@@ -165,13 +178,15 @@ class Intake:
         )  # fmt: skip
         appendix = Appendix(wire)
         found: dict[int, Mapping[str, object]] = {}
+        controls: dict[int, Control] = {}
         refused: list[Refusal] = []
         if read < len(values):
-            refused = self._read_odd(wire, keys, values, appendix, found)
+            refused = self._read_odd(wire, keys, values, appendix, found, controls)
         for row in np.flatnonzero((wire.event[:, 1] == 0) & (wire.plain == 1)).tolist():
             appendix.name_event(row, xxh3_128_hexdigest(values[row] or b""))
         given = keys if self._keys_strict else None
-        return self._batch(appendix.wire(), np.array(offsets, np.int64), found, refused, given)
+        batch = self._batch(appendix.wire(), np.array(offsets, np.int64), found, refused, given)
+        return _with_controls(batch, controls) if controls else batch
 
     def _read_odd(
         self,
@@ -180,6 +195,7 @@ class Intake:
         values: Sequence[bytes | None],
         appendix: Appendix,
         found: dict[int, Mapping[str, object]],
+        controls: dict[int, Control],
     ) -> list[Refusal]:
         """Let the general reader judge what is not plain; it names the mistake of each refused."""
         refused: list[Refusal] = []
@@ -199,7 +215,10 @@ class Intake:
             wire.event[row] = 0
             if event.event_id is not None:
                 appendix.name_event(row, event.event_id)
-            if self._looks[wire.kind[row]]:
+            if (control := control_of(event)) is not None:
+                controls[row] = control
+                wire.kind[row], found[row] = -1, {}
+            elif self._looks[wire.kind[row]]:
                 found[row], ignored = bounded_properties(event.properties)
                 if ignored is not None:
                     self.ignored["properties", ignored] += 1
@@ -226,7 +245,7 @@ class Intake:
             at_ms=wire.at_ms,
             value=value,
             offset=offsets,
-            question=self._questions[kinds],
+            nature=self._natures[kinds],
         )
         for place, name in enumerate(plan.numbers):
             if name == "value":
@@ -306,3 +325,12 @@ class Intake:
         except ValueError:
             self.ignored[name, "property_not_a_time"] += 1
             return DEADLINE_ABSENT_MS
+
+
+def _with_controls(batch: Batch, controls: Mapping[int, Control]) -> Batch:
+    """The batch with its control facts, which are given by record, by event."""
+    events = {
+        event: controls[row] for event, row in enumerate(batch.rows.tolist()) if row in controls
+    }
+    batch.columns.nature[list(events)] = CONTROL
+    return batch._replace(controls=events)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from models.batch import (
+    CONTROL,
     DUPLICATE,
+    FACT,
     LATE,
     NOT_ELIGIBLE,
     NOT_SCORED,
+    SUPPRESSED,
     TAKEN,
     EventColumns,
     ScoreColumns,
@@ -86,6 +89,8 @@ def score_event(
         if not learns and (plan.score_mask[campaign] & mask) == 0:
             continue
         if outcome == NOT_SCORED:
+            if at_ms < profiles.suppressed_until[slot]:
+                return SUPPRESSED
             outcome = NOT_ELIGIBLE
             held = clauses_held(profiles, plan, events.code_clauses, slot, at_ms)
         missing = plan.for_mask[campaign] & ~held
@@ -278,13 +283,13 @@ def fold_events(
 ) -> int:
     """Fold the events from `first` on into the state, one after the other.
 
-    Gives the number of those folded: all, or fewer where a customer has to make room for whom
-    rows may just have closed, or triggers or timers fired, which want to be read first, or scores
-    need room. Without `timing`, where no campaign has a timer, nothing of timers is compiled.
+    Gives how many were folded: fewer than all before a control fact, and where somebody has to
+    make room who is to be read first, or scores need room. Without timers there is no `timing`.
     """
-    count = events.at_ms.shape[0]
-    fired, begun = triggers.fired.total[0], registers[MOMENTS]
+    count, fired, begun = events.at_ms.shape[0], triggers.fired.total[0], registers[MOMENTS]
     for row in range(first, count):
+        if events.nature[row] == CONTROL:
+            return row
         if timing is not None and not has_room(queues, registers, plan, timing, out, count - row):
             return row
         ask_ahead(profiles, examples, queues, registers, events, row)
@@ -314,7 +319,7 @@ def fold_events(
             keep_listed(profiles, registers, slot)
             out.outcome[row] = DUPLICATE
             continue
-        is_fact = events.question[row] == 0
+        is_fact = events.nature[row] == FACT
         if is_fact:
             take_answer(profiles, examples, plan, triggers, events, row, slot, late)
         close_decided(profiles, examples, queues, registers, plan, offset, closed)

@@ -38,6 +38,8 @@ def reset_profile(profiles: Profiles, slot: int) -> None:
     profiles.gap_days[slot] = NO_GAP
     profiles.first_at[slot] = NEVER_MS
     profiles.seen_at[slot] = NEVER_MS
+    profiles.suppressed_until[slot] = NEVER_MS
+    profiles.consent_refused[slot] = 0
     profiles.timers[slot] = NO_TIMER_MS
     profiles.by[slot] = 0.0
     profiles.by_at[slot] = NEVER_MS

@@ -19,6 +19,7 @@ from models.state import (
     I8,
     LRU_FIRST,
     LRU_LAST,
+    NEVER_MS,
     SEEN_COUNT,
     SEEN_DROPPED,
     SEEN_HEAD,
@@ -129,12 +130,14 @@ def list_oldest(profiles: Profiles, registers: I8, slot: int) -> None:
 def choose_victim(profiles: Profiles, registers: I8) -> int:
     """The least recently active customer without open examples, or -1; taken off the list.
 
-    Those with open examples leave the list until their last example closes.
+    Those with open examples leave the list until their last example closes, and those of whom a
+    control fact is known until their next event.
     """
     while registers[LRU_LAST] >= 0:
         slot = registers[LRU_LAST]
         unlist(profiles, registers, slot)
-        if profiles.waiting[slot] == 0:
+        told = profiles.suppressed_until[slot] != NEVER_MS or profiles.consent_refused[slot] != 0
+        if profiles.waiting[slot] == 0 and not told:
             return int(slot)
     return -1
 

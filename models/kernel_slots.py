@@ -11,9 +11,9 @@ import numpy as np
 
 from models.compiled import compiled, inlined
 from models.kernel_profile import reset_profile
-from models.kernel_queues import choose_victim
+from models.kernel_queues import choose_victim, unlist
 from models.plan import PlanArrays
-from models.state import EVICTED, I4, I8, SLOT_COUNT, Profiles, Queues
+from models.state import EVICTED, FREE_SLOT, FREE_SLOTS, I4, I8, SLOT_COUNT, Profiles, Queues
 
 NO_SLOT = -1
 
@@ -57,10 +57,16 @@ def remove_slot(profiles: Profiles, table: I4, slot: int) -> None:
 
 @inlined
 def make_room(profiles: Profiles, queues: Queues, registers: I8, plan: PlanArrays) -> int:
-    """A slot for a new customer: a new one, or that of the least recently active.
+    """A slot for a new customer: one that was freed, a new one, or that of the least active.
 
-    Customers with open examples keep theirs; if all have some, the bound on those holds.
+    Customers with open examples keep theirs; if all have some, the bound on those holds. So do
+    those of whom a control fact is known.
     """
+    if registers[FREE_SLOT] > 0:
+        free = registers[FREE_SLOT] - 1
+        registers[FREE_SLOT] = profiles.older[free]
+        registers[FREE_SLOTS] -= 1
+        return int(free)
     if registers[SLOT_COUNT] >= plan.profiles_max:
         victim = choose_victim(profiles, registers)
         if victim >= 0:
@@ -70,6 +76,19 @@ def make_room(profiles: Profiles, queues: Queues, registers: I8, plan: PlanArray
     slot = registers[SLOT_COUNT]
     registers[SLOT_COUNT] = slot + 1
     return int(slot)
+
+
+@inlined
+def free_slot(profiles: Profiles, queues: Queues, registers: I8, slot: int) -> None:
+    """Know the customer of a slot no longer; a hash of zeros is of nobody."""
+    unlist(profiles, registers, slot)
+    remove_slot(profiles, queues.slot_table, slot)
+    reset_profile(profiles, slot)
+    profiles.customer_hash[slot] = 0
+    profiles.name[slot] = 0
+    profiles.older[slot] = registers[FREE_SLOT]
+    registers[FREE_SLOT] = slot + 1
+    registers[FREE_SLOTS] += 1
 
 
 @inlined
@@ -95,6 +114,8 @@ def admit(
 def fill_slot_table(profiles: Profiles, queues: Queues, registers: I8) -> None:
     """Fill an empty table from the profiles."""
     for slot in range(registers[SLOT_COUNT]):
+        if profiles.customer_hash[slot, 0] == 0 and profiles.customer_hash[slot, 1] == 0:
+            continue
         entry = table_entry(
             profiles,
             queues.slot_table,

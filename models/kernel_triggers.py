@@ -25,6 +25,7 @@ from models.trigger_states import (
     EXITED,
     FORGOTTEN,
     IN,
+    NO_CONSENT,
     NOT_READY,
     OUT,
     PERCENTILE,
@@ -123,13 +124,20 @@ def end_waits(
 
 
 @inlined
-def leave_no_state(triggers: Triggers, slot: int) -> None:
-    """Forget the customer of a slot, so that another one can have it."""
+def leave(triggers: Triggers, slot: int, reason: int) -> None:
+    """Let a customer be out everywhere, and nobody be told; cooldowns go on."""
     for policy in range(triggers.policies.campaign.shape[0]):
         if triggers.states.phase[slot, policy] == WAITING:
             stop_waiting(triggers, slot, policy)
-            triggers.fired.withheld[policy, FORGOTTEN] += 1
+            triggers.fired.withheld[policy, reason] += 1
         triggers.states.phase[slot, policy] = OUT
+
+
+@inlined
+def leave_no_state(triggers: Triggers, slot: int) -> None:
+    """Forget the customer of a slot, so that another one can have it."""
+    leave(triggers, slot, FORGOTTEN)
+    for policy in range(triggers.policies.campaign.shape[0]):
         triggers.states.entered_at[slot, policy] = 0
 
 
@@ -256,6 +264,9 @@ def decide(
             return
         if plan.unless_mask[campaign] & held != 0:
             triggers.fired.withheld[policy, UNLESS] += 1
+            return
+        if profiles.consent_refused[slot] != 0:
+            triggers.fired.withheld[policy, NO_CONSENT] += 1
             return
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]

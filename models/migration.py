@@ -162,6 +162,7 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["answers"][:, campaign] = source["answers"][:, was]
         to["answers_at"][:, campaign] = source["answers_at"][:, was]
         to["first_example"][:, campaign] = source["first_example"][:, was]
+    _carry_control(source, to)
     _carry_registers(source, to, old, new)
     for place, was in _pairs(old["remembered"], new["remembered"]):
         to["remembered"][:, place] = source["remembered"][:, was]
@@ -171,6 +172,20 @@ def _carry_profiles(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
         to["by_at"][:, group] = source["by_at"][:, was]
         kept = slice(group * width, (group + 1) * width)
         to["by"][:, kept] = source["by"][:, was * width : (was + 1) * width]
+
+
+def _carry_control(source: Rows, to: Rows) -> None:
+    """Whom control facts are about; the first states knew of none."""
+    to["suppressed_until"] = NEVER_MS
+    for name in ("suppressed_until", "consent_refused"):
+        if name in (source.dtype.names or ()):
+            to[name] = source[name]
+
+
+def _are_nobody(profiles: Rows) -> NDArray[np.bool_]:
+    """Which rows are of nobody: those of customers who were forgotten."""
+    known: NDArray[np.bool_] = np.any(profiles["customer_hash"] != 0, axis=1)
+    return ~known
 
 
 def _carry_registers(source: Rows, to: Rows, old: Shape, new: Shape) -> None:
@@ -195,6 +210,7 @@ def _carry_timers(source: Rows, to: Rows, old: Shape, new: Shape, clock_ms: int)
         to["timers"][:, kind] = armed(to["customer_hash"][:, 0], every_ms, clock_ms)
     for kind, was in _pairs(_tuples(old.get("timers", ())), timers):
         to["timers"][:, kind] = source["timers"][:, was]
+    to["timers"][_are_nobody(to)] = NO_TIMER_MS
 
 
 def _carry_examples(
@@ -235,7 +251,7 @@ def _carry_examples(
 
 def _list_again(profiles: Rows, registers: NDArray[np.int64]) -> None:
     """Customers whose last open example went can make room again, before all others."""
-    free = (profiles["waiting"] == 0) & (profiles["newer"] == UNLISTED)
+    free = (profiles["waiting"] == 0) & (profiles["newer"] == UNLISTED) & ~_are_nobody(profiles)
     view = Profiles(**{name: profiles[name] for name in Profiles._fields})
     for slot in np.flatnonzero(free).tolist():
         list_oldest(view, registers, slot)

@@ -32,7 +32,8 @@ class LongNames:
         self.kept: dict[int, bytes] = {}  # by row
 
     def keep(self, rows: list[int], text: bytes | U1, spans: I8) -> None:
-        """Keep those that are too long; of several names of a row the last."""
+        """Keep those that are too long; of several names of a row the last. Former ones go."""
+        self.forget(rows)
         for which in np.flatnonzero(spans[:, 1] - spans[:, 0] >= NAME_BYTES).tolist():
             start, stop = spans[which]
             self.kept[rows[which]] = bytes(text[start:stop])

@@ -89,6 +89,9 @@ class Portrait:
 
     Attributes
     ----------
+    first_at_ms: of the first event; the clock, where there were only questions and control facts.
+    suppressed_until_ms: the moment at which a suppression is over, or NEVER_MS.
+    consent_refused: whether the last known consent says no.
     terms: what features add to the linear sum of each campaign; nothing for those without a model.
     open_count: how many examples are open; `open_examples` has the newest of each campaign.
     batch, scores, score_count: the scores, in the shape in which a fold gives them.
@@ -97,6 +100,8 @@ class Portrait:
     customer: str
     clock_ms: int
     first_at_ms: int
+    suppressed_until_ms: int
+    consent_refused: bool
     counters: tuple[Counted, ...]
     counted_by: tuple[CountedBy, ...]
     remembered: dict[str, Remembered]
@@ -121,7 +126,7 @@ def portrait_of(
 ) -> Portrait | None:
     """A customer and all their scores, as if an event without properties came now; None if unknown.
 
-    Campaigns that the customer is not eligible for give none.
+    Campaigns that the customer is not eligible for give none, nor do any of who is suppressed.
 
     So many of the features that add most are told one by one.
 
@@ -136,13 +141,16 @@ def portrait_of(
         profiles, state.queues.slot_table, plan.arrays, serving.models, batch.columns,
         catching_up, room, scores, registers,
     )  # fmt: skip
-    if slot == NO_SLOT:
+    if slot == NO_SLOT or clock_ms == NEVER_MS:
         return None
     scores.outcome[0] = TAKEN
+    first_at_ms, speaks = int(profiles.first_at[slot]), profiles.suppressed_until[slot] <= clock_ms
     return Portrait(
         customer=customer,
         clock_ms=clock_ms,
-        first_at_ms=int(profiles.first_at[slot]),
+        first_at_ms=clock_ms if first_at_ms == NEVER_MS else first_at_ms,
+        suppressed_until_ms=int(profiles.suppressed_until[slot]),
+        consent_refused=bool(profiles.consent_refused[slot]),
         counters=_counters(plan, profiles, slot, clock_ms),
         counted_by=_counted_by(plan, profiles, slot, clock_ms, intake),
         remembered={
@@ -162,7 +170,7 @@ def portrait_of(
         open_count=int(profiles.waiting[slot]),
         batch=batch,
         scores=scores,
-        score_count=int(registers[SCORES]),
+        score_count=int(registers[SCORES]) if speaks else 0,
     )
 
 

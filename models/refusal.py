@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from schemas.control import control_of
 from schemas.errors import InvalidRecord
 from schemas.event import EventDecoder, WireEvent, occurred_at_ms
 
@@ -47,6 +48,7 @@ class Door:
         """The event in a record, or the refusal of this row."""
         try:
             event = self._decode(record.value)
+            control_of(event)
         except InvalidRecord as error:
             return Refusal(row, "decode", error)
         if self._keys_strict and record.key != event.customer_id.encode():

@@ -21,6 +21,7 @@ from models.batch import (
     scratch,
     timing,
 )
+from models.control_facts import Obedience
 from models.folded import Counts, Folded
 from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events
@@ -39,6 +40,7 @@ from models.state import (
     CLOCK_MS,
     CLOSED_COUNT,
     EVICTED,
+    FREE_SLOTS,
     MOMENTS,
     NEVER_MS,
     OPEN_COUNT,
@@ -50,6 +52,7 @@ from models.state import (
     THROTTLED,
     TIMERS_FIRED,
     TIMERS_PASSED,
+    WITHDRAWN,
     make_room,
     new_examples,
     new_profiles,
@@ -217,10 +220,11 @@ class Scorer:
             ids_dropped=int(registers[SEEN_DROPPED]),
             texts_refused=self._intake.vocabulary.refused,
             open_examples=int(registers[OPEN_COUNT]),
-            profiles=int(registers[SLOT_COUNT]),
+            profiles=int(registers[SLOT_COUNT] - registers[FREE_SLOTS]),
             clock_ms=None if clock_ms == NEVER_MS else clock_ms,
             timers_fired=int(registers[TIMERS_FIRED]),
             timers_passed=int(registers[TIMERS_PASSED]),
+            withdrawn=int(registers[WITHDRAWN]),
         )
 
     def portrait(
@@ -290,9 +294,8 @@ class Scorer:
             scores=count * campaigns + timers_room(self.plan), events=count,
             experts=self.plan.experts_max, campaigns=campaigns, clauses=clauses,
         )  # fmt: skip
-        room = self._untimed
-        if self.plan.timers:
-            room = timing(self.plan, batch.columns.code_clauses)
+        clauses_of = batch.columns.code_clauses
+        room = timing(self.plan, clauses_of) if self.plan.timers else self._untimed
         self._registers[SCORES] = self._registers[MOMENTS] = 0
         if len(self._policies.campaign):
             self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
@@ -308,13 +311,18 @@ class Scorer:
             self._policies, self._triggers.view, self._waiting, before, served is not None,
             new_fired(self._policies) if len(self._policies.campaign) else self._unfired,
         )  # fmt: skip
+        obedience = Obedience(self._state, self.plan, batch)
         rows, timed, fired_by, stop = Rows(), list[bytes](), list[str](), 0
         while True:  # Even of nothing: that compiles it.
             out, triggers = self._with_room(count - stop, out, room, triggers)
             stop = self._run(batch, stop, out, room, catching_up, rows, timed, triggers, fired_by)
+            while stop in batch.controls:
+                obedience.obey(stop, triggers, out)
+                stop += 1
             if stop == count:
-                scores, fired = int(self._registers[SCORES]), triggers.fired
-                return Folded(batch, out, scores, rows, room.moments, timed, fired, fired_by)
+                return Folded(
+                    batch, out, int(self._registers[SCORES]), rows, room.moments, timed,
+                    triggers.fired, fired_by, obedience.finish())  # fmt: skip
 
     def _with_room(
         self, events: int, out: ScoreColumns, room: Timing, triggers: Triggers

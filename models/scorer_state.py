@@ -22,6 +22,7 @@ from models.lifted import Lifted
 from models.names import LongNames
 from models.records import Records
 from models.state import (
+    CONTROLS,
     FREE_COUNT,
     HEAP_COUNT,
     I4,
@@ -38,8 +39,11 @@ from models.timers import lay_timers
 from models.trigger_states import States
 
 U1 = NDArray[np.uint8]
-FORMAT: Final = 1
-"""Of what the arrays and facts mean; a wider row, or another campaign file, is the same format."""
+FORMAT: Final = 2
+"""Of what the arrays and facts mean; a wider row, or another campaign file, is the same format.
+
+A state in which no control fact was obeyed is of format 1, which all versions read.
+"""
 
 SWEEP_FROM = 10_000
 
@@ -102,7 +106,8 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
         arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
     refused = intake.vocabulary.refused
-    facts = {"format": FORMAT, "vocabulary_refused": refused, "shape": shape}
+    found = FORMAT if registers[CONTROLS] else 1
+    facts = {"format": found, "vocabulary_refused": refused, "shape": shape}
     return Lifted(arrays, facts)
 
 
@@ -113,9 +118,9 @@ def refuse_other_format(lifted: Lifted) -> None:
     ------
     ValueError: it is of another format.
     """
-    found = lifted.facts.get("format", FORMAT)  # The first ones did not say it.
-    if found != FORMAT:
-        raise ValueError(f"a state of format {found!r}, and this version reads {FORMAT}")
+    found = lifted.facts.get("format", 1)  # The first ones did not say it.
+    if found not in range(1, FORMAT + 1):
+        raise ValueError(f"a state of format {found!r}, and this version reads up to {FORMAT}")
 
 
 def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:

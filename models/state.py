@@ -36,7 +36,8 @@ LRU_FIRST, LRU_LAST, SEEN_HEAD, SEEN_COUNT, CLOSED_COUNT = 5, 6, 7, 8, 9
 OPENED, REPLACED, THROTTLED, SEEN_DROPPED, SCORES = 10, 11, 12, 13, 14
 SLOT_COUNT, EVICTED = 15, 16
 TIMER_COUNT, MOMENTS, TIMERS_FIRED, TIMERS_PASSED = 17, 18, 19, 20
-REGISTERS = 21
+FREE_SLOT, FREE_SLOTS, WITHDRAWN, CONTROLS = 21, 22, 23, 24
+REGISTERS = 25
 
 
 class Profiles(NamedTuple):
@@ -48,6 +49,7 @@ class Profiles(NamedTuple):
     gap_days: F4  # [slot, stream] between the last two events
     first_at: I8  # [slot]
     seen_at: I8  # [slot] of the newest event
+    suppressed_until: I8  # [slot] before this moment nothing is said of them; or NEVER_MS
     timers: I8  # [slot, kind] when each is due, or NO_TIMER_MS
     customer_hash: U8  # [slot, 2]
     by: F4  # [slot, group * COUNT_BY_VALUES_MAX] decayed to `by_at`
@@ -62,6 +64,7 @@ class Profiles(NamedTuple):
     newer: I4  # [slot] neighbours in the order of activity, -1 at the ends, -2 when not listed
     older: I4
     name: U1  # [slot, NAME_BYTES] who it is, as kernel_names keeps it
+    consent_refused: B1  # [slot] 1 where the last known consent says no
 
 
 class Examples(NamedTuple):
@@ -126,6 +129,7 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
             "customer_hash": (np.uint64, (2,)),
             "first_at": (np.int64, ()),
             "seen_at": (np.int64, ()),
+            "suppressed_until": (np.int64, ()),
             "timers": (np.int64, (max(1, len(plan.timers)),)),
             "last_at": (np.int64, (streams,)),
             "answers_at": (np.int64, (campaigns,)),
@@ -143,6 +147,7 @@ def new_profiles(plan: Plan) -> Records[Profiles]:
             "remembered": (np.int32, (remembered,)),
             "by": (np.float32, (groups * COUNT_BY_VALUES_MAX if plan.layout.count_by else 1,)),
             "name": (np.uint8, (NAME_BYTES,)),
+            "consent_refused": (np.int8, ()),
         },
     )
 

@@ -22,8 +22,11 @@ OUT, IN, SETTLED, WAITING = 0, 1, 2, 3  # A settled one is in, and its goal was 
 ENTERED, EXITED, CONVERTED = 0, 1, 2
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
-NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN = 0, 1, 2, 3, 4, 5
-REASONS: Final = ("not_ready", "cooldown", "unless", "answered", "cleared", "forgotten")
+NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN, SILENCED, NO_CONSENT = range(8)
+REASONS: Final = (
+    *("not_ready", "cooldown", "unless", "answered", "cleared", "forgotten", "suppressed"),
+    "consent",
+)
 """Why a customer did not enter whose score was high enough, by these numbers."""
 WAITS_ENDED_MAX: Final = 64  # By one event, of one campaign; the rest follow with the next events.
 APART: Final = np.uint64(0x9E3779B97F4A7C15)  # Tells apart what one score says to two policies.

@@ -78,7 +78,7 @@ def valid_event(generator: random.Random) -> dict[str, object]:
     fields = NATIVE if generator.random() < 0.8 else MAPPING
     event: dict[str, object] = {
         fields.customer_id: f"c{generator.randrange(1000)}ü",
-        fields.type: generator.choice(["page_view", "$forget", "käufe"]),
+        fields.type: generator.choice(["page_view", "page_view", "$forget", "käufe"]),
         fields.occurred_at: generator.choice(moments),
     }
     if generator.random() < 0.7:

@@ -109,7 +109,7 @@ class NaiveFeatures:
             row
             for row in self.rows
             if row.campaign == campaign.name
-            and row.closed <= i
+            and self.fold.controls.forgotten_before(i) < row.closed <= i
             and self.fold.events[row.event].customer == customer
         ]
         if not mine:

@@ -16,14 +16,15 @@ import numpy as np
 
 from models.kernel_examples import one_in
 from models.plan import Limits
+from models.state import NEVER_MS
 from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile
 from schemas.clauses import Clause
 from schemas.customer_clauses import CustomerClause
 from schemas.times import DAY_MS, parse_time
 from tests.event_logs import LoggedEvent
+from tests.naive_controls import NEVER, NaiveControls, is_control
 
-NEVER = math.inf
 WEIGHT_MAX = 10
 
 
@@ -79,11 +80,14 @@ class NaiveFold:
     def __init__(self, file: CampaignFile, events: Sequence[LoggedEvent], limits: Limits) -> None:
         self.file, self.events, self.limits = file, events, limits
         self.campaigns = list(file.campaigns.values())
-        self.clock = [max(e.at_ms for e in events[: i + 1]) for i in range(len(events))]
+        times = [NEVER_MS if is_control(event) else event.at_ms for event in events]
+        self.clock = [max(times[: i + 1]) for i in range(len(events))]
         self.taken: list[int] = []
-        for i in range(len(events)):
+        self.obeyed: list[int] = []  # Control facts; they are no events of their customers.
+        for i, event in enumerate(events):
             if not self._seen(i):
-                self.taken.append(i)
+                (self.obeyed if is_control(event) else self.taken).append(i)
+        self.controls = NaiveControls(events, self.obeyed)
 
     def _seen(self, i: int) -> bool:
         """Whether an earlier event of this customer had the same id, less than a day before."""
@@ -91,18 +95,22 @@ class NaiveFold:
         return any(
             (self.events[k].customer, self.events[k].event_id) == same
             and self.clock[k] >= self.clock[i] - self.limits.seen_ms
-            for k in self.taken
+            for k in (*self.taken, *self.obeyed)
         )
 
     def is_scored(self, i: int) -> bool:
-        """Whether an event is neither a duplicate nor late."""
-        late = self.events[i].at_ms < self.clock[i] - self.limits.lateness_ms
-        return i in self.taken and not late
+        """Whether an event is neither a duplicate nor late, and its customer not suppressed."""
+        return i in self.taken and not self.is_late(i) and not self.controls.is_suppressed(i)
+
+    def is_late(self, i: int) -> bool:
+        """Whether an event is late."""
+        return self.events[i].at_ms < self.clock[i] - self.limits.lateness_ms
 
     def history(self, i: int) -> list[int]:
         """The facts of a customer up to an event; what is ignored is a question, and no fact."""
         events, ignore = self.events, self.file.events.ignore
-        mine = (k for k in self.taken if k <= i and events[k].customer == events[i].customer)
+        first, customer = self.controls.forgotten_before(i), events[i].customer
+        mine = (k for k in self.taken if first < k <= i and events[k].customer == customer)
         return [k for k in mine if events[k].type not in ignore]
 
     def last_known(self, name: str, i: int) -> str | None:
@@ -124,8 +132,11 @@ class NaiveFold:
 
     def is_wanted(self, campaign: Campaign, i: int) -> bool:
         """Whether a campaign wants a score for an event that is neither a duplicate nor late."""
-        wanted = (*campaign.score_on, *(campaign.learn_on or ()))
-        return self.is_scored(i) and self.meets(wanted, i)
+        return self.is_scored(i) and self.is_asked_for(campaign, i)
+
+    def is_asked_for(self, campaign: Campaign, i: int) -> bool:
+        """Whether a campaign asks for an event, whatever is known of its customer."""
+        return self.meets((*campaign.score_on, *(campaign.learn_on or ())), i)
 
     def is_eligible(self, campaign: Campaign, i: int) -> bool:
         """Whether all clauses of `for` hold."""
@@ -168,6 +179,7 @@ class NaiveFold:
         scored, other = self.events[i], self.events[k]
         return (
             k in self.taken
+            and k < self.controls.withdrawn(i)
             and other.customer == scored.customer
             and scored.at_ms <= other.at_ms <= self.deadline(campaign, i)
             and all(
@@ -220,6 +232,7 @@ class NaiveFold:
         return (
             self.events[chosen].customer == event.customer
             and self.settled(campaign, chosen) > i
+            and self.controls.withdrawn(chosen) > i
             and event.at_ms < group.start_ms + campaign.example_interval_ms
             and all(
                 text_of(event.properties.get(key))
@@ -251,12 +264,14 @@ class NaiveFold:
         """The event at which a row leaves: of two reported answers, in the order of scoring."""
         mine = group.chosen[-1]
         first = self.settled(campaign, mine)
+        gone = self.controls.withdrawn(mine)
         if campaign.goal.lost is None or first == NEVER:
-            return first
-        for j in range(int(first), len(self.events)):
+            return first if first < gone else NEVER
+        for j in range(int(first), int(min(gone, len(self.events)))):
             before = [g.chosen_before(j) for g in groups]
             waits = [i for i in before if i is not None and i < mine]
-            if all(self.settled(campaign, i) <= j for i in waits):
+            done = [min(self.settled(campaign, i), self.controls.withdrawn(i)) <= j for i in waits]
+            if all(done) and not is_control(self.events[j]):
                 return j
         return NEVER
 
@@ -301,6 +316,9 @@ class NaiveFold:
         ]  # fmt: skip
         rows: list[NaiveRow] = []
         for j in range(len(self.events)):
+            if is_control(self.events[j]):
+                open_ones = [one for one in open_ones if self.controls.withdrawn(one[1]) != j]
+                continue
             due = [one for one in open_ones if one[0] < self.clock[j] and one[1] < j]
             due.sort(key=lambda one: one[:3])
             for index, one in enumerate(due[: self.limits.closes_per_event_max]):

@@ -17,8 +17,10 @@ from models.kernel_examples import mix
 from models.plan import Limits
 from models.wire import hash_text
 from schemas.campaign import Campaign, CampaignFile
+from schemas.control import FORGET
 from tests.event_logs import LoggedEvent
-from tests.naive_folds import NEVER, Group, NaiveFold
+from tests.naive_controls import NEVER, NaiveControls, is_control
+from tests.naive_folds import Group, NaiveFold
 
 
 class Moment(NamedTuple):
@@ -42,6 +44,10 @@ def moments_of(fold: NaiveFold) -> list[Moment]:
     due: dict[str, dict[str, int]] = {event.customer: {} for event in fold.events}
     moments: list[Moment] = []
     for j, event in enumerate(fold.events):
+        if is_control(event):
+            if j in fold.obeyed and event.type == FORGET:
+                due[event.customer] = {}
+            continue
         now_ms, own = fold.clock[j], event.customer
         others = sorted(
             (min(times.values()), hash_text(who)[0], who)
@@ -56,7 +62,8 @@ def moments_of(fold: NaiveFold) -> list[Moment]:
             for campaign in timed:
                 next_ms = last_before(own, campaign.score_every_ms, now_ms + 1)
                 due[own].setdefault(campaign.name, next_ms + campaign.score_every_ms)
-    return moments
+    alone = fold.controls.suppresses
+    return [each for each in moments if not alone(each.customer, each.event, each.at_ms)]
 
 
 def _fired(
@@ -70,7 +77,9 @@ def _fired(
             continue
         at_ms = last_before(who, campaign.score_every_ms, now_ms)
         events = fold.events
-        seen_ms = max(events[k].at_ms for k in fold.taken if k < j and events[k].customer == who)
+        since = range(fold.controls.forgotten(who, j) + 1, j)
+        known = [k for k in since if k in fold.taken and events[k].customer == who]
+        seen_ms = max(events[k].at_ms for k in known)
         if at_ms - seen_ms > campaign.idle_max_ms:
             del due[campaign.name]
             continue
@@ -95,18 +104,21 @@ class NaiveTimedFold(NaiveFold):
         self.moments: dict[int, Moment] = {}
         self.offsets: list[int] = []
         moments = moments_of(plain)
-        log, clock, taken = list[LoggedEvent](), list[int](), list[int]()
+        log, clock = list[LoggedEvent](), list[int]()
+        taken, obeyed = list[int](), list[int]()
         for j, event in enumerate(events):
             for moment in [moment for moment in moments if moment.event == j]:
                 self.moments[len(log)] = moment
                 log.append(LoggedEvent(moment.customer, "$timer", moment.at_ms, ""))
             taken += [len(log)] if j in plain.taken else []
+            obeyed += [len(log)] if j in plain.obeyed else []
             log.append(event)
             added = len(log) - len(self.offsets)
             self.offsets += [j] * added
             clock += [plain.clock[max(0, j - 1)]] * (added - 1) + [plain.clock[j]]
         super().__init__(file, log, limits)
-        self.clock, self.taken = clock, taken
+        self.clock, self.taken, self.obeyed = clock, taken, obeyed
+        self.controls = NaiveControls(log, obeyed)
 
     def is_scored(self, i: int) -> bool:
         """A moment always is."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from schemas.campaign import Campaign
 from schemas.score import ScoreEntry, ScoreRecord
 from schemas.trigger_policy import TriggerPolicy
+from tests.naive_controls import is_control
 from tests.naive_folds import NaiveFold
 
 MOVES = ("entered", "exited", "waits", "dropped")
@@ -43,6 +44,10 @@ class NaiveTriggers:
         self._happened: list[NaiveTrigger] = []
         campaigns = [each for each in fold.campaigns if each.trigger is not None]
         for k in range(len(fold.events)):
+            if is_control(fold.events[k]):
+                for campaign in campaigns:
+                    self._silence(campaign, k)
+                continue
             for campaign in campaigns:
                 self._end_waits(campaign, k)
             for campaign in campaigns:
@@ -60,6 +65,14 @@ class NaiveTriggers:
         self, campaign: Campaign, kind: str, customer: str, at_ms: int, scored: int
     ) -> None:
         self._happened.append(NaiveTrigger(campaign.name, customer, kind, at_ms, scored))
+
+    def _silence(self, campaign: Campaign, k: int) -> None:
+        """Let a control fact end what the customer is in or waits for; nothing is sent."""
+        event = self._fold.events[k]
+        last = self._last(campaign, event.customer, *MOVES)
+        is_in = last is not None and last.kind in {"entered", "waits"}
+        if is_in and self._fold.controls.silences(k):
+            self._happens(campaign, "dropped", event.customer, event.at_ms, k)
 
     def _last(self, campaign: Campaign, customer: str, *kinds: str) -> NaiveTrigger | None:
         own = [
@@ -141,9 +154,11 @@ class NaiveTriggers:
                 self._happens(campaign, kind, event.customer, event.at_ms, k)
             return
         before = self._last(campaign, event.customer, "entered")
-        rested = before is None or event.at_ms - before.at_ms >= policy.cooldown_ms
+        anew = before is None or before.scored < self._fold.controls.forgotten_before(k)
+        rested = anew or before is None or event.at_ms - before.at_ms >= policy.cooldown_ms
         busy = any(self._fold.holds(clause, k) for clause in policy.unless)
-        if level >= policy.when and rested and not busy:
+        refused = self._fold.controls.has_refused(k)
+        if level >= policy.when and rested and not busy and not refused:
             kind = "waits" if policy.wait_ms else "entered"
             self._happens(campaign, kind, event.customer, event.at_ms, k)
 

@@ -119,11 +119,13 @@ def traffic() -> Sequence[Panel]:
     return [
         graph("Events", "What became of each event.", "cps",
               Ask(rate("propensity_events_total", "outcome"), "{{outcome}}"), stacked=True),
-        graph("Taken and not scored", "Too late to be scored, wanted by no campaign, or of "
-              "somebody for whom none is.", "cps",
+        graph("Taken and not scored", "Too late to be scored, wanted by no campaign, of somebody "
+              "for whom none is, of who is suppressed, or a control fact.", "cps",
               Ask(rate("propensity_events_late_total"), "late"),
               Ask(rate("propensity_events_not_scored_total"), "not wanted"),
               Ask(rate("propensity_events_not_eligible_total"), "not eligible"),
+              Ask(rate("propensity_events_suppressed_total"), "suppressed"),
+              Ask(rate("propensity_control_facts_total", "type"), "{{type}}"),
               Ask(rate("propensity_scored_events_total"), "scored"), stacked=True),
         graph("Timers", "Moments of `score_every` that were scored or passed over, and customers "
               "who wait for theirs.", "short",

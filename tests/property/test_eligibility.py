@@ -12,7 +12,15 @@ from collections import Counter
 
 from hypothesis import given
 
-from models.batch import DUPLICATE, LATE, NOT_ELIGIBLE, NOT_SCORED, TAKEN
+from models.batch import (
+    DUPLICATE,
+    LATE,
+    NOT_ELIGIBLE,
+    NOT_SCORED,
+    OBEYED,
+    SUPPRESSED,
+    TAKEN,
+)
 from models.plan import compile_plan
 from models.scorer import Scorer
 from schemas.campaign import CampaignFile
@@ -24,20 +32,27 @@ from tests.event_logs import (
     logs,
     records_of,
 )
+from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 
 
 def outcome_of(fold: NaiveFold, i: int) -> int:
     """What should become of an event."""
-    if not fold.is_scored(i):
-        return LATE if i in fold.taken else DUPLICATE
-    wanted = [campaign for campaign in fold.campaigns if fold.is_wanted(campaign, i)]
+    if i in fold.obeyed:
+        return OBEYED
+    if i not in fold.taken:
+        return DUPLICATE
+    if fold.is_late(i):
+        return LATE
+    wanted = [campaign for campaign in fold.campaigns if fold.is_asked_for(campaign, i)]
     if not wanted:
         return NOT_SCORED
+    if fold.controls.is_suppressed(i):
+        return SUPPRESSED
     return TAKEN if any(fold.is_eligible(each, i) for each in wanted) else NOT_ELIGIBLE
 
 
-@given(campaign_files(), logs())
+@given(campaign_files(), controlled(logs()))
 def test_who_is_scored_equals_a_naive_evaluation(
     file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
@@ -59,7 +74,7 @@ def test_who_is_scored_equals_a_naive_evaluation(
     assert out.outcomes == [outcome_of(fold, i) for i in range(len(events))]
 
 
-@given(campaign_files(), logs())
+@given(campaign_files(), controlled(logs()))
 def test_who_is_not_eligible_is_counted(file: CampaignFile, events: list[LoggedEvent]) -> None:
     """Each score not given counts once, under a clause of its campaign that did not hold."""
     fold, plan = NaiveFold(file, events, UNHURRIED), compile_plan(file, UNHURRIED)

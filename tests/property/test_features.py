@@ -13,6 +13,7 @@ from models.plan import compile_plan
 from schemas.campaign import CampaignFile
 from schemas.example import TrainingExample
 from tests.event_logs import UNHURRIED, LoggedEvent, campaign_files, logs, rows_of
+from tests.naive_controls import controlled
 from tests.naive_features import NaiveFeatures
 from tests.naive_folds import NaiveFold
 
@@ -26,7 +27,7 @@ def assert_features(row: TrainingExample, wanted: dict[str, float]) -> None:
         assert abs(found - other) <= TOLERANCE * max(1.0, abs(other)), (name, found, other)
 
 
-@given(campaign_files(), logs())
+@given(campaign_files(), controlled(logs()))
 def test_features_equal_a_recomputation(file: CampaignFile, events: list[LoggedEvent]) -> None:
     """Counters, recencies, gaps, answers, categories and numbers are those of the whole history."""
     fold = NaiveFold(file, events, UNHURRIED)

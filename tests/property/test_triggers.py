@@ -30,6 +30,7 @@ from tests.event_logs import (
     trigger_encoder,
     trigger_policies,
 )
+from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 from tests.property.test_folds import Models, models
@@ -82,7 +83,7 @@ def naively(
     ]  # fmt: skip
 
 
-@given(st.data(), triggered_files(), logs(lengths=(12, 40, 80)))
+@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40, 80))))
 def test_what_fires_is_what_the_rules_say(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
@@ -105,7 +106,7 @@ def test_what_fires_is_what_the_rules_say(
     assert len(set(ids)) == len(ids)
 
 
-@given(st.data(), triggered_files(), logs(lengths=(12, 40)))
+@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40))))
 def test_what_was_served_decides_again(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
@@ -128,7 +129,7 @@ def test_what_was_served_decides_again(
     assert sorted(found) == sorted([*out.triggers, *out.held_out])
 
 
-@given(st.data(), triggered_files(), logs(lengths=(12,)))
+@given(st.data(), triggered_files(), controlled(logs(lengths=(12,))))
 def test_history_fires_nothing(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:

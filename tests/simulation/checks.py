@@ -22,6 +22,7 @@ from schemas.learner_state import LearnerState, decode_learner_state
 from schemas.model_record import decode_model_record
 from schemas.score import ScoreEntry, decode_score
 from tests.folded_states import wrong_states, wrong_states_of
+from tests.simulation.control_checks import ControlChecks
 from tests.simulation.group_life import GroupLife
 from tests.simulation.histories import Outputs
 from tests.simulation.reference import (
@@ -92,6 +93,7 @@ class Checks:
         for index in range(len(self._reference.due)):
             self._check_scores(index)
         check_triggers(self._life)
+        self._check_controls()
         self._check_letters()
         self._check_rows()
         self._check_served()
@@ -125,6 +127,13 @@ class Checks:
     def _possible(self, what: Callable[[Outputs], list[Any]]) -> Iterator[Any]:
         """What somebody may have made who then failed to commit it."""
         return chain.from_iterable(what(each) for _, each in self._life.histories.possible)
+
+    def _check_controls(self) -> None:
+        """Nothing is said or learned of who is suppressed or forgotten."""
+        for index in range(len(self._reference.due)):
+            controls = ControlChecks(self._life, index)
+            controls.check_scores()
+            controls.check_rows([row for row in self._rows if row.source.partition == index])
 
     def _check_letters(self) -> None:
         letters = letters_of(self._logs[self._topics.dead_letters])

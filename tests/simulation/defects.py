@@ -33,7 +33,7 @@ from models.intake import Batch
 from models.lifted import Lifted
 from models.scorer import Scorer
 from models.served_again import ServedAgain
-from models.state import NO_TIMER_MS
+from models.state import NEVER_MS, NO_TIMER_MS
 from schemas.learner_state import LearnerState
 from tests.simulation.defect import Defect
 from tests.simulation.defects_of_changes import CHANGES
@@ -135,6 +135,12 @@ def _restore_without_seen(self: Scorer, lifted: Lifted) -> dict[str, int]:
 def _restore_without_timers(self: Scorer, lifted: Lifted) -> dict[str, int]:
     dropped = _RESTORE(self, lifted)
     self._profiles.view.timers[:] = NO_TIMER_MS
+    return dropped
+
+
+def _restore_without_suppressions(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._profiles.view.suppressed_until[:] = NEVER_MS
     return dropped
 
 
@@ -280,6 +286,10 @@ DEFECTS: dict[str, Defect] = {
     "timers": Defect(
         "a restored fold has forgotten its timers",
         ((Scorer, "restore", _restore_without_timers),),
+    ),
+    "suppression": Defect(
+        "a suppression is lost with the restore",
+        ((Scorer, "restore", _restore_without_suppressions),),
     ),
     "moments": Defect(
         "what timers served is looked for by the offset alone",

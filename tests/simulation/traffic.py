@@ -22,6 +22,7 @@ from consumer.warm_up import plan_of
 from models.plan import Plan
 from schemas.campaign_file import load_campaigns
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.simulation.control_checks import with_controls
 from tests.simulation.trigger_sections import section_of, with_triggers
 from tests.world import BEGIN_MS, settings_with
 
@@ -168,7 +169,7 @@ def traffic_of(seed: int) -> Traffic:
     """The events of a seed."""
     draws = random.Random(f"{seed}/traffic")
     partitions = draws.choice((1, 2, 2, 3))
-    records = list(_records(draws, partitions))
+    records = with_controls(seed, list(_records(draws, partitions)), partitions)
     file, tight = draws.randrange(len(FILES)), draws.random() < 0.3
     timed = random.Random(f"{seed}/timers").random() < TIMED_SHARE
     return Traffic(records, partitions, file, tight, section_of(seed), timed)
