@@ -64,7 +64,14 @@ class ControlChecks:
         self._index = index
         self._offsets = records.offsets
         self._events = [_event_of(records, row) for row in range(len(records))]
-        obeyed = [row for row, event in enumerate(self._events) if is_control(event)]
+        # What was gone from the log and from the snapshots holds no longer: docs/guarantees.md.
+        log = life.log.topics[life.settings.topics.events][index]
+        kept = log.low if life.retention.has_stopped else 0
+        obeyed = [
+            row
+            for row, event in enumerate(self._events)
+            if is_control(event) and self._offsets[row] >= kept
+        ]
         self._naive = NaiveControls(self._events, obeyed)
         self._rows = {offset: row for row, offset in enumerate(records.offsets)}
         life.seen.update(f"control {self._events[row].type}" for row in obeyed)

@@ -16,6 +16,7 @@ from tests.simulation.runs import judge, live, quieten, seeds_that_failed, verdi
 SEEDS = 500
 QUICKLY_CAUGHT = (
     *("resend", "polled", "uncommitted", "recompute", "twice", "superseded", "decide-anew"),
+    "suppression",
 )
 
 
