@@ -14,7 +14,7 @@ import numpy as np
 
 from consumer.encoding import ScoreEncoder
 from consumer.errors import WorldError
-from consumer.logs import log
+from consumer.logs import say
 from models.compiled import cache_folder, is_cached
 from models.intake import Intake
 from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
@@ -85,8 +85,7 @@ def _model_files(campaigns: CampaignFile, folder: Path) -> dict[str, ModelFile]:
 def compile_kernels(plan: Plan) -> None:
     """Compile what the loop needs, or load it; says so where it takes long."""
     if not is_cached():
-        log().info("compiling for this machine, once: this takes about a minute",
-                   folder=str(cache_folder()))  # fmt: skip
+        say("compiling", folder=str(cache_folder()))
     scorer = Scorer(plan)
     ScoreEncoder(plan, "", 0).encode(scorer.fold([], [], [], []))
     scorer.portrait("")  # Of nobody: that compiles what a question needs.
