@@ -85,6 +85,7 @@ format: $(COMPLETE)
 
 docs: $(COMPLETE)
 	$(BIN)/python -m consumer.metrics_document > docs/metrics.md
+	$(BIN)/python -m consumer.logs_document > docs/logs.md
 	$(BIN)/python -m ops.grafana
 
 # uv writes the locks; nobody needs it to use them.

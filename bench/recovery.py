@@ -32,8 +32,8 @@ NEWCOMERS: Final = 10  # One customer in so many has the first event in the tail
 SNAPSHOT_INTERVAL: Final = "20s"
 SNAPSHOT_MAX_S: Final = 120.0
 MEASURED_MAX_S: Final = 30.0  # Gauges are brought up to date every five seconds.
-RESTORED: Final = "a partition was restored from a snapshot"
-READ_AGAIN: Final = "a partition is read again before it goes on; nothing of that leaves"
+RESTORED: Final = "partition_restored"
+READ_AGAIN: Final = "partition_read_again"
 FROM_SNAPSHOT: Final = "snapshot"
 WITH_TAIL: Final = "snapshot and tail"
 FROM_LOG: Final = "no snapshot"
@@ -175,10 +175,10 @@ def from_log(
 
     `used` is its CPU seconds and the peak of its memory in MiB.
     """
-    assigned = said["partitions were assigned"]
+    assigned = said["partitions_assigned"]
     restored = said.get(RESTORED, assigned)
     again = said.get(READ_AGAIN, {**restored, "first": 0, "goes_on_at": 0})
-    goes_on = said.get("a partition goes on", again)
+    goes_on = said.get("partition_goes_on", again)
     return Recovery(
         events=again["goes_on_at"] - again["first"],
         process_s=said["started"]["at_s"] - start_s,

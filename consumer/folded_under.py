@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from consumer.logs import log
+from consumer.logs import say
 from consumer.snapshots.names import campaign_file_name
 from consumer.snapshots.snapshots import Snapshots
 from consumer.snapshots.store import in_words
@@ -90,8 +90,7 @@ class KeptFiles:
             self._snapshots.store.write(name, [msgspec.json.encode(kept)])
             self._is_kept = True
         except OSError as error:
-            log().warning("the campaign file could not be kept beside the snapshots",
-                          problem=in_words(error))  # fmt: skip
+            say("campaign_file_not_kept", problem=in_words(error))
 
     def pieces(
         self, files: Files, first: int, stop: int, *, patient: bool = True
@@ -135,7 +134,5 @@ class KeptFiles:
                 problem = in_words(error)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 problem = str(error)
-        log().warning("records were folded under a campaign file that is gone, and are folded "
-                      "again under this one: an example of them may be labelled twice or never",
-                      digest=digest, problem=problem)  # fmt: skip
+        say("campaign_file_gone", digest=digest, problem=problem)
         return self._plan

@@ -16,7 +16,7 @@ import msgspec
 
 from consumer.contest_meters import show_contests
 from consumer.errors import WorldError
-from consumer.logs import log
+from consumer.logs import say
 from consumer.other_topics import LearnedFrom
 from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
@@ -33,11 +33,11 @@ from schemas.model_record import ModelRecord, encode_model_record
 from schemas.settings import Topics
 
 _DECIDED: Final[Mapping[Decided, str]] = {
-    "promoted": "a challenger was better and serves a campaign from now on",
-    "demoted": "a learner was unreliable, and a challenger serves its campaign from now on",
-    "removed": "who served a campaign has left the campaign file, and its own learner serves",
-    "begun": "the outcomes of a campaign have drifted, and a fresh challenger begins",
-    "dropped": "a fresh challenger has had conversions enough, and was no better",
+    "promoted": "champion_promoted",
+    "demoted": "champion_demoted",
+    "removed": "champion_removed",
+    "begun": "challenger_begun",
+    "dropped": "challenger_dropped",
 }
 
 
@@ -128,8 +128,7 @@ class LearningPartition:
             self._say_succession(succession)
         for campaign, contenders in self._trainer.contenders.items():
             for learner, why in contenders.begun_anew.items():
-                log().warning("a challenger begins anew: its state cannot be gone on from",
-                              campaign=campaign, learner=learner, why=why)  # fmt: skip
+                say("challenger_anew", campaign=campaign, learner=learner, why=why)
         self._say_decisions()
 
     def begin(self) -> None:
@@ -153,7 +152,7 @@ class LearningPartition:
         waits = self.waits_for
         if waits is not None and waits.campaign in removed and waits.campaign not in self._meters:
             self._trainer.waits_for = None
-            self._say_wait("a training partition goes on", waits)
+            self._say_wait("training_goes_on", waits)
 
     def stands_at(self, offset: int) -> bool:
         """Whether everything before this offset was learned and published, and nothing after."""
@@ -175,19 +174,15 @@ class LearningPartition:
             return 0
         offsets = [offset for offset, _ in taken]
         for offset, error in self._trainer.fold_bytes(offsets, [value for _, value in taken]):
-            log().error(
-                "a training example cannot be read and is left out",
-                partition=str(self.partition),
-                offset=offset,
-                error=str(error),
-            )
+            say("example_unreadable", partition=str(self.partition), offset=offset,
+                error=str(error))  # fmt: skip
             self._telemetry.limit_hit("unreadable_example")
         waits = self.waits_for
         if waits is not None:
             left = offsets.index(waits.offset)
             self._waiting.extendleft(reversed(taken[left:]))
             self.next_offset = waits.offset
-            self._say_wait("a training partition waits", waits)
+            self._say_wait("training_waits", waits)
             taken = taken[:left]
         else:
             self.next_offset = offsets[-1] + 1
@@ -235,12 +230,9 @@ class LearningPartition:
     def _say_succession(self, succession: Succession) -> None:
         campaign, ours, found, outdated = succession
         if outdated:
-            log().warning("a campaign is not learned here: our campaign file holds an older "
-                          "definition of it than was learned last", campaign=campaign,
-                          lineage=ours, newer_lineage=found)  # fmt: skip
+            say("lineage_outdated", campaign=campaign, lineage=ours, newer_lineage=found)
         else:
-            log().info("a campaign is learned anew: its definition is another than before",
-                       campaign=campaign, lineage=ours, older_lineage=found)  # fmt: skip
+            say("lineage_begun", campaign=campaign, lineage=ours, older_lineage=found)
 
     def _say_decisions(self) -> None:
         for campaign, contenders in self._trainer.contenders.items():
@@ -249,15 +241,15 @@ class LearningPartition:
             contenders.news.clear()
 
     def _say_decision(self, campaign: str, decision: Decision) -> None:
-        log().info(_DECIDED[decision.decided], campaign=campaign, learner=decision.learner,
-                   former=decision.former, at=decision.at, offset=decision.offset,
-                   positives=decision.positives, gain=decision.gain)  # fmt: skip
+        say(_DECIDED[decision.decided], campaign=campaign, learner=decision.learner,
+            former=decision.former, at=decision.at, offset=decision.offset,
+            positives=decision.positives, gain=decision.gain)  # fmt: skip
         if decision.decided in CHANGES:
             self._telemetry.champion_changed(campaign, decision.decided)
 
     def _say_wait(self, event: str, waits: Waiting) -> None:
-        log().warning(event, partition=str(self.partition), offset=waits.offset,
-                      campaign=waits.campaign, lineage=waits.lineage, why=waits.why)  # fmt: skip
+        say(event, partition=str(self.partition), offset=waits.offset, campaign=waits.campaign,
+            lineage=waits.lineage, why=waits.why)  # fmt: skip
 
     def _count(self) -> None:
         for (outcome, campaign), amount in self._trainer.counts.items():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from consumer.errors import WorldError
 from consumer.learning import LearningPartition
-from consumer.logs import log
+from consumer.logs import say
 from consumer.lost_history import refuse_beyond_end, refuse_rows_gone
 from consumer.other_topics import LearnedFrom
 from consumer.surroundings import Surroundings
@@ -83,6 +83,8 @@ class LearningRecovery:
         if around.settings.delivery == "at_least_once":  # Records leave one by one there.
             learning.say_again()
         self._learning = learning
+        say("learners_restored", partition=str(self.partition), offset=offset,
+            campaigns=list(learning.learners))  # fmt: skip
 
     def _refuse_gap(self, committed: int, bounds: Bounds) -> None:
         """Rows that are gone unread are labels missing for good: knowingly or not at all."""
@@ -93,8 +95,7 @@ class LearningRecovery:
         except WorldError as error:
             if not self._around.rebuild:
                 raise
-            log().warning("rows are gone that nobody has learned; learning goes on",
-                          problem=error.problem)  # fmt: skip
+            say("rows_gone", partition=str(self.partition), problem=error.problem)
 
     def _read(self, kept: Partition) -> Iterator[dict[bytes, bytes | None]]:
         """The newest state of each learner, batch by batch; None where it was removed."""

@@ -11,6 +11,7 @@ from typing import Final
 LABELS: Final[Mapping[str, str]] = {
     "campaign": "A campaign's name in the campaign file.",
     "clause": "A clause of `for`, as `page_view within 60d`.",
+    "code": "The status of the answer.",
     "expert": "An expert of a mixture: `slow`, `fast` or `quick`.",
     "features": "Digest of a model's columns.",
     "field": "What the sender got wrong: an envelope field, or `record`.",
@@ -25,6 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
     "property": "A property's name as sent; names beyond the first hundred count as `other`.",
     "python": "Version of the interpreter.",
     "reason": "Why; the meaning of the metric lists them.",
+    "route": "A path with the customer left out, as `/v1/customers/…/scores`; all others: `other`.",
     "stage": "What refused the record: `decode`, `key` or `time`.",
     "status": "`warming`, `ready`, `unreliable`, `paused` or `catching_up`.",
     "topic": "A topic's name.",

@@ -292,6 +292,16 @@ TRIGGERS_WITHHELD = Metric(
     "was `answered`, a score `cleared` it, or he was `forgotten` or `suppressed`; there is no "
     "`consent`; or the event was `late`.",
 )  # fmt: skip
+HTTP_REQUESTS = Metric(
+    "propensity_http_requests_total", _COUNTER, "requests", ("route", "code"),
+    "Requests that were answered. Those that were refused for too many connections, or were no "
+    "HTTP, are not counted.",
+)  # fmt: skip
+HTTP_DURATION = Metric(
+    "propensity_http_request_duration_seconds", _HISTOGRAM, "seconds", ("route",),
+    "From a request until its answer begins.",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
     "What is running.",
@@ -379,5 +389,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(CHAMPION_CHANGES, *CONTESTS, TRIGGERS, TRIGGERS_WITHHELD),
-    *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
+    *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN),
+    *(HTTP_REQUESTS, HTTP_DURATION, BUILD_INFO),
 )

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from consumer.folded_under import KeptFiles, TailPiece
-from consumer.logs import log
+from consumer.logs import say
 from consumer.lost_history import (
     refuse_beyond_end,
     refuse_gap,
@@ -94,17 +94,24 @@ class Recovery:
         yield False
         published = start.published
         start = replace(start, published=self._published_from_now(published))
+        self._say_change(start)
         snapshotted = yield from self._from_snapshot(start)
         if snapshotted is None:
             if not self._around.rebuild:
                 refuse_lost_start(self.partition, start, bounds)
+            say("partition_without_snapshot", partition=str(self.partition), first=start.origin)
             self._scoring = yield from self._made(start, start.origin)
         self._pass_over_lost_tail()
         yield from self._read_back(start, snapshotted or published)
         if self.scoring.next_offset < start.committed:
-            log().info("a partition is read again before it goes on; nothing of that leaves",
-                       partition=str(self.partition), first=self.scoring.next_offset,
-                       goes_on_at=start.committed)  # fmt: skip
+            say("partition_read_again", partition=str(self.partition),
+                first=self.scoring.next_offset, goes_on_at=start.committed)  # fmt: skip
+
+    def _say_change(self, start: Start) -> None:
+        former = start.files[-1].digest if start.files else self._plan.digest
+        if former != self._plan.digest:
+            say("campaign_file_changed", partition=str(self.partition), offset=start.committed,
+                digest=self._plan.digest, former=former)  # fmt: skip
 
     def _published_from_now(self, published: Published) -> Published:
         """Where scores lie from now on; with `--rebuild` nobody asks for earlier ones again."""
@@ -142,8 +149,8 @@ class Recovery:
         origin = first_offset(self._transport, self.partition, settings.start_from)
         published = Published(self._scores.id, self._transport.bounds(self._scores_of_ours).high)
         start = first_start(origin, bounds, settings.publish_from, self._topic, published)
-        log().info("a partition is read for the first time", partition=str(self.partition),
-                   first=start.origin, published_from=start.publish)  # fmt: skip
+        say("partition_first_read", partition=str(self.partition), first=start.origin,
+            published_from=start.publish)  # fmt: skip
         return self._make(start, start.origin)
 
     def _made(self, start: Start, first: int) -> Generator[bool, None, ScoringPartition]:
@@ -154,9 +161,8 @@ class Recovery:
                 return self._make(start, first)
             except OSError as error:
                 if not said:
-                    log().warning("the campaign file of a tail cannot be read yet",
-                                  partition=str(self.partition),
-                                  problem=in_words(error))  # fmt: skip
+                    say("campaign_file_unread", partition=str(self.partition),
+                        problem=in_words(error))  # fmt: skip
                 said = True
                 yield False
 
@@ -184,9 +190,8 @@ class Recovery:
         topic, index = self.partition
         for manifest in self._snapshots.newest(topic, index, not_after=start.committed):
             if not start.is_of_this_life(manifest.moment.note):
-                log().warning("a snapshot is of another life of the topic and is left alone",
-                              partition=str(self.partition),
-                              offset=manifest.moment.next_offset)  # fmt: skip
+                say("snapshot_foreign", partition=str(self.partition),
+                    offset=manifest.moment.next_offset)  # fmt: skip
                 continue
             scoring = yield from self._made(start, manifest.moment.next_offset)
             loading = self._snapshots.load(manifest, scoring.room)
@@ -195,20 +200,18 @@ class Recovery:
                     self.progress = done.done_bytes / max(1, done.all_bytes)
                     yield False
             except UnusableSnapshotError as error:
-                log().warning("a snapshot cannot be used", problem=error.problem)
+                say("snapshot_unusable", partition=str(self.partition), problem=error.problem)
                 continue
             try:
                 scoring.restore(loading.lifted, manifest.moment.next_offset)
             except (ValueError, LookupError) as error:
-                log().warning("a snapshot is of another layout and cannot be used",
-                              partition=str(self.partition), problem=str(error),
-                              offset=manifest.moment.next_offset)  # fmt: skip
+                say("snapshot_layout", partition=str(self.partition), problem=str(error),
+                    offset=manifest.moment.next_offset)  # fmt: skip
                 continue
             self._scoring = scoring
-            log().info("a partition was restored from a snapshot", partition=str(self.partition),
-                       offset=manifest.moment.next_offset,
-                       file_changed=manifest.moment.configuration != self._plan.digest
-                       )  # fmt: skip
+            say("partition_restored", partition=str(self.partition),
+                offset=manifest.moment.next_offset,
+                file_changed=manifest.moment.configuration != self._plan.digest)  # fmt: skip
             end = manifest.moment.output_ends.get(self._scores.name, GONE)
             return published_of(manifest.moment.note)._replace(first=end)
         return None

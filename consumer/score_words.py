@@ -155,9 +155,10 @@ def ago(duration_ms: int) -> str:
 
 
 def goal_in_words(campaign: Campaign) -> str:
-    """What the campaign asks for: `purchase within 1d`."""
+    """What the campaign asks for: `purchase within 1d`, or `no login or play within 30d`."""
     events = dict.fromkeys(spaced(clause.event) for clause in campaign.goal.clauses)
-    return f"{' or '.join(events)} within {format_duration(campaign.horizon_ms)}"
+    absent = "no " if campaign.goal.absence else ""
+    return f"{absent}{' or '.join(events)} within {format_duration(campaign.horizon_ms)}"
 
 
 def _answer(entry: ScoreEntry, campaign: Campaign) -> str:

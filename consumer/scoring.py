@@ -20,7 +20,7 @@ from consumer import metrics
 from consumer.clock import Clock
 from consumer.encoding import ScoreEncoder, encode_dead_letters
 from consumer.folded_under import TailPiece
-from consumer.logs import log
+from consumer.logs import say
 from consumer.meters import Histogram
 from consumer.metrics import PROBABILITY_BOUNDS
 from consumer.positions import Start
@@ -207,9 +207,8 @@ class ScoringPartition:
     def _restore(self, lifted: Lifted) -> None:
         for campaign, amount in self._scorer.restore(lifted).items():
             self._telemetry.campaign(campaign).dropped("superseded", amount)
-            log().warning("open examples were dropped: their campaign was changed or is gone",
-                          partition=str(self.partition), campaign=campaign,
-                          examples=amount)  # fmt: skip
+            say("examples_dropped", partition=str(self.partition), campaign=campaign,
+                examples=amount)  # fmt: skip
 
     def _follow_file(self, offset: int) -> None:
         """Fold what is at this offset under the file under which it was folded, or is to be."""
@@ -241,8 +240,7 @@ class ScoringPartition:
             outgoing += self._fold(piece)
         if rebuilt and not self.rebuilds:
             self._follow_file(self.next_offset)
-            log().info("a partition goes on", partition=str(self.partition),
-                       offset=self.start.committed)  # fmt: skip
+            say("partition_goes_on", partition=str(self.partition), offset=self.start.committed)
         return outgoing
 
     def _phases(self, records: Records) -> Iterable[Records]:
@@ -276,7 +274,7 @@ class ScoringPartition:
         hits = self._letters.take(records.offsets, [each.row for each in folded.batch.refused])
         if not self.start.sends_rows(offset):
             return []  # Hits too were judged in their time.
-        self._count(folded)
+        self._count(records, folded)
         if hits and self.too_many_letters is None:
             self.too_many_letters = hits[0]
         outgoing: list[Outgoing] = []
@@ -305,7 +303,7 @@ class ScoringPartition:
         if len(stamps):
             self._telemetry.score_latency((self._clock.now_ms() - stamps) / 1000.0)
 
-    def _count(self, folded: Folded) -> None:
+    def _count(self, records: Records, folded: Folded) -> None:
         outcomes = np.bincount(folded.scores.outcome, minlength=OUTCOMES)
         meters = self._meters
         meters.taken.add(int(outcomes.sum() - outcomes[DUPLICATE]))
@@ -321,7 +319,7 @@ class ScoringPartition:
         for (index, reason), amount in folded.withdrawn.items():
             self._campaigns[index].dropped(reason, amount)
         meters.timers_fired.add(len(folded.timed))
-        self._count_refused(folded.batch.refused)
+        self._count_refused(records, folded.batch.refused)
         _count_scores(folded, self._campaigns)
         for index, clause in np.argwhere(folded.scores.ineligible).tolist():
             amount = int(folded.scores.ineligible[index, clause])
@@ -330,9 +328,15 @@ class ScoringPartition:
             campaign = self._campaigns[index]
             (campaign.converted if converted else campaign.not_converted).add()
 
-    def _count_refused(self, refused: list[Refusal]) -> None:
+    def _count_refused(self, records: Records, refused: list[Refusal]) -> None:
         for refusal in refused:
             self._telemetry.dead_letter(refusal.stage, refusal.error.field)
+        for refusal in refused[:1]:
+            key, error = records.keys[refusal.row], refusal.error
+            say("records_refused", partition=str(self.partition), records=len(refused),
+                offset=records.offsets[refusal.row], stage=refusal.stage, field=error.field,
+                reason=error.reason,
+                customer=None if key is None else key.decode("utf-8", "replace"))  # fmt: skip
 
     def measure(self) -> None:
         """Bring the gauges and the counters of bounds up to date."""

@@ -7,7 +7,7 @@ Source: ARCHITECTURE.md, "Two folds".
 
 from __future__ import annotations
 
-from consumer.logs import log
+from consumer.logs import say
 from consumer.model_changes import model_changes
 from consumer.telemetry import Telemetry, window_figures
 from consumer.transport import Partition, Records, Transport
@@ -28,6 +28,7 @@ class ServedModels:
         self._shown: dict[str, ModelRecord] = {}
         self.records: dict[str, ModelRecord] = {}
         self.removed: set[str] = set()  # Also campaigns that are not in our file.
+        self._said: dict[str, tuple[str, str, str]] = {}
 
     def start(self) -> None:
         """Read what is there, and follow from where that ended.
@@ -39,13 +40,28 @@ class ServedModels:
         for records in self._transport.read(self._partition, low, high):
             self._take(records)
             follow_from = records.offsets[-1] + 1
+        for record in self.records.values():
+            self._say(record)
         self._transport.follow(self._partition, follow_from)
 
     def changes(self) -> list[Change]:
         """What has arrived since the last call, in order."""
-        return [
+        found = [
             change for records in self._transport.poll_followed() for change in self._take(records)
         ]
+        for _, record in found:
+            if record is not None:
+                self._say(record)
+        return found
+
+    def _say(self, record: ModelRecord) -> None:
+        """Say who serves a campaign, and how, where that has changed."""
+        said = record.learner, record.lineage, record.status
+        if self._said.get(record.campaign) != said:
+            self._said[record.campaign] = said
+            say("model_served", campaign=record.campaign, learner=record.learner,
+                lineage=record.lineage, version=record.version,
+                status=record.status)  # fmt: skip
 
     def show(self, record: ModelRecord) -> None:
         """Show a record in metrics, published or read."""
@@ -88,7 +104,8 @@ class ServedModels:
         """A tombstone: somebody removed the model, and the campaign's rate is served."""
         if self.records.pop(campaign, None) is None:
             return False
+        self._said.pop(campaign, None)
         learner = self._shown.pop(campaign).learner
         self._telemetry.campaign(campaign, learner).no_model()
-        log().warning("a model was removed; the campaign's rate is served", campaign=campaign)
+        say("model_removed", campaign=campaign)
         return True

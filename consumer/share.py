@@ -8,12 +8,13 @@ Source: ARCHITECTURE.md, "Where a partition starts" and "Recovery".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from consumer.folded_under import KeptFiles
 from consumer.holds import Holds, Reason
 from consumer.learning import LearningPartition
 from consumer.learning_recovery import LearningRecovery
-from consumer.logs import log
+from consumer.logs import say
 from consumer.other_topics import LearnedFrom
 from consumer.parked import Parked
 from consumer.recoveries import Recoveries
@@ -28,6 +29,7 @@ from schemas.model_record import ModelRecord
 ENDS_MAX = 16
 STALLED_S = 10.0
 KEEP_AGAIN_S = 10.0  # After the store refused the campaign file.
+PASSING: Final = ("recovery", "snapshot")  # Reasons that lines of their own tell of.
 
 
 class Share:
@@ -142,8 +144,7 @@ class Share:
         self._parked.clear()
         if self.recovering:
             self._health.waits("partitions to be recovered")
-        log().info("partitions were assigned", events=len(events), examples=len(examples),
-                   recovering=len(self.recovering))  # fmt: skip
+        self.say_partitions("partitions_assigned", partitions, recovering=len(self.recovering))
         self._tell_owned()
 
     def _look_at_topics(self) -> None:
@@ -198,10 +199,9 @@ class Share:
         if hit is None or self.holds.held(scoring.partition, "dead_letters"):
             return
         self.holds.hold(scoring.partition, "dead_letters")
-        log().error("a partition waits: too many of its records cannot be read",
-                    partition=str(scoring.partition), found=str(hit),
-                    remedy="See `propensity dead-letters list --summary`; when the sender is "
-                    "mended, restart this worker: it goes on behind them")  # fmt: skip
+        say("too_many_dead_letters", partition=str(scoring.partition), offset=hit.offset,
+            found=str(hit), remedy="See `propensity dead-letters list --summary`; when the sender "
+            "is mended, restart this worker: it goes on behind them")  # fmt: skip
 
     def about_to_commit(self) -> list[Partition]:
         """The partitions that have to be in this commit, for a snapshot of them comes next."""
@@ -351,6 +351,16 @@ class Share:
 
     def _tell_waiting(self, partition: Partition, reason: Reason, *, waits: bool) -> None:
         self._telemetry.paused(partition.topic, partition.index, reason, waits=waits)
+        if reason not in PASSING:
+            say("partition_paused" if waits else "partition_resumed", partition=str(partition),
+                reason=reason)  # fmt: skip
+
+    def say_partitions(self, event: str, partitions: list[Partition], **more: object) -> None:
+        """Say a line with the numbers of partitions, topic by topic."""
+        topic = self._settings.topics.events
+        events = [each.index for each in partitions if each.topic == topic]
+        examples = [each.index for each in partitions if each.topic != topic]
+        say(event, events=events, examples=examples, **more)
 
     def _tell_owned(self) -> None:
         topics = self._settings.topics

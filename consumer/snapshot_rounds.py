@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from consumer.clock import Clock
 from consumer.deadline import STORE_MAX_S
 from consumer.holds import Holds
-from consumer.logs import log
+from consumer.logs import say
 from consumer.scoring import ScoringPartition
 from consumer.snapshots.snapshots import Snapshots
 from consumer.snapshots.writing import Outcome, Written
@@ -173,11 +173,14 @@ class SnapshotRounds:
             self._telemetry.snapshot_written(
                 moment.partition, outcome.size_bytes, outcome.seconds, self._clock.now_ms()
             )
+            say("snapshot_written", partition=str(Partition(moment.topic, moment.partition)),
+                offset=moment.next_offset, bytes=outcome.size_bytes,
+                seconds=round(outcome.seconds, 3))  # fmt: skip
             return
         moment = outcome.moment
         partition = Partition(moment.topic, moment.partition)
         if self._offsets.get(partition) == moment.next_offset:
             del self._offsets[partition]
         self._telemetry.snapshots_failed.add()
-        log().error("a snapshot could not be written; older ones stay", partition=str(partition),
-                    offset=moment.next_offset, problem=outcome.problem)  # fmt: skip
+        say("snapshot_failed", partition=str(partition), offset=moment.next_offset,
+            problem=outcome.problem)  # fmt: skip

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from consumer.deadline import COMMIT_MAX_S, Deadline, Patience
+from consumer.logs import say
 from consumer.transport import Outgoing, OwnershipLostError, Partition, Position, TransportError
 
 Aborted = Callable[[str], None]
@@ -108,6 +109,7 @@ class Transactions:
             self._is_broken = True
             if fault.kind is Fault.FATAL:
                 raise self._dead(fault) from fault
+            say("commit_retried", fault=fault.kind.name.lower(), problem=fault.error.problem)
 
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Commit what was put and these positions together.
@@ -131,6 +133,7 @@ class Transactions:
                     raise OwnershipLostError(fault.error.problem) from fault
                 if fault.kind is Fault.FATAL or deadline.passed:
                     raise self._dead(fault) from fault
+                say("commit_retried", fault=fault.kind.name.lower(), problem=fault.error.problem)
                 self._patience.wait_s(RETRY_S)
             else:
                 self._pending.clear()
@@ -175,6 +178,7 @@ class Transactions:
         if self._fenced_s is not None and now_s - self._fenced_s < FENCED_AGAIN_S:
             raise self._dead(fault) from fault
         self._fenced_s = now_s
+        say("fenced", problem=fault.error.problem)
         self._aborted("fenced")
         self._begin_anew()
 
@@ -227,12 +231,16 @@ class Transactions:
 
     def _persist(self, call: Callable[[], None], deadline: Deadline) -> None:
         """Make a call until it succeeds, or fails for another reason than haste."""
+        said = False
         while True:
             try:
                 call()
             except TransactionFault as fault:
                 if fault.kind is not Fault.AGAIN or deadline.passed:
                     raise
+                if not said:
+                    say("commit_waits", problem=fault.error.problem)
+                said = True
                 self._patience.wait_s(RETRY_S)
             else:
                 return

@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from consumer.logs import log
+from consumer.logs import say
 from schemas.model_record import ModelRecord
 
-_CHANGES: Final = {
-    "alarms_residuals": "the outcomes of a campaign drift away from its scores",
-    "alarms_scores": "the scores of a campaign are distributed otherwise than at first",
-    "alarms_inputs": "the inputs of a campaign are distributed otherwise than at first",
-}
+_WATCHED: Final = ("residuals", "scores", "inputs")
 
 
 class Verdicts:
@@ -39,16 +35,14 @@ class Verdicts:
 
     def _say_pause(self, record: ModelRecord, *, paused: bool) -> None:
         if paused:
-            log().warning("a campaign's answers have fallen silent: its rows are not learned until "
-                          "one converts", campaign=record.campaign, version=record.version,
-                          silence_log10=record.quality.get("silence_log10"))  # fmt: skip
+            say("answers_silent", campaign=record.campaign, version=record.version,
+                silence_log10=record.quality.get("silence_log10"))  # fmt: skip
         else:
-            log().info("a campaign's answers are heard again: its rows are learned",
-                       campaign=record.campaign, version=record.version)  # fmt: skip
+            say("answers_heard", campaign=record.campaign, version=record.version)
 
     def _say_alarms(self, record: ModelRecord, last: ModelRecord) -> None:
-        for figure, event in _CHANGES.items():
-            alarms = record.quality.get(figure) or 0.0
-            if alarms > (last.quality.get(figure) or 0.0):
-                log().warning(event, campaign=record.campaign, version=record.version,
-                              alarms=int(alarms))  # fmt: skip
+        for kind in _WATCHED:
+            alarms = record.quality.get(f"alarms_{kind}") or 0.0
+            if alarms > (last.quality.get(f"alarms_{kind}") or 0.0):
+                say("drift_alarm", campaign=record.campaign, kind=kind, version=record.version,
+                    alarms=int(alarms))  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from consumer.encoding import ScoreEncoder
 from consumer.errors import WorldError
-from consumer.logs import log
+from consumer.logs import say
 from models.compiled import cache_folder, is_cached
 from models.intake import Intake
 from models.kernel_grid import CONTRIBUTION_PLACES, on_grid
@@ -92,8 +92,7 @@ def compile_kernels(plan: Plan) -> None:
     if is_cached():
         _compile_scoring(plan)
     else:
-        log().info("compiling for this machine, once: this takes about a minute",
-                   folder=str(cache_folder()))  # fmt: skip
+        say("compiling", folder=str(cache_folder()))
         beside = _begin_beside(_compile_learning, plan)
         _compile_scoring(plan)
         beside.join()

@@ -14,7 +14,7 @@ from consumer.deadline import STOP_MAX_S
 from consumer.enquiries import Enquiries
 from consumer.errors import WorldError
 from consumer.lately import Lately
-from consumer.logs import log
+from consumer.logs import say
 from consumer.scoring import ScoringPartition
 from consumer.served_models import ServedModels
 from consumer.share import Share
@@ -326,7 +326,7 @@ class Worker:
 
     def _refused(self, error: OwnershipLostError) -> None:
         """The folds have moved on, and what they gave was not committed: let go of them."""
-        log().warning("a commit was refused", problem=error.problem)
+        say("commit_refused", problem=error.problem)
         self._telemetry.commits_refused.add()
         self._refused_s = self._clock.monotonic_s()
         self._refused_problem = error.problem
@@ -347,6 +347,7 @@ class Worker:
 
     def _revoked(self, partitions: list[Partition]) -> None:
         self._refused_s = None
+        self._share.say_partitions("partitions_revoked", partitions)
         self.publish()
         self.commit()
         self._share.revoked(partitions)
@@ -354,8 +355,8 @@ class Worker:
 
     def _lost(self, partitions: list[Partition]) -> None:
         self._refused_s = None
-        log().warning("the group gave our partitions away; we join it again", problem="We were not "
-                      "heard of for longer than kafka: {session.timeout.ms}")  # fmt: skip
+        self._share.say_partitions("partitions_lost", partitions, problem="We were not heard of "
+                                   "for longer than kafka: {session.timeout.ms}")  # fmt: skip
         self._drop(partitions)
 
     def _drop(self, partitions: list[Partition]) -> None:

@@ -210,6 +210,16 @@ class Http(_Section):
         return int(self.listen.rpartition(":")[2])
 
 
+class Logs(_Section):
+    """What is said on stderr: from which level up, and whether customers are named there.
+
+    Without `customer_ids` a customer is the keyed hash that training rows carry.
+    """
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    customer_ids: bool = False
+
+
 class Snapshots(_Section):
     """Where the folds' state is kept, how often (the worker's own time) and how much of it."""
 
@@ -255,6 +265,7 @@ class Settings(BaseSettings):
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()
+    logs: Logs = Logs()
     snapshots: Snapshots = Snapshots()
     limits: Limits = Limits()
     times: Times = Times()

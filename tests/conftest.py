@@ -12,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from consumer.logs import forget_libraries
 from tests.broker import NoBrokerError, kafka_broker, skip_or_fail
 
 IN_CI = os.environ.get("CI") == "true"
@@ -47,6 +48,7 @@ def logs_of_its_own() -> Iterator[None]:
     """What a test set up for logs ends with it: the stream that they went to is closed."""
     yield
     structlog.reset_defaults()
+    forget_libraries()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -20,18 +21,21 @@ import click
 from consumer.cli import EXIT_DONE, GlobalOptions
 from consumer.clock import Clock, SystemClock
 from consumer.configuration import read_campaigns, read_settings
+from consumer.errors import WorldError
 from consumer.health import Health
 from consumer.http import HttpServer
 from consumer.kafka import KafkaTransport
 from consumer.kafka.owners import Owners
 from consumer.kafka.version import librdkafka_version
-from consumer.logs import configure_logs, log
+from consumer.logs import configure_logs, say, say_held_back
 from consumer.snapshots.snapshots import open_snapshots
 from consumer.surroundings import Surroundings
 from consumer.telemetry import Telemetry
 from consumer.warm_up import compile_kernels, plan_of
 from consumer.worker import Worker
 from consumer.worker_view import view_of
+from models.rows import customer_hash
+from models.scorer import HASH_KEY
 from schemas.settings import Settings
 
 SWITCH_S: Final = 0.001
@@ -55,14 +59,13 @@ class StopFlag:
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if not self.patient:
-            log().warning("stopped before anything began", signal=signal.Signals(number).name)
+            say("stopped_early", signal=signal.Signals(number).name)
             os._exit(EXIT_DONE)
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
         self.told()
-        log().info("stopping: the batch is finished and committed",
-                   signal=signal.Signals(number).name)  # fmt: skip
+        say("stopping", signal=signal.Signals(number).name)
 
 
 @click.command("run")
@@ -77,6 +80,20 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
     configure_logs()
     stop = StopFlag()
     settings = read_settings(options)
+    configure_logs(settings.logs.level, customer=_customer_in_logs(settings))
+    try:
+        _work(settings, stop, rebuild=rebuild)
+    except WorldError as error:
+        say("gave_up", problem=error.problem, remedy=error.remedy)
+        raise
+    finally:
+        say_held_back()
+    say("stopped")
+    return EXIT_DONE
+
+
+def _work(settings: Settings, stop: StopFlag, *, rebuild: bool) -> None:
+    """Be a worker from the start until told to stop."""
     plan = plan_of(read_campaigns(settings), settings)
     clock = SystemClock()
     telemetry, health = Telemetry(clock, librdkafka_version()), Health(clock)
@@ -105,9 +122,9 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
         end = worker.abandon
         try:
             worker.start()
-            log().info("started", group=settings.group, instance=settings.instance,
-                       campaigns=list(plan.campaigns),
-                       http="http://{}:{}".format(*server.address))  # fmt: skip
+            say("started", group=settings.group, instance=settings.instance,
+                campaigns={each.name: each.lineage for each in plan.file.campaigns.values()},
+                http="http://{}:{}".format(*server.address))  # fmt: skip
             # Whoever has a question gets the interpreter within a millisecond, and not after five.
             sys.setswitchinterval(SWITCH_S)
             gc.collect()
@@ -121,8 +138,11 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
             end()
     finally:
         server.close()
-    log().info("stopped")
-    return EXIT_DONE
+
+
+def _customer_in_logs(settings: Settings) -> Callable[[str], str]:
+    """How a customer is named in logs: by the hash that training rows carry, unless asked."""
+    return str if settings.logs.customer_ids else partial(customer_hash, HASH_KEY)
 
 
 def _owners(settings: Settings, clock: Clock) -> Owners:

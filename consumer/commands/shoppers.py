@@ -18,7 +18,7 @@ from consumer.clock import SystemClock
 from consumer.commands.run import StopFlag
 from consumer.configuration import read_settings
 from consumer.kafka import KafkaTransport
-from consumer.logs import configure_logs, log
+from consumer.logs import configure_logs, say
 from consumer.shoppers import DAY_MS, START_MS, encoded_shopper_events
 from consumer.transport import Outgoing
 
@@ -53,8 +53,7 @@ def command(options: GlobalOptions, most: int, seed: int, speed: float) -> int:
         delivery="at_least_once",
     )
     with closing(transport):
-        log().info("shoppers begin to act", topic=topic,
-                   partitions=transport.partition_count(topic))  # fmt: skip
+        say("shoppers_begun", topic=topic, partitions=transport.partition_count(topic))
         begun_s, stop.patient = clock.monotonic_s(), True
         while not stop.asked and (not most or sent < most):
             if at_ms > START_MS + (clock.monotonic_s() - begun_s) * speed * DAY_MS:
@@ -67,5 +66,5 @@ def command(options: GlobalOptions, most: int, seed: int, speed: float) -> int:
             keys, values = [key for _, key, _ in some], [value for _, _, value in some]
             transport.produce(Outgoing(topic, None, keys, values))
         transport.commit({})
-    log().info("shoppers have acted", events=sent)
+    say("shoppers_done", events=sent)
     return EXIT_DONE

@@ -8,7 +8,6 @@ ends it by itself only after `transaction.timeout.ms` and up to 10 s more.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,12 +20,11 @@ from consumer.kafka.configuration import KafkaConfiguration, Scalar
 from consumer.kafka.errors import is_passing
 from consumer.kafka.places import places
 from consumer.kafka.transactional import INIT_MAX_S
+from consumer.logs import say
 from consumer.ownership import transactional_id, unsigned
 from consumer.transport import Partition
 
 TRY_MAX_S = 0.1
-
-_LOGGER = logging.getLogger("kafka")
 
 
 class Takeover:
@@ -73,7 +71,7 @@ class Takeover:
                     continue
                 del left[owner]
                 producer.close()
-                _LOGGER.warning("%s is gone; what it left open was aborted", owner)
+                say("owner_gone", owner=owner)
 
     def _owners(self, partitions: Sequence[Partition]) -> Iterable[str]:
         asked = ConsumerGroupTopicPartitions(self._group, places(partitions))

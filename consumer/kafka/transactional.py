@@ -7,7 +7,6 @@ Source: https://docs.confluent.io/platform/current/clients/librdkafka/html/md_IN
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,10 +17,9 @@ from consumer.kafka.delivery import GroupInWords, Member
 from consumer.kafka.errors import FENCED, OWNERSHIP_LOST, is_passing
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.places import offsets
+from consumer.logs import say
 from consumer.transactions import Aborted, Fault, TransactionFault, Transactions, unheard
 from consumer.transport import Outgoing, Partition, Position, TransportError
-
-_LOGGER = logging.getLogger("kafka")
 
 CALL_MAX_S = 5.0
 INIT_MAX_S = 30.0
@@ -161,4 +159,4 @@ class InTransactions:
             self._transactions.give_up()
         except TransportError as error:
             # Whoever takes the partitions over ends it, and the broker does in time.
-            _LOGGER.info("a transaction stays open: %s", error.problem)
+            say("transaction_left_open", problem=error.problem)

@@ -37,6 +37,7 @@ from consumer.kafka.reader import READ_RECORDS_MAX, WAIT_MAX_S, read, records_in
 from consumer.kafka.takeover import Takeover
 from consumer.kafka.topics import create_topic, topic_id
 from consumer.kafka.transactional import InTransactions, KafkaProducer
+from consumer.logs import say
 from consumer.ownership import signed, transactional_id
 from consumer.topics import TopicOutcome, TopicSpec
 from consumer.transactions import Aborted, unheard
@@ -325,7 +326,7 @@ class KafkaTransport:
         if error.name() not in FENCED and (error.fatal() or error.name() in LOGIN_REFUSED):
             self._fatal = error
         else:
-            _LOGGER.info("%s: %s", error.name(), error.str())
+            say("kafka_error", error=error.name(), problem=error.str())
 
     def _raise_fatal(self) -> None:
         """Raise what makes going on pointless; it stays."""

@@ -14,7 +14,7 @@ from typing import Final
 from consumer import __version__
 from consumer.clock import Clock
 from consumer.deadline import STORE_MAX_S
-from consumer.logs import log
+from consumer.logs import say
 from consumer.snapshots.beside import Beside, SideThread
 from consumer.snapshots.generations import generations, read_manifest
 from consumer.snapshots.loading import Loading, Rooms, no_rooms
@@ -41,7 +41,7 @@ class Sizes:
 
 def warn(error: UnusableSnapshotError) -> None:
     """Say in the log that a snapshot was passed over."""
-    log().warning("a snapshot cannot be used", problem=str(error))
+    say("snapshot_unusable", problem=str(error))
 
 
 class Snapshots:
@@ -170,7 +170,7 @@ class Snapshots:
         """Give up what is not copied yet, and wait for what is, so long at most."""
         self.abandon("the worker stopped")
         if not self._beside.close(most_s):
-            log().warning("the store of snapshots does not answer and is not waited for")
+            say("store_silent")
 
 
 def open_snapshots(settings: Settings, clock: Clock) -> Snapshots:

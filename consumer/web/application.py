@@ -15,11 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from consumer.clock import SystemClock
 from consumer.health import Health
 from consumer.telemetry import Telemetry
 from consumer.web.customers import Customers
 from consumer.web.files import page_routes
 from consumer.web.guard import CUSTOMERS, STREAM, Guard
+from consumer.web.meters import HttpMeters
 from consumer.web.openapi import document
 from consumer.web.replies import json, refusal, text
 from consumer.web.stream import Stream
@@ -51,7 +53,9 @@ class Application:
             routes=[*routes, Route("/{other:path}", _Elsewhere(paths).answer)],
         )
         starlette.router.redirect_slashes = False
-        self._guarded = Guard(starlette, token=token, host=host)
+        self._guarded = Guard(
+            starlette, token=token, host=host, meters=HttpMeters(telemetry), clock=SystemClock()
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._guarded(scope, receive, send)

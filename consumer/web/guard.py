@@ -17,7 +17,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consumer.clock import Clock
 from consumer.web.bounds import HEADERS_BYTES_MAX
+from consumer.web.meters import HttpMeters
 from consumer.web.replies import refusal
 
 OPEN: Final = ("/healthz", "/readyz")
@@ -56,16 +58,26 @@ class Guard:
     token: what a request for more than health brings as its bearer token; empty asks for none,
         and then customers are shown on this machine only.
     host: the address that is listened at.
+    meters: hear of every answer.
+    clock: measures how long they took.
     """
 
-    def __init__(self, application: ASGIApp, *, token: str, host: str) -> None:
+    def __init__(
+        self, application: ASGIApp, *, token: str, host: str, meters: HttpMeters, clock: Clock
+    ) -> None:
         self._application = application
         self._token = token.encode()
         self._is_local = ip_address(host).is_loopback
+        self._meters = meters
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun_s = self._clock.monotonic_s()
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                seconds = self._clock.monotonic_s() - begun_s
+                self._meters.answered(scope["path"], message["status"], seconds)
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

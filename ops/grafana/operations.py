@@ -217,6 +217,11 @@ def state() -> Sequence[Panel]:
         graph("Processor", "Cores that each worker takes.", "short",
               Ask(f'rate(process_cpu_seconds_total{{{HERE}, job="propensity"}}[{RATE}])',
                   "{{instance}}")),
+        graph("Requests", "Answers of the HTTP port, by route and status.", "reqps",
+              Ask(rate("propensity_http_requests_total", "route", "code"), "{{route}} {{code}}")),
+        graph("Answers, 99 %", "From a request until its answer begins.", "s",
+              Ask(quantile(0.99, "propensity_http_request_duration_seconds", "route"),
+                  "{{route}}")),
         listing("What is running", "Versions of the program, the interpreter and the Kafka client.",
                 {"workers": "count by (version, python, librdkafka) "
                  f"(propensity_build_info{{{HERE}}})"}, height=GRAPH_HEIGHT, width=2 * GRAPH_WIDTH),

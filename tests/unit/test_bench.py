@@ -125,10 +125,10 @@ def test_the_steps_of_a_recovery_are_those_that_the_worker_said(tmp_path: Path) 
     """
     steps = {
         "started": (10, {}),
-        "partitions were assigned": (11, {}),
+        "partitions_assigned": (11, {}),
         RESTORED: (15, {}),
         READ_AGAIN: (17, {"first": 40, "goes_on_at": 100}),
-        "a partition goes on": (20, {}),
+        "partition_goes_on": (20, {}),
     }
 
     def told(*without: str) -> Recovery:
@@ -143,6 +143,4 @@ def test_the_steps_of_a_recovery_are_those_that_the_worker_said(tmp_path: Path) 
 
     assert told() == Recovery(60, 7.0, 4.0, 2.0, 3.0, 18.0, 6.0, 1.0)
     assert told(RESTORED) == Recovery(60, 7.0, 0.0, 6.0, 3.0, 18.0, 6.0, 1.0)
-    assert told(READ_AGAIN, "a partition goes on") == Recovery(
-        0, 7.0, 4.0, 0.0, 0.0, 18.0, 6.0, 1.0
-    )
+    assert told(READ_AGAIN, "partition_goes_on") == Recovery(0, 7.0, 4.0, 0.0, 0.0, 18.0, 6.0, 1.0)

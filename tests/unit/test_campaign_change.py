@@ -161,8 +161,8 @@ def test_without_the_file_of_a_tail_the_present_one_is_taken_and_it_is_said(
     world.send(EVENTS[3_000:])
     world.settle(second)
     assert world.committed("customer-events") == world.high("customer-events")
-    said = capsys.readouterr().out
-    assert "under a campaign file that is gone" in said
+    said = capsys.readouterr().err
+    assert "campaign_file_gone" in said
     assert plan().digest in said
 
 

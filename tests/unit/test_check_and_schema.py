@@ -121,7 +121,7 @@ def test_properties_never_seen() -> None:
     messages = [str(warning) for warning in warnings_of(parse_campaigns(FULL), seen)]
     assert any("`purchase` with the property `department`" in m for m in messages)
     assert any("did you mean `departmnt`?" in m for m in messages)
-    assert any("scored event with the property `order_id`" in m for m in messages)
+    assert any("learned event with the property `order_id`" in m for m in messages)
     assert not any("`coupon_id`" in m or "`country`" in m for m in messages)
 
 

@@ -118,8 +118,8 @@ def test_a_partition_waits_and_goes_on(rows_max: int, said: StringIO) -> None:
     whole.learn(len(rows) + 1)
     assert states_of(learning) == states_of(whole)
     assert [(line["event"], line["campaign"]) for line in events(said)] == [
-        ("a training partition waits", "cart"),
-        ("a training partition goes on", "cart"),
+        ("training_waits", "cart"),
+        ("training_goes_on", "cart"),
     ]
 
 
