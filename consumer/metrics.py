@@ -90,7 +90,8 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Rows not learned: `repeated`, `superseded` lineage, or `silent` (no goal events any more).",
+    "Rows not learned: `repeated`, `superseded` lineage, `silent` (no goal events any more), or "
+    "`triggered` (counted by arm).",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -282,6 +283,23 @@ TRIGGERS_WITHHELD = Metric(
     "the customer in `cooldown`, or a clause of `unless` held; while a customer waited the goal "
     "was `answered`, a score `cleared` it, or he was `forgotten`; or the event was `late`.",
 )  # fmt: skip
+ARM_CUSTOMERS = Metric(
+    "propensity_arm_customers", _GAUGE, "customers", ("campaign", "learner", "arm"),
+    "Customers whose first trigger's horizon is over, by arm: `acted` or `held_out`.",
+)  # fmt: skip
+ARM_CONVERSIONS = Metric(
+    "propensity_arm_conversions", _GAUGE, "customers", ("campaign", "learner", "arm"),
+    "Those of them who reached the goal within the horizon of their first trigger.",
+)  # fmt: skip
+UPLIFT = Metric(
+    "propensity_uplift_ratio", _GAUGE, "ratio", ("campaign", "learner", "bound"),
+    "Conversion of those acted on less that of those held out: the `estimate`, and the `low` and "
+    "`high` end of its 95 % interval.",
+)  # fmt: skip
+UPLIFT_NEEDED = Metric(
+    "propensity_uplift_customers_needed", _GAUGE, "customers", ("campaign", "learner"),
+    "About how many customers more would decide, with 80 % power; 0 where the interval does.",
+)  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
     "What is running.",
@@ -347,8 +365,13 @@ WATCHED: Final[Mapping[str, tuple[Metric, *tuple[str, ...]]]] = {
     **{f"stability_{kind}": (STABILITY, kind) for kind in ("scores", "inputs")},
     "silence_log10": (SILENCE,),
     "calibrator_gain": (CALIBRATOR_GAIN,),
+    **{f"{arm}_customers": (ARM_CUSTOMERS, arm) for arm in ("acted", "held_out")},
+    **{f"{arm}_conversions": (ARM_CONVERSIONS, arm) for arm in ("acted", "held_out")},
+    "uplift": (UPLIFT, "estimate"),
+    **{f"uplift_{bound}": (UPLIFT, bound) for bound in ("low", "high")},
+    "uplift_customers_needed": (UPLIFT_NEEDED,),
 }
-"""By the names that ``models.judgement`` gives its figures; the metric, and its kind."""
+"""By the names that ``models.judgement`` and ``models.uplift`` give; the metric, and its kind."""
 
 QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
@@ -368,5 +391,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(PROFILES, EVICTIONS, LIMIT_HITS),
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(CHAMPION_CHANGES, *CONTESTS, TRIGGERS, TRIGGERS_WITHHELD),
-    *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN, BUILD_INFO),
+    *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN),
+    *(ARM_CUSTOMERS, ARM_CONVERSIONS, UPLIFT, UPLIFT_NEEDED, BUILD_INFO),
 )

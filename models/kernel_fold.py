@@ -29,6 +29,7 @@ from models.kernel_examples import (
     choose_place,
     close_decided,
     close_due,
+    deadline_of,
     mix,
     open_example,
 )
@@ -42,7 +43,14 @@ from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
 from models.kernel_timers import NOBODY_DUE, any_due, first_due, take_due
-from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
+from models.kernel_triggers import (
+    decide,
+    end_waits,
+    has_places,
+    leave_no_state,
+    note_goals,
+    tell_arm,
+)
 from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
@@ -101,7 +109,10 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
-        decide(triggers, profiles, plan, campaign, slot, events, row, held, registers, out, m)
+        decide(
+            triggers, profiles, examples, queues, plan, campaign, slot, events, row, held,
+            registers, out, m,
+        )  # fmt: skip
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -117,10 +128,12 @@ def score_event(
             for expert in range(plan.experts[campaign]):
                 examples.experts[place, expert] = out.experts[m, expert]
             keep_features(examples, plan, place, campaign, room)
+            deadline = deadline_of(plan, campaign, at_ms, events.deadlines[row])
             open_example(
-                examples, queues, registers, plan, place, campaign, at_ms,
-                events.offset[row], keys, events.deadlines[row],
+                examples, queues, registers, plan, place, campaign, at_ms, deadline,
+                events.offset[row], keys,
             )  # fmt: skip
+            tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
             keep_name(examples.event_id, place, texts.text, texts.event[row])
     return TAKEN if read else outcome
 
@@ -193,10 +206,20 @@ def take_fact(
 
 @compiled
 def has_room(
-    queues: Queues, registers: I8, plan: PlanArrays, timing: Timing, out: ScoreColumns, events: int
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    timing: Timing,
+    triggers: Triggers,
+    out: ScoreColumns,
+    events: int,
 ) -> bool:
     """Whether there is room for all that the next of so many events and its timers may make."""
     kinds, campaigns = plan.every_ms.shape[0], plan.score_mask.shape[0]
+    if not has_places(triggers.policies, queues, registers, out):
+        return False
+    if kinds == 0:
+        return True
     most = (plan.timers_per_event_max + 1) * kinds
     return bool(
         registers[SCORES] + events * campaigns + most <= out.event.shape[0]
@@ -278,13 +301,13 @@ def fold_events(
     """Fold the events from `first` on into the state, one after the other.
 
     Gives the number of those folded: all, or fewer where a customer has to make room for whom
-    rows may just have closed, or triggers or timers fired, which want to be read first, or scores
-    need room.
+    rows may just have closed, or triggers or timers fired, which want to be read first, or where
+    scores, or rows of triggers, need room.
     """
     count, timed = events.at_ms.shape[0], plan.every_ms.shape[0] > 0
     fired, begun = triggers.fired.total[0], registers[MOMENTS]
     for row in range(first, count):
-        if timed and not has_room(queues, registers, plan, timing, out, count - row):
+        if not has_room(queues, registers, plan, timing, triggers, out, count - row):
             return row
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
@@ -306,7 +329,7 @@ def fold_events(
                 catching_up, room, triggers, out,
             )  # fmt: skip
         registers[CLOCK_MS] = now_ms
-        end_waits(triggers, profiles, plan, registers, events.code_clauses)
+        end_waits(triggers, profiles, examples, queues, plan, registers, events, row)
         closed = close_due(profiles, examples, queues, registers, plan, offset, upto_ms)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)

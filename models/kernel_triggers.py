@@ -13,9 +13,21 @@ from models.batch import READY, EventColumns, ScoreColumns
 from models.compiled import compiled
 from models.kernel_clauses import clauses_held
 from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
+from models.kernel_outcomes import is_reached, open_outcome, tell_open
 from models.plan import PlanArrays
-from models.state import CLOCK_MS, I8, U8, Profiles
+from models.state import (
+    CLOCK_MS,
+    FREE_COUNT,
+    HEAP_COUNT,
+    I8,
+    SCORES,
+    U8,
+    Examples,
+    Profiles,
+    Queues,
+)
 from models.trigger_states import (
+    ACTED,
     ANSWERED,
     APART,
     CLEARED,
@@ -24,6 +36,7 @@ from models.trigger_states import (
     ENTERED,
     EXITED,
     FORGOTTEN,
+    HELD_OUT,
     IN,
     NOT_READY,
     OUT,
@@ -31,6 +44,7 @@ from models.trigger_states import (
     PROBABILITY,
     SETTLED,
     UNLESS,
+    UNTOUCHED,
     WAITING,
     WAITS_ENDED_MAX,
     Policies,
@@ -71,6 +85,45 @@ def is_held_out(policies: Policies, policy: int, customer: np.uint64) -> bool:
 
 
 @compiled
+def arm_of(policies: Policies, policy: int, customer: np.uint64) -> int:
+    """The arm of a customer in a campaign, or UNTOUCHED where nobody is held out."""
+    if policies.held_below[policy] == np.uint64(0):
+        return UNTOUCHED
+    return HELD_OUT if is_held_out(policies, policy, customer) else ACTED
+
+
+@compiled
+def tell_arm(
+    triggers: Triggers, profiles: Profiles, examples: Examples, plan: PlanArrays, campaign: int,
+    slot: int, place: int,
+) -> None:  # fmt: skip
+    """Note on an example that opens whether the customer's last entry may change its outcome."""
+    examples.arm[place] = UNTOUCHED
+    policy = triggers.policies.of_campaign[campaign]
+    if policy < 0:
+        return
+    entered_ms = triggers.states.entered_at[slot, policy]
+    if is_reached(examples, plan, campaign, place, entered_ms):
+        customer = profiles.customer_hash[slot, 0]
+        examples.arm[place] = arm_of(triggers.policies, policy, customer)
+
+
+@compiled
+def has_places(policies: Policies, queues: Queues, registers: I8, out: ScoreColumns) -> bool:
+    """Whether there are places for all examples and rows of arms that the next event may open.
+
+    Each score that is still to come may open one of both, and each wait that ends a row of an arm.
+    """
+    measured = np.count_nonzero(policies.held_below)
+    if measured == 0:
+        return True
+    most = 2 * (out.event.shape[0] - registers[SCORES]) + measured * WAITS_ENDED_MAX
+    return bool(
+        most <= registers[FREE_COUNT] and most + registers[HEAP_COUNT] <= queues.heap_due.shape[0]
+    )
+
+
+@compiled
 def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> None:
     """Let a customer wait behind all others: of one policy each waits as long by the clock."""
     states, queues = triggers.states, triggers.queues
@@ -104,7 +157,14 @@ def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
 
 @compiled
 def end_waits(
-    triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
+    triggers: Triggers,
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    plan: PlanArrays,
+    registers: I8,
+    events: EventColumns,
+    row: int,
 ) -> None:
     """Let those enter whose wait the clock has passed, unless a clause holds by then."""
     states = triggers.states
@@ -116,10 +176,13 @@ def end_waits(
                 break
             due_ms = states.due_ms[slot, policy]
             stop_waiting(triggers, slot, policy)
-            if clauses_held(profiles, plan, code_clauses, slot, due_ms) & unless != 0:
+            if clauses_held(profiles, plan, events.code_clauses, slot, due_ms) & unless != 0:
                 triggers.fired.withheld[policy, UNLESS] += 1
                 continue
-            enter(triggers, profiles, policy, slot, due_ms)
+            enter(
+                triggers, profiles, examples, queues, plan, registers, policy, slot, due_ms,
+                events.offset[row],
+            )  # fmt: skip
 
 
 @compiled
@@ -166,12 +229,33 @@ def entered_with(states: States, slot: int, policy: int) -> Said:
 
 
 @compiled
-def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms: int) -> None:
-    """Let a customer in with the score that is kept."""
-    triggers.states.phase[slot, policy] = IN
-    triggers.states.entered_at[slot, policy] = at_ms
-    said = entered_with(triggers.states, slot, policy)
+def enter(
+    triggers: Triggers,
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    plan: PlanArrays,
+    registers: I8,
+    policy: int,
+    slot: int,
+    at_ms: int,
+    offset: int,
+) -> None:
+    """Let a customer in with the score that is kept; the first time opens the row of an arm."""
+    states = triggers.states
+    is_first = states.entered_at[slot, policy] == 0
+    states.phase[slot, policy] = IN
+    states.entered_at[slot, policy] = at_ms
+    said = entered_with(states, slot, policy)
     fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
+    arm = arm_of(triggers.policies, policy, profiles.customer_hash[slot, 0])
+    if arm == UNTOUCHED:
+        return
+    tell_open(profiles, examples, plan, triggers.policies.campaign[policy], slot, at_ms, arm)
+    if is_first:
+        open_outcome(
+            profiles, examples, queues, registers, plan, triggers, policy, slot, at_ms, offset, arm
+        )
 
 
 @compiled
@@ -204,6 +288,8 @@ def level_of(measure: int, said: Said) -> float:
 def decide(
     triggers: Triggers,
     profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
     plan: PlanArrays,
     campaign: int,
     slot: int,
@@ -264,7 +350,10 @@ def decide(
             due_ms = registers[CLOCK_MS] + policies.wait_ms[policy]
             begin_waiting(triggers, slot, policy, due_ms)
         else:
-            enter(triggers, profiles, policy, slot, at_ms)
+            enter(
+                triggers, profiles, examples, queues, plan, registers, policy, slot, at_ms,
+                events.offset[row],
+            )  # fmt: skip
 
 
 @compiled

@@ -63,6 +63,7 @@ from models.timers import overdue_timers, reserve_timers, timers_room
 from models.trigger_states import (
     NOTHING_SAID,
     Triggers,
+    examples_room,
     more_fired,
     new_fired,
     new_states,
@@ -174,10 +175,13 @@ class Scorer:
             offsets, scores.campaign[opened].astype(np.int64), timers
         )
         examples, places = self._examples.view, places[known]
-        examples.served[places] = values[known]
-        examples.experts[places, : experts.shape[1]] = experts[known]
-        examples.version[places] = versions[known]
-        examples.status[places] = statuses[known]
+        own = examples.triggered[places] == 0  # Or a trigger has taken the place since.
+        places, values, experts = places[own], values[known][own], experts[known][own]
+        versions, statuses = versions[known][own], statuses[known][own]
+        examples.served[places] = values
+        examples.experts[places, : experts.shape[1]] = experts
+        examples.version[places] = versions
+        examples.status[places] = statuses
         return int(np.count_nonzero(~known))
 
     @property
@@ -325,8 +329,9 @@ class Scorer:
         if scores + events * campaigns + timers > len(out.event):
             size = scores + max(events * campaigns + timers, scores if timers else 0)
             out = more_scores(out, scores, size)
-        sweep_heap(self._queues, registers, self._examples.view, len(out.event) - scores)
-        reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
+        opens = examples_room(self._policies, len(out.event) - scores)
+        sweep_heap(self._queues, registers, self._examples.view, opens)
+        reserve_examples(self._examples, self._queues, registers, opens)
         if timers:
             make_room(room.moments, int(registers[MOMENTS]) + timers)
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
