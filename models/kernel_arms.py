@@ -57,11 +57,10 @@ def tell_arm(
 
 @inlined
 def has_places(policies: Policies, queues: Queues, registers: I8, out: ScoreColumns) -> bool:
-    """Whether there are places for all examples and rows of arms that the next event may open.
-
-    Each score that is still to come may open one of both, and each wait that ends a row of an arm.
-    """
-    measured = np.count_nonzero(policies.held_below)
+    """Whether each score may open an example and a row of an arm, and each wait that ends one."""
+    measured = 0
+    for below in policies.held_below:
+        measured += 1 if below > np.uint64(0) else 0
     if measured == 0:
         return True
     most = 2 * (out.event.shape[0] - registers[SCORES]) + measured * WAITS_ENDED_MAX
