@@ -18,12 +18,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumer.metrics import NOT_ELIGIBLE
+from consumer.metrics import CONTROL_FACTS, NOT_ELIGIBLE
 from consumer.partitioner import partition_of
 from consumer.telemetry import Telemetry
 from consumer.transport import NO_TIMESTAMP, Outgoing
 from models.plan import Plan, compile_plan
 from schemas.campaign_file import parse_campaigns
+from schemas.control import CONTROL_TYPES, OURS
 from schemas.example import decode_example
 from schemas.learner_state import decode_learner_state, unpack_array
 from schemas.model_record import decode_model_record
@@ -216,7 +217,13 @@ def test_consumed_is_taken_duplicate_or_dead_lettered(world: World) -> None:
         assert sum(counted) == high
         assert min(counted) > 500
         rest = (meters.late.value, meters.not_scored.value, meters.not_eligible.value)
-        assert meters.taken.value == meters.scored.value + sum(rest)
+        facts = sum(
+            telemetry.counter(CONTROL_FACTS, str(index), name.removeprefix(OURS)).value
+            for name in CONTROL_TYPES
+        )
+        others = sum(rest) + meters.suppressed.value + facts
+        assert meters.taken.value == meters.scored.value + others
+        assert facts > 50
         assert min(rest) > 500
         assert meters.scored.value == scored[index]
         letters += int(meters.dead_letters.value)
