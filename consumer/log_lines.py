@@ -85,7 +85,7 @@ _COMMITS: Final = (
             "problem"),
     LogLine("transaction_left_open", "warning",
             "a transaction stays open until a successor or the broker ends it", "problem"),
-    LogLine("kafka_error", "warning", "the Kafka client has met an error", "error problem"),
+    LogLine("kafka_error", "info", "the Kafka client has met an error", "error problem"),
     LogLine("kafka_client", "warning", "the Kafka client says", "facility text"),
 )  # fmt: skip
 

@@ -84,7 +84,8 @@ def command(options: GlobalOptions, *, rebuild: bool) -> int:
     try:
         _work(settings, stop, rebuild=rebuild)
     except WorldError as error:
-        say("gave_up", problem=error.problem, remedy=error.remedy)
+        if stop.patient:  # Before anything began, the one sentence on stderr says it all.
+            say("gave_up", problem=error.problem, remedy=error.remedy)
         raise
     finally:
         say_held_back()

@@ -325,7 +325,7 @@ class KafkaTransport:
         # Who was fenced hears of it from the next call as well, and can go on.
         if error.name() not in FENCED and (error.fatal() or error.name() in LOGIN_REFUSED):
             self._fatal = error
-        else:
+        elif self._member is not None:  # A start that fails says one sentence, and that is all.
             say("kafka_error", error=error.name(), problem=error.str())
 
     def _raise_fatal(self) -> None:

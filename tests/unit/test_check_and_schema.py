@@ -167,6 +167,84 @@ def test_what_for_asks_about_and_was_never_seen() -> None:
     ]
 
 
+TIMED = SHORT.replace("score_on: [page_view]", "score_every: 7d\n    rate: 10%")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        (TIMED.replace("7d", "30d", 1).replace("every: 7d", "every: 31d"),
+         "campaigns.a.score_every", "no score asks about what happens in between"),
+        (TIMED + "    idle_max: 6d\n", "campaigns.a.idle_max", "never scored by it"),
+        (TIMED + "    learn_on: [page_view]\n", "campaigns.a.learn_on", "nor judged"),
+        (with_goal("{none_of: [purchase]}"), "campaigns.a.rate", "say how many lapse"),
+        (with_keys("for: [{event: page_view, never: true}]"), "campaigns.a.for[0]",
+         "nobody is scored"),
+    ],
+)  # fmt: skip
+def test_warnings_of_timers_absences_and_nobody(text: str, key: str, message: str) -> None:
+    """What a file alone shows to be in vain is said, with its key."""
+    (warning,) = warnings_of(parse_campaigns(text))
+    assert warning.key == key
+    assert message in warning.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TIMED,
+        with_goal("{none_of: [purchase]}").replace("horizon", "rate: 20%\n    horizon"),
+        with_keys("for: [{event: p, never: true}]").replace("[page_view]", "[p, page_view]"),
+        with_keys("for: [{event: page_view, within: 1d}]"),
+    ],
+)  # fmt: skip
+def test_no_warning_where_it_makes_sense(text: str) -> None:
+    """The same words, used well, are left alone."""
+    assert warnings_of(parse_campaigns(text)) == []
+
+
+def test_absences_and_values_that_nobody_has() -> None:
+    """A goal that never comes, a value that nobody has, and one that only questions carry."""
+    clauses = "for: [{last: plan, is: [gold]}, {last: segment, is: [a]}]"
+    text = with_keys(clauses).replace("{event: purchase}", "{none_of: [purchase]}")
+    text = text.replace("horizon", "rate: 20%\n    horizon")
+    seen = SeenEvents()
+    seen.add("page_view", {"plan": "basic"})
+    seen.add("asked", {"segment": "a"})
+    file = parse_campaigns(text + "events: {ignore: [asked, askd]}\n")
+    assert [str(warning) for warning in warnings_of(file, seen)] == [
+        "events.ignore: no event of type `askd` was seen; did you mean `asked`?",
+        "campaigns.a: no event of type `purchase` was seen",
+        "campaigns.a.goal.none_of: nothing of this was seen: everybody would lapse",
+        "campaigns.a: `plan` was never gold; seen were basic",
+        "campaigns.a: `segment` was seen in ignored events only, and those are not remembered",
+    ]
+
+
+def test_what_is_learned_on_needs_the_features_too() -> None:
+    """A question that carries a property which the event that is learned lacks."""
+    text = with_keys("learn_on: [sent]\n    features: {categories: [kind]}")
+    seen = SeenEvents()
+    seen.add("page_view", {"kind": "a"})
+    seen.add("sent", {"kin": "a"})
+    seen.add("purchase", {})
+    (warning,) = warnings_of(parse_campaigns(text), seen)
+    assert str(warning) == (
+        "campaigns.a: no learned event with the property `kind` was seen; did you mean `kin`?"
+    )
+
+
+def test_a_property_with_many_values_is_none_to_compare() -> None:
+    """Of an identity or a number not all values are kept, and nothing is said of it."""
+    seen = SeenEvents()
+    for number in range(1_100):
+        seen.add("page_view", {"plan": number})
+    seen.add("purchase", {})
+    file = parse_campaigns(with_keys("for: [{last: plan, is: [gold]}]"))
+    assert warnings_of(file, seen) == []
+    assert len(seen.values["plan"]) < 1_100
+
+
 @pytest.mark.parametrize("name", list(RECORDS))
 def test_schemas(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each record's schema is a valid JSON Schema, printed alone and among all."""
