@@ -15,8 +15,10 @@ import pytest
 
 from consumer.explanation import seen_in_words
 from models.batch import DUPLICATE, LATE, NOT_SCORED, OBEYED, SUPPRESSED, TAKEN
+from models.kernel_queues import UNLISTED
 from models.plan import Limits, Plan, compile_plan
 from models.scorer import Scorer
+from models.state import NO_TIMER_MS
 from schemas.campaign import CampaignFile
 from schemas.clauses import Clause
 from schemas.control import control_of
@@ -101,7 +103,7 @@ def test_who_is_forgotten_begins_from_nothing() -> None:
     """
     shop = Shop(plan_of(policy={"wait_ms": 10 * MINUTE_MS, "cooldown_ms": DAY_MS}))
     for customer in ("ann", LONG):
-        shop.happens("view", 0, 0.9, customer=customer, name=f"{LONG}/{customer}")
+        shop.happens("view", 0, 0.9, customer=customer, name=f"{customer}/e")
         assert shop.scorer.counts.profiles == 1
         shop.happens("$suppress", 1, customer=customer)
         shop.happens("$forget", 2, customer=customer)
@@ -112,6 +114,7 @@ def test_who_is_forgotten_begins_from_nothing() -> None:
                 assert LONG.encode() not in array.tobytes(), name
                 assert b"ann" not in array.tobytes(), name
         assert not shop.scorer._profiles.view.customer_hash.any()
+        assert not shop.scorer.lift().arrays["triggers"].tobytes().strip(b"\0")
     assert shop.scorer._registers[15] == 1
     assert shop.happens("view", HOUR_MS, 0.9) == []
     assert outcome(shop) == TAKEN
@@ -209,6 +212,9 @@ def test_restored_and_under_another_file_everybody_is_left_alone() -> None:
         scorer = Scorer(plan)
         scorer.restore(lifted)
         assert scorer.counts.profiles == 2
+        nobody = scorer._profiles.view
+        assert (nobody.newer[1], nobody.timers[1, 0]) == (UNLISTED, NO_TIMER_MS)
+        del nobody
         log = records_of(
             [
                 LoggedEvent(name, "view", START_MS + 2 * DAY_MS, name)
