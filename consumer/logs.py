@@ -68,7 +68,7 @@ def configure_logs(
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=lambda *_args: structlog.PrintLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     forget_libraries()
@@ -153,7 +153,14 @@ class _Libraries(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it."""
+        """Say it; what cannot be said is a matter of the log, and not of who wanted to say it."""
+        try:
+            self._say(record)
+        except (TypeError, ValueError):  # Its text and what belongs into it do not fit together.
+            self.handleError(record)
+
+    @staticmethod
+    def _say(record: logging.LogRecord) -> None:
         level: Level = "error" if record.levelno >= logging.ERROR else "warning"
         if record.name == _KAFKA:
             facility = record.args[0] if isinstance(record.args, tuple) and record.args else ""

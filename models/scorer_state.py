@@ -44,6 +44,8 @@ FORMAT: Final = 2
 
 A state in which no control fact was obeyed is of format 1, which all versions read.
 """
+REGISTERS_OF_FIRST: Final = 21
+"""How many numbers of the fold a state of format 1 has; the others are 0 in it."""
 
 SWEEP_FROM = 10_000
 
@@ -107,6 +109,8 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
     refused = intake.vocabulary.refused
     found = FORMAT if registers[CONTROLS] else 1
+    if found == 1:
+        arrays["registers"] = registers[:REGISTERS_OF_FIRST]
     facts = {"format": found, "vocabulary_refused": refused, "shape": shape}
     return Lifted(arrays, facts)
 

@@ -52,6 +52,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.asked = False
+        self.signal = ""  # Said by whoever stops: a line cannot be said from within another one.
         self.patient = False
         self.told: Callable[[], None] = lambda: None
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -64,8 +65,8 @@ class StopFlag:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        self.signal = signal.Signals(number).name
         self.told()
-        say("stopping", signal=signal.Signals(number).name)
 
 
 @click.command("run")
@@ -134,6 +135,7 @@ def _work(settings: Settings, stop: StopFlag, *, rebuild: bool) -> None:
             stop.patient = True
             while not stop.asked:
                 worker.tick()
+            say("stopping", signal=stop.signal)
             end = worker.stop
         finally:
             end()
