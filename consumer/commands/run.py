@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import active_children
 from types import FrameType
 from typing import Final
 
@@ -61,6 +62,8 @@ class StopFlag:
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if not self.patient:
             say("stopped_early", signal=signal.Signals(number).name)
+            for compiling in active_children():
+                compiling.kill()
             os._exit(EXIT_DONE)
         if self.asked:
             raise KeyboardInterrupt
