@@ -83,10 +83,9 @@ def say(event: str, **fields: object) -> None:
 
 def say_held_back() -> None:
     """Say of which lines some were held back, so that none vanishes uncounted; at the end."""
-    for processor in structlog.get_config()["processors"]:
-        if isinstance(processor, _Repeats):
-            for name, suppressed in processor.held_back().items():
-                say("lines_held_back", name=name, suppressed=suppressed)
+    for repeats in _repeats():
+        for name, suppressed in repeats.held_back().items():
+            say("lines_held_back", name=name, suppressed=suppressed)
 
 
 def forget_libraries() -> None:
@@ -100,7 +99,11 @@ def _say(level: Level, event: str, fields: Mapping[str, object]) -> None:
     if not structlog.is_configured():
         configure_logs("warning")
     logger = structlog.get_logger()
-    getattr(logger, level)(event, message=LOG_LINES[event].says, **fields)
+    try:
+        getattr(logger, level)(event, message=LOG_LINES[event].says, **fields)
+    except OSError:  # The disk is full, or nobody reads any more: no reason to stop scoring.
+        for repeats in _repeats():
+            repeats.lost(event)
 
 
 @dataclass(slots=True)
@@ -110,6 +113,7 @@ class _Window:
     since_s: float
     said: int = 0
     suppressed: int = 0
+    told: int = 0  # How many the last line said were held back.
 
 
 class _Repeats:
@@ -132,9 +136,16 @@ class _Repeats:
                 window.suppressed += 1
                 raise structlog.DropEvent
             window.said += 1
-            if window.suppressed:
-                entry["suppressed"], window.suppressed = window.suppressed, 0
+            window.told, window.suppressed = window.suppressed, 0
+            if window.told:
+                entry["suppressed"] = window.told
         return entry
+
+    def lost(self, name: str) -> None:
+        """Count a line that could not be written to those held back."""
+        with self._lock:
+            window = self._windows[name]
+            window.suppressed += 1 + window.told
 
     def held_back(self) -> dict[str, int]:
         """How many of each name were held back since the last that was said."""
@@ -143,6 +154,11 @@ class _Repeats:
             for each in self._windows.values():
                 each.suppressed = 0
         return {name: suppressed for name, suppressed in found.items() if suppressed}
+
+
+def _repeats() -> list[_Repeats]:
+    processors = structlog.get_config()["processors"]
+    return [each for each in processors if isinstance(each, _Repeats)]
 
 
 class _Libraries(logging.Handler):

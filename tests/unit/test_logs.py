@@ -6,6 +6,7 @@ Source: consumer/logs.py.
 """
 
 import ast
+import errno
 import io
 import json
 import logging
@@ -209,3 +210,26 @@ def test_nobody_logs_past_the_table() -> None:
 def test_the_document_is_the_table() -> None:
     """docs/logs.md is what `make docs` writes."""
     assert (ROOT / "docs/logs.md").read_text(encoding="utf-8") == document()
+
+
+class _Full(io.StringIO):
+    """A stream whose disk is full, until there is room again."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        """Refuse it, or take it."""
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_line_that_cannot_be_written_stops_nobody() -> None:
+    """It is counted, and the next one of its name says so."""
+    stream = _Full()
+    configure_logs(stream=stream)
+    say("store_silent")
+    say("store_silent")
+    stream.is_full = False
+    say("store_silent")
+    assert [json.loads(line)["suppressed"] for line in stream.getvalue().splitlines()] == [2]
