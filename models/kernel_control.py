@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from models.batch import EventColumns, Texts
 from models.compiled import compiled, inlined
-from models.kernel_examples import leave_chain
-from models.kernel_fold import welcome
-from models.kernel_queues import UNLISTED, list_oldest, order_remove, see
+from models.kernel_examples import leave_chain, put_aside
+from models.kernel_fold import keep_listed, welcome
+from models.kernel_queues import is_told_of, order_remove, see
 from models.kernel_slots import NO_SLOT, free_slot, slot_of
 from models.kernel_triggers import leave, leave_no_state
 from models.plan import PlanArrays
 from models.state import (
-    CLOSED_COUNT,
     CONTROLS,
     I8,
     NEVER_MS,
-    OPEN_COUNT,
     WITHDRAWN,
     Examples,
     Profiles,
@@ -49,21 +47,9 @@ def withdraw(
             if plan.lost_mask[campaign] != 0:
                 order_remove(queues, examples, campaign, place)
             leave_chain(profiles, examples, registers, place)
-            examples.campaign[place] = -1 - campaign
-            examples.sequence[place] = -1
-            queues.closed[registers[CLOSED_COUNT]] = place
-            registers[CLOSED_COUNT] += 1
-            registers[OPEN_COUNT] -= 1
+            put_aside(examples, queues, registers, place)
             registers[WITHDRAWN] += 1
             place = behind
-
-
-@inlined
-def stay_listed(profiles: Profiles, registers: I8, slot: int) -> None:
-    """Let a customer make room again of whom nothing has to be kept any more."""
-    told = profiles.suppressed_until[slot] != NEVER_MS or profiles.consent_refused[slot] != 0
-    if not told and profiles.newer[slot] == UNLISTED and profiles.waiting[slot] == 0:
-        list_oldest(profiles, registers, slot)
 
 
 @compiled
@@ -110,5 +96,6 @@ def obey(
         leave_no_state(triggers, slot)
         free_slot(profiles, queues, registers, slot)
         return int(slot)
-    stay_listed(profiles, registers, slot)
+    if not is_told_of(profiles, slot):
+        keep_listed(profiles, registers, slot)
     return int(slot)

@@ -151,6 +151,16 @@ def leave_chain(profiles: Profiles, examples: Examples, registers: I8, place: in
 
 
 @inlined
+def put_aside(examples: Examples, queues: Queues, registers: I8, place: int) -> None:
+    """Let an example be open no longer, and its place be freed when what closed has been read."""
+    examples.campaign[place] = -1 - examples.campaign[place]
+    examples.sequence[place] = -1
+    queues.closed[registers[CLOSED_COUNT]] = place
+    registers[CLOSED_COUNT] += 1
+    registers[OPEN_COUNT] -= 1
+
+
+@inlined
 def close(
     profiles: Profiles,
     examples: Examples,
@@ -166,14 +176,10 @@ def close(
     count_answer(
         profiles, examples.slot[place], campaign, examples.answer[place] > 0.0, registers[CLOCK_MS]
     )
-    examples.campaign[place] = -1 - campaign
     examples.closed_index[place] = index
     examples.closed_offset[place] = offset
     examples.closed_ms[place] = registers[CLOCK_MS]
-    examples.sequence[place] = -1
-    queues.closed[registers[CLOSED_COUNT]] = place
-    registers[CLOSED_COUNT] += 1
-    registers[OPEN_COUNT] -= 1
+    put_aside(examples, queues, registers, place)
 
 
 @inlined

@@ -127,6 +127,13 @@ def list_oldest(profiles: Profiles, registers: I8, slot: int) -> None:
 
 
 @inlined
+def is_told_of(profiles: Profiles, slot: int) -> bool:
+    """Whether a control fact is known of a customer, which has to be kept."""
+    suppressed = profiles.suppressed_until[slot] != NEVER_MS
+    return bool(suppressed or profiles.consent_refused[slot] != 0)
+
+
+@inlined
 def choose_victim(profiles: Profiles, registers: I8) -> int:
     """The least recently active customer without open examples, or -1; taken off the list.
 
@@ -136,8 +143,7 @@ def choose_victim(profiles: Profiles, registers: I8) -> int:
     while registers[LRU_LAST] >= 0:
         slot = registers[LRU_LAST]
         unlist(profiles, registers, slot)
-        told = profiles.suppressed_until[slot] != NEVER_MS or profiles.consent_refused[slot] != 0
-        if profiles.waiting[slot] == 0 and not told:
+        if profiles.waiting[slot] == 0 and not is_told_of(profiles, slot):
             return int(slot)
     return -1
 
