@@ -60,10 +60,13 @@ class Measured:
 
 
 class Asker:
-    """Asks a worker about customers in turn, so many times a second, on one connection."""
+    """Asks a worker about customers in turn, so many times a second.
+
+    On one connection for each time of asking: a worker closes those that are quiet.
+    """
 
     def __init__(self, address: str, customers: int, per_s: float) -> None:
-        self._connection = HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
+        self._address = urlsplit(address).netloc
         self._customers = customers
         self._every_s = 1.0 / per_s
         self._stop = threading.Event()
@@ -74,6 +77,7 @@ class Asker:
     def asking(self) -> Iterator[None]:
         """Ask in a thread of its own for as long as this lasts."""
         self._stop.clear()
+        self._connection = HTTPConnection(self._address, timeout=TIMEOUT_S)
         thread = threading.Thread(target=self._run)
         thread.start()
         try:
@@ -81,6 +85,7 @@ class Asker:
         finally:
             self._stop.set()
             thread.join()
+            self._connection.close()
 
     def ask(self, number: int) -> None:
         """Ask once, and note how long it took."""

@@ -25,6 +25,7 @@ import psutil
 from bench.cluster import BROKER_STAMPS
 from bench.contestants.arguments import Arguments, as_flags
 from bench.workload import CAMPAIGN, GOAL, HORIZON_MS, LATENESS_MS, RATE
+from schemas.settings import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,9 +78,8 @@ class Place:
 
     def topics(self) -> dict[str, str]:
         """Return our topics, by the names that the settings file has for them."""
-        ours = ("examples", "states", "models", "dead_letters")
-        named = {key: f"{self.name}-{key.replace('_', '-')}" for key in ours}
-        return {"events": self.events, "scores": self.scores, **named}
+        named = {key: f"{self.name}-{key.replace('_', '-')}" for key in Topics.model_fields}
+        return {**named, "events": self.events}
 
 
 def fresh_place(bootstrap: str, folder: Path, name: str, campaigns: str = CAMPAIGN) -> Place:
