@@ -173,9 +173,9 @@ def close(
     """Move an example to the closed rows; its place is freed when the rows have been read."""
     leave_chain(profiles, examples, registers, place)
     campaign = examples.campaign[place]
-    count_answer(
-        profiles, examples.slot[place], campaign, examples.answer[place] > 0.0, registers[CLOCK_MS]
-    )
+    if examples.triggered[place] == 0:  # Or the same answer would count twice.
+        slot, is_hit = examples.slot[place], examples.answer[place] > 0.0
+        count_answer(profiles, slot, campaign, is_hit, registers[CLOCK_MS])
     examples.closed_index[place] = index
     examples.closed_offset[place] = offset
     examples.closed_ms[place] = registers[CLOCK_MS]
@@ -196,7 +196,8 @@ def close_due(
 
     `upto_ms` is the clock, or when a timer was due that waits for its turn: its score must not
     know of answers that were not due by then. In a campaign with two reported answers a passed
-    deadline only decides the label: its rows leave in the order of scoring.
+    deadline only decides the label: its rows leave in the order of scoring. Those of triggers do
+    not wait for them, nor the other way round: they leave when their time is up.
     """
     closed = 0
     while registers[HEAP_COUNT] > 0 and closed < plan.closes_per_event_max:
@@ -206,7 +207,7 @@ def close_due(
         place = heap_pop(queues, registers)
         if examples.sequence[place] != sequence:
             continue
-        if plan.lost_mask[examples.campaign[place]] != 0:
+        if plan.lost_mask[examples.campaign[place]] != 0 and examples.triggered[place] == 0:
             examples.decided[place] = 1
             continue
         close(profiles, examples, queues, registers, place, closed, offset)
@@ -253,6 +254,7 @@ def current_example(
     while place >= 0:
         if (
             examples.decided[place] == 0
+            and examples.triggered[place] == 0
             and at_ms < examples.start_ms[place] + plan.interval_ms[campaign]
             and interval_keys(examples, plan, place, campaign, keys)
         ):
@@ -319,13 +321,29 @@ def choose_place(
     if level < 0 or not one_in(mix(unit), seed, np.uint64(1) << np.uint64(level)):
         registers[THROTTLED] += 1
         return -1
+    place = take_place(profiles, examples, queues, registers, slot, campaign, at_ms)
+    examples.weight[place] = np.float32(1 << level)
+    return int(place)
+
+
+@inlined
+def take_place(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    slot: int,
+    campaign: int,
+    at_ms: int,
+) -> int:
+    """Give a customer a free place for an example of a campaign, the first of its interval."""
     registers[FREE_COUNT] -= 1
     place = int(queues.free[registers[FREE_COUNT]])
     examples.candidates[place] = 1
     examples.start_ms[place] = at_ms
-    examples.weight[place] = np.float32(1 << level)
     examples.slot[place] = slot
     examples.campaign[place] = campaign
+    examples.triggered[place] = 0
     examples.next[place] = profiles.first_example[slot, campaign]
     profiles.first_example[slot, campaign] = place
     profiles.waiting[slot] += 1
@@ -343,12 +361,11 @@ def open_example(
     place: int,
     campaign: int,
     at_ms: int,
+    deadline: int,
     offset: int,
     keys: U8,
-    deadlines: I8,
 ) -> None:
     """Start an example at its place: its times, its keys and its turn."""
-    deadline = deadline_of(plan, campaign, at_ms, deadlines)
     examples.at_ms[place] = at_ms
     examples.deadline_ms[place] = deadline
     examples.due_ms[place] = deadline + plan.lateness_ms
@@ -360,5 +377,5 @@ def open_example(
         examples.keys[place, key] = keys[key]
     heap_push(queues, registers, examples.due_ms[place], registers[NEXT_SEQUENCE], place)
     registers[NEXT_SEQUENCE] += 1
-    if plan.lost_mask[campaign] != 0:
+    if plan.lost_mask[campaign] != 0 and examples.triggered[place] == 0:
         order_append(queues, examples, campaign, place)

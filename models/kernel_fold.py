@@ -26,12 +26,14 @@ from models.batch import (
     Timing,
 )
 from models.compiled import compiled, inlined, inlined_apart
+from models.kernel_arms import has_places, tell_arm
 from models.kernel_clauses import clauses_held, lowest_bit, note_clauses
 from models.kernel_examples import (
     answer_examples,
     choose_place,
     close_decided,
     close_due,
+    deadline_of,
     mix,
     open_example,
 )
@@ -45,7 +47,12 @@ from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
 from models.kernel_timers import NOBODY_DUE, any_due, first_due, take_due
-from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
+from models.kernel_triggers import (
+    decide,
+    end_waits,
+    leave_no_state,
+    note_goals,
+)
 from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
@@ -106,7 +113,10 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
-        decide(triggers, profiles, plan, campaign, slot, events, row, held, registers, out, m)
+        decide(
+            triggers, profiles, examples, queues, plan, campaign, slot, events, row, held,
+            registers, out, m,
+        )  # fmt: skip
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -122,10 +132,12 @@ def score_event(
             for expert in range(plan.experts[campaign]):
                 examples.experts[place, expert] = out.experts[m, expert]
             keep_features(examples, plan, place, campaign, room)
+            deadline = deadline_of(plan, campaign, at_ms, events.deadlines[row])
             open_example(
-                examples, queues, registers, plan, place, campaign, at_ms,
-                events.offset[row], keys, events.deadlines[row],
+                examples, queues, registers, plan, place, campaign, at_ms, deadline,
+                events.offset[row], keys,
             )  # fmt: skip
+            tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
             keep_name(examples.event_id, place, texts.text, texts.event[row])
     return TAKEN if read else outcome
 
@@ -198,10 +210,20 @@ def take_fact(
 
 @inlined
 def has_room(
-    queues: Queues, registers: I8, plan: PlanArrays, timing: Timing, out: ScoreColumns, events: int
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    timing: Timing | None,
+    triggers: Triggers,
+    out: ScoreColumns,
+    events: int,
 ) -> bool:
     """Whether there is room for all that the next of so many events and its timers may make."""
     kinds, campaigns = plan.every_ms.shape[0], plan.score_mask.shape[0]
+    if not has_places(triggers.policies, queues, registers, out):
+        return False
+    if timing is None:
+        return True
     most = (plan.timers_per_event_max + 1) * kinds
     return bool(
         registers[SCORES] + events * campaigns + most <= out.event.shape[0]
@@ -290,7 +312,7 @@ def fold_events(
     for row in range(first, count):
         if events.nature[row] == CONTROL:
             return row
-        if timing is not None and not has_room(queues, registers, plan, timing, out, count - row):
+        if not has_room(queues, registers, plan, timing, triggers, out, count - row):
             return row
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
@@ -312,7 +334,7 @@ def fold_events(
                 catching_up, room, triggers, out,
             )  # fmt: skip
         registers[CLOCK_MS] = now_ms
-        end_waits(triggers, profiles, plan, registers, events.code_clauses)
+        end_waits(triggers, profiles, examples, queues, plan, registers, events, row)
         closed = close_due(profiles, examples, queues, registers, plan, offset, upto_ms)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)

@@ -221,8 +221,9 @@ def _carry_examples(
     `experts` are those of a campaign's own learner: who was heard where nobody challenged it.
     """
     same = {"units", "category_a", "category_b", "keys", "campaign", "experts"}
+    known = set(source.dtype.names or ())  # The first states knew of no arms.
     for name in to.dtype.names or ():
-        if name not in same:
+        if name not in same and name in known:
             to[name] = source[name]
     to["experts"] = np.nan
     to["campaign"] = -1

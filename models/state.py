@@ -86,6 +86,8 @@ class Examples(NamedTuple):
     sequence: I8  # its order of scoring; a heap entry with another number is stale
     offset: I8  # of the scored event
     event_id: U1  # [place, NAME_BYTES] of the scored event, as kernel_names keeps it
+    arm: B1  # ACTED or HELD_OUT where an entry may have changed its outcome, else UNTOUCHED
+    triggered: B1  # 1: it is of a first trigger, and not of a score
     keys: U8  # [place, key]
     candidates: I4
     weight: F4  # what throttling adds
@@ -185,6 +187,8 @@ def new_examples(plan: Plan) -> Records[Examples]:
             "category_a": (np.int32, categories),
             "category_b": (np.int32, categories),
             "event_id": (np.uint8, (NAME_BYTES,)),
+            "arm": (np.int8, ()),
+            "triggered": (np.int8, ()),
         },
     )
 

@@ -298,6 +298,10 @@ class Trainer:
             return "superseded"
         if learner.is_repeated(row.source.partition, row.closed_by.offset, row.closed_by.index):
             return "repeated"
+        if row.triggered:
+            if learner.uplift is not None:
+                learner.uplift.add(row.acted, row.label)
+            return "triggered"
         silent = learner.judgement.rows_silent
         learner.learn(row)
         return "learned" if learner.judgement.rows_silent == silent else "silent"

@@ -20,6 +20,7 @@ from schemas.trigger_policy import MEASURES, TriggerPolicy
 
 OUT, IN, SETTLED, WAITING = 0, 1, 2, 3  # A settled one is in, and its goal was reached or lost.
 ENTERED, EXITED, CONVERTED = 0, 1, 2
+UNTOUCHED, ACTED, HELD_OUT = 0, 1, 2  # The arms, and the rows that no entry has touched.
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
 NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN, SILENCED, NO_CONSENT = range(8)
@@ -43,7 +44,7 @@ class Policies(NamedTuple):
     cooldown_ms: I8  # [T]
     wait_ms: I8  # [T]
     held_seed: U8  # [T] what makes the held-out customers of two campaigns independent
-    held_below: U8  # [T] of 2^64: a customer whose hash is below is held out
+    held_below: U8  # [T] of 2^64: a customer whose hash is below is held out; 0: no arms
 
 
 class States(NamedTuple):
@@ -183,6 +184,15 @@ def more_fired(fired: Fired, events: int, scores: int, policies: Policies) -> Fi
     for name in set(Fired._fields) - {"total", "withheld"}:
         getattr(more, name)[:used] = getattr(fired, name)[:used]
     return more._replace(total=fired.total, withheld=fired.withheld)
+
+
+def examples_room(policies: Policies, scores: int) -> int:
+    """How many places for examples to keep free for so many scores, and for waits that end.
+
+    With arms, more than one event can take: models.kernel_triggers asks before each.
+    """
+    measured = int(np.count_nonzero(policies.held_below))
+    return scores if not measured else 2 * scores + WAITS_ENDED_MAX * 16 * measured
 
 
 def new_fired(policies: Policies, room: int = 0) -> Fired:

@@ -44,7 +44,8 @@ class ClosedBy(msgspec.Struct, frozen=True, gc=False):
 class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
     """One matured row. `label` is 0 or 1, or the value for `predict: value`.
 
-    A row that begins with its campaign is of format 1, and does not say so.
+    A row that begins with its campaign is of format 1, and does not say so. One that is
+    `triggered` is of a customer's first trigger, has no features, and is counted by its arm.
     """
 
     campaign: str
@@ -65,6 +66,7 @@ class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
     model: ModelRef
     status: ScoreStatus
     format: Literal[1] = EXAMPLE_FORMAT
+    triggered: bool = False
 
     @property
     def as_of_ms(self) -> int:
@@ -140,6 +142,9 @@ class Example(_Contract):
         ScoreStatus,
         Field(description="As served; quality leaves `warming` and `catching_up` out."),
     ]
+    triggered: Annotated[
+        bool, Field(description="Of a first trigger: counted by its arm, and not learned.")
+    ] = False
     format: Annotated[
         Literal[1], Field(exclude=True, description="Left out; a later format begins with it.")
     ] = EXAMPLE_FORMAT

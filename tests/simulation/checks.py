@@ -59,6 +59,9 @@ class Checks:
             covered = self._covered(index)
             for offset, value in life.log.everything(topics.examples, index):
                 row = decode_example(value or b"")
+                if row.triggered:  # Counted, and not learned.
+                    self._learnable_at[index].append((offset, value))
+                    continue
                 self._rows.append(row)
                 if not self._is_unlearned(index, offset, covered[row.campaign, row.lineage]):
                     self._learnable.append(row)

@@ -125,7 +125,7 @@ class Traffic:
     def plan(self) -> Plan:
         """The compiled campaign file."""
         text = self.with_timers(FILES[self.file])
-        return compiled(with_triggers(text, self.section), tight=self.tight)
+        return compiled(with_triggers(text, self.section, tight=self.tight), tight=self.tight)
 
     def with_timers(self, text: str) -> str:
         """A campaign file with the timers of the seed, if it has any."""

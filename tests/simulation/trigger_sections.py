@@ -31,8 +31,13 @@ def changed_section(seed: int) -> str:
     return draws.choice(("", *SECTIONS)) if draws.random() < SHARE else section_of(seed)
 
 
-def with_triggers(text: str, section: str) -> str:
-    """A campaign file with this trigger section in every campaign."""
+def with_triggers(text: str, section: str, *, tight: bool) -> str:
+    """A campaign file with this trigger section in every campaign.
+
+    Where limits are hit nobody is held out: who makes room, and which example finds a place, then
+    hangs on the rows of arms too, which are up to what was served.
+    """
     if not section:
         return text
+    section = re.sub(r", hold_out: \d+%", "", section) if tight else section
     return re.sub(r"^    goal: .*$", rf"\g<0>\n    trigger: {section}", text, flags=re.MULTILINE)

@@ -21,7 +21,7 @@ from consumer.encoding import ScoreEncoder
 from consumer.telemetry import Telemetry
 from consumer.trigger_output import TriggerMeters, trigger_id
 from models.folded import Folded
-from models.kernel_triggers import is_held_out
+from models.kernel_arms import is_held_out
 from models.plan import Limits, Plan, compile_plan
 from models.scorer import Scorer
 from models.trigger_states import policies_of
