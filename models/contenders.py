@@ -17,7 +17,7 @@ from models.campaign_learner import CampaignLearner
 from models.column_learner import part_of
 from models.contest import Contest, Look
 from models.plan import Plan
-from models.uplift import is_unjudged
+from models.uplift import counted, is_unjudged
 from schemas.campaign import CHAMPION, FRESH
 from schemas.decision import DECISIONS_MAX, Contending, Decided, Decision
 from schemas.example import TrainingExample
@@ -103,12 +103,9 @@ class Contenders:
 
         Each learns a row once, whatever the others have learned.
         """
+        if row.triggered:
+            return self._count(offset, row)
         takers = [each for each in self.learners.values() if _takes(each, offset, row)]
-        if takers and row.triggered:
-            champion = self.learners[CHAMPION]
-            if champion in takers and champion.uplift is not None:
-                champion.uplift.add(row.acted, row.label)
-            return "triggered"
         for learner in takers:
             if learner.began_at_ms is None:
                 learner.began_at_ms = row.closed_at_ms
@@ -126,6 +123,12 @@ class Contenders:
             self._decide(offset, row)
         self._watch(offset, row)
         return "learned" if learned else "silent"
+
+    def _count(self, offset: int, row: TrainingExample) -> str:
+        """Count a row of an arm, once for all of them: none learns it."""
+        for learner in self.learners.values():
+            learner.covered = max(learner.covered, offset + 1)
+        return counted(self.learners[CHAMPION].uplift, row)
 
     def _compare(self, row: TrainingExample, takers: set[str]) -> None:
         """Add the row to the contests of those who learned it."""

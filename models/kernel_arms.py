@@ -14,7 +14,7 @@ from models.compiled import compiled, inlined
 from models.kernel_examples import mix
 from models.kernel_outcomes import is_reached
 from models.plan import PlanArrays
-from models.state import FREE_COUNT, HEAP_COUNT, I8, SCORES, Examples, Profiles, Queues
+from models.state import FREE_COUNT, I8, OUTCOMES_DUE, SCORES, Examples, Profiles, Queues
 from models.trigger_states import (
     ACTED,
     HELD_OUT,
@@ -63,7 +63,7 @@ def has_places(policies: Policies, queues: Queues, registers: I8, out: ScoreColu
         measured += 1 if below > np.uint64(0) else 0
     if measured == 0:
         return True
-    most = 2 * (out.event.shape[0] - registers[SCORES]) + measured * WAITS_ENDED_MAX
-    return bool(
-        most <= registers[FREE_COUNT] and most + registers[HEAP_COUNT] <= queues.heap_due.shape[0]
-    )
+    scores = out.event.shape[0] - registers[SCORES]
+    outcomes = scores + measured * WAITS_ENDED_MAX
+    has_times = registers[OUTCOMES_DUE] + outcomes <= queues.outcome_due.shape[0]
+    return bool(has_times and scores + outcomes <= registers[FREE_COUNT])

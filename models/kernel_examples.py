@@ -29,6 +29,7 @@ from models.state import (
     NEXT_SEQUENCE,
     OPEN_COUNT,
     OPENED,
+    OUTCOMES_OPEN,
     REPLACED,
     THROTTLED,
     U8,
@@ -157,7 +158,10 @@ def put_aside(examples: Examples, queues: Queues, registers: I8, place: int) -> 
     examples.sequence[place] = -1
     queues.closed[registers[CLOSED_COUNT]] = place
     registers[CLOSED_COUNT] += 1
-    registers[OPEN_COUNT] -= 1
+    if examples.triggered[place] == 0:
+        registers[OPEN_COUNT] -= 1
+    else:
+        registers[OUTCOMES_OPEN] -= 1
 
 
 @inlined
@@ -170,12 +174,26 @@ def close(
     index: int,
     offset: int,
 ) -> None:
+    """Close the example of a score, whose answer its customer is known by from now on."""
+    slot, campaign, is_hit = (
+        examples.slot[place], examples.campaign[place], examples.answer[place] > 0.0,
+    )  # fmt: skip
+    count_answer(profiles, slot, campaign, is_hit, registers[CLOCK_MS])
+    close_row(profiles, examples, queues, registers, place, index, offset)
+
+
+@inlined
+def close_row(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    place: int,
+    index: int,
+    offset: int,
+) -> None:
     """Move an example to the closed rows; its place is freed when the rows have been read."""
     leave_chain(profiles, examples, registers, place)
-    campaign = examples.campaign[place]
-    if examples.triggered[place] == 0:  # Or the same answer would count twice.
-        slot, is_hit = examples.slot[place], examples.answer[place] > 0.0
-        count_answer(profiles, slot, campaign, is_hit, registers[CLOCK_MS])
     examples.closed_index[place] = index
     examples.closed_offset[place] = offset
     examples.closed_ms[place] = registers[CLOCK_MS]
@@ -196,8 +214,7 @@ def close_due(
 
     `upto_ms` is the clock, or when a timer was due that waits for its turn: its score must not
     know of answers that were not due by then. In a campaign with two reported answers a passed
-    deadline only decides the label: its rows leave in the order of scoring. Those of triggers do
-    not wait for them, nor the other way round: they leave when their time is up.
+    deadline only decides the label: its rows leave in the order of scoring.
     """
     closed = 0
     while registers[HEAP_COUNT] > 0 and closed < plan.closes_per_event_max:
@@ -207,7 +224,7 @@ def close_due(
         place = heap_pop(queues, registers)
         if examples.sequence[place] != sequence:
             continue
-        if plan.lost_mask[examples.campaign[place]] != 0 and examples.triggered[place] == 0:
+        if plan.lost_mask[examples.campaign[place]] != 0:
             examples.decided[place] = 1
             continue
         close(profiles, examples, queues, registers, place, closed, offset)
@@ -254,7 +271,6 @@ def current_example(
     while place >= 0:
         if (
             examples.decided[place] == 0
-            and examples.triggered[place] == 0
             and at_ms < examples.start_ms[place] + plan.interval_ms[campaign]
             and interval_keys(examples, plan, place, campaign, keys)
         ):
@@ -323,6 +339,8 @@ def choose_place(
         return -1
     place = take_place(profiles, examples, queues, registers, slot, campaign, at_ms)
     examples.weight[place] = np.float32(1 << level)
+    registers[OPEN_COUNT] += 1
+    registers[OPENED] += 1
     return int(place)
 
 
@@ -347,8 +365,6 @@ def take_place(
     examples.next[place] = profiles.first_example[slot, campaign]
     profiles.first_example[slot, campaign] = place
     profiles.waiting[slot] += 1
-    registers[OPEN_COUNT] += 1
-    registers[OPENED] += 1
     return place
 
 
@@ -361,11 +377,31 @@ def open_example(
     place: int,
     campaign: int,
     at_ms: int,
+    offset: int,
+    keys: U8,
+    deadlines: I8,
+) -> None:
+    """Start an example at its place: its times, its keys and its turn."""
+    deadline = deadline_of(plan, campaign, at_ms, deadlines)
+    start(examples, registers, plan, place, campaign, at_ms, deadline, offset, keys)
+    heap_push(queues, registers, examples.due_ms[place], examples.sequence[place], place)
+    if plan.lost_mask[campaign] != 0:
+        order_append(queues, examples, campaign, place)
+
+
+@inlined
+def start(
+    examples: Examples,
+    registers: I8,
+    plan: PlanArrays,
+    place: int,
+    campaign: int,
+    at_ms: int,
     deadline: int,
     offset: int,
     keys: U8,
 ) -> None:
-    """Start an example at its place: its times, its keys and its turn."""
+    """Let an example await its answer from a moment on."""
     examples.at_ms[place] = at_ms
     examples.deadline_ms[place] = deadline
     examples.due_ms[place] = deadline + plan.lateness_ms
@@ -375,7 +411,4 @@ def open_example(
     examples.decided[place] = 0
     for key in range(keys.shape[0]):
         examples.keys[place, key] = keys[key]
-    heap_push(queues, registers, examples.due_ms[place], registers[NEXT_SEQUENCE], place)
     registers[NEXT_SEQUENCE] += 1
-    if plan.lost_mask[campaign] != 0 and examples.triggered[place] == 0:
-        order_append(queues, examples, campaign, place)

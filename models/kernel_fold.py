@@ -33,7 +33,6 @@ from models.kernel_examples import (
     choose_place,
     close_decided,
     close_due,
-    deadline_of,
     mix,
     open_example,
 )
@@ -41,18 +40,14 @@ from models.kernel_experts import expect_value, hear_experts
 from models.kernel_heap import drop
 from models.kernel_moments import begin_timers, choose_moments, note_moment
 from models.kernel_names import keep_name
+from models.kernel_outcomes import close_outcomes
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
 from models.kernel_timers import NOBODY_DUE, any_due, first_due, take_due
-from models.kernel_triggers import (
-    decide,
-    end_waits,
-    leave_no_state,
-    note_goals,
-)
+from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
     CLOCK_MS,
@@ -132,10 +127,9 @@ def score_event(
             for expert in range(plan.experts[campaign]):
                 examples.experts[place, expert] = out.experts[m, expert]
             keep_features(examples, plan, place, campaign, room)
-            deadline = deadline_of(plan, campaign, at_ms, events.deadlines[row])
             open_example(
-                examples, queues, registers, plan, place, campaign, at_ms, deadline,
-                events.offset[row], keys,
+                examples, queues, registers, plan, place, campaign, at_ms,
+                events.offset[row], keys, events.deadlines[row],
             )  # fmt: skip
             tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
             keep_name(examples.event_id, place, texts.text, texts.event[row])
@@ -336,6 +330,7 @@ def fold_events(
         registers[CLOCK_MS] = now_ms
         end_waits(triggers, profiles, examples, queues, plan, registers, events, row)
         closed = close_due(profiles, examples, queues, registers, plan, offset, upto_ms)
+        close_outcomes(profiles, examples, queues, registers, plan, triggers, offset, upto_ms)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
             keep_listed(profiles, registers, slot)

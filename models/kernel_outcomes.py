@@ -1,6 +1,7 @@
 """Rows of arms in the compiled loop: what became of customers after their first trigger.
 
-Owns: which row a trigger opens, and which open examples it may change.
+Owns: which row a trigger opens, when it closes, and which open examples it may change. Nothing of
+    it is seen in a row of a score: which triggers there are is up to what was served.
 Never: who is in which arm, or a label; an answer counts as it does for every example.
 Source: docs/campaigns.md, "What acting is worth".
 """
@@ -11,9 +12,19 @@ import numpy as np
 
 from models.batch import READY
 from models.compiled import inlined
-from models.kernel_examples import open_example, take_place
+from models.kernel_examples import close_row, start, take_place
+from models.kernel_heap import drop, rise
 from models.plan import PlanArrays
-from models.state import I8, OPEN_COUNT, THROTTLED, Examples, Profiles, Queues
+from models.state import (
+    I8,
+    NEVER_MS,
+    OUTCOMES_DUE,
+    OUTCOMES_OPEN,
+    THROTTLED,
+    Examples,
+    Profiles,
+    Queues,
+)
 from models.trigger_states import Triggers
 
 
@@ -60,19 +71,21 @@ def open_outcome(
     """Open the row that says what became of a customer after the first trigger.
 
     Its horizon begins with the trigger; a deadline of the score's own (`until`) stays. It has no
-    features, and says what was served with the score. Where `open_examples_max` is reached there
-    is none, in either arm.
+    features, and says what was served with the score. Where as many as `open_examples_max` are
+    open, there is none, in either arm.
     """
-    if registers[OPEN_COUNT] >= plan.open_examples_max:
+    if registers[OUTCOMES_OPEN] >= plan.open_examples_max:
         registers[THROTTLED] += 1
         return
-    states, campaign = triggers.states, triggers.policies.campaign[policy]
+    states, campaign = triggers.states, int(triggers.policies.campaign[policy])
     horizon_ms, until_ms = plan.horizon_ms[campaign], states.deadline_ms[slot, policy]
     deadline = at_ms + horizon_ms
     if until_ms < states.score_at[slot, policy] + horizon_ms:
         deadline = min(deadline, max(until_ms, at_ms))
     place = take_place(profiles, examples, queues, registers, slot, campaign, at_ms)
+    registers[OUTCOMES_OPEN] += 1
     examples.triggered[place], examples.arm[place] = 1, arm
+    examples.start_ms[place] = NEVER_MS  # Of no interval: no score replaces it.
     examples.weight[place] = np.float32(1.0)
     examples.served[place] = states.served[slot, policy]
     examples.version[place] = states.version[slot, policy]
@@ -84,7 +97,48 @@ def open_outcome(
         examples.units[place, column] = 0
     for category in range(examples.category_a.shape[1]):
         examples.category_a[place, category] = 0
-    open_example(
-        examples, queues, registers, plan, place, campaign, at_ms, deadline, offset,
-        states.keys[slot, policy],
-    )  # fmt: skip
+    keys = states.keys[slot, policy]
+    start(examples, registers, plan, place, campaign, at_ms, deadline, offset, keys)
+    entry = registers[OUTCOMES_DUE]
+    registers[OUTCOMES_DUE] = entry + 1
+    queues.outcome_due[entry] = examples.due_ms[place]
+    queues.outcome_sequence[entry] = examples.sequence[place]
+    queues.outcome_place[entry] = place
+    rise(queues.outcome_due, queues.outcome_sequence, queues.outcome_place, entry)
+
+
+@inlined
+def close_outcomes(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    triggers: Triggers,
+    offset: int,
+    upto_ms: int,
+) -> None:
+    """Close rows of arms whose time is up, those due first, so many at an event.
+
+    They are none of the rows that an event may close besides, and have numbers of their own, in
+    each campaign: what other triggers there were changes neither. They leave when their time is
+    up, also where two answers are reported.
+    """
+    if registers[OUTCOMES_DUE] == 0:
+        return
+    numbers = triggers.fired.closed
+    for each in range(numbers.shape[0]):
+        numbers[each] = 0
+    for _ in range(plan.closes_per_event_max):
+        if registers[OUTCOMES_DUE] == 0 or queues.outcome_due[0] >= upto_ms:
+            return
+        place, sequence = int(queues.outcome_place[0]), queues.outcome_sequence[0]
+        count = registers[OUTCOMES_DUE]
+        drop(queues.outcome_due, queues.outcome_sequence, queues.outcome_place, count)
+        registers[OUTCOMES_DUE] = count - 1
+        if examples.sequence[place] != sequence:
+            continue  # Its customer was forgotten.
+        campaign = examples.campaign[place]
+        number = numbers[campaign]
+        numbers[campaign] = number + 1
+        close_row(profiles, examples, queues, registers, place, number, offset)

@@ -16,14 +16,7 @@ from models.kernel_clauses import clauses_held
 from models.kernel_examples import deadline_of, forbidden_same, same_keys
 from models.kernel_outcomes import open_outcome, tell_open
 from models.plan import PlanArrays
-from models.state import (
-    CLOCK_MS,
-    I8,
-    U8,
-    Examples,
-    Profiles,
-    Queues,
-)
+from models.state import ARM_ENTRIES, CLOCK_MS, I8, U8, Examples, Profiles, Queues
 from models.trigger_states import (
     ANSWERED,
     APART,
@@ -209,6 +202,7 @@ def enter(
     arm = arm_of(triggers.policies, policy, profiles.customer_hash[slot, 0])
     if arm == UNTOUCHED:
         return
+    registers[ARM_ENTRIES] += 1
     tell_open(profiles, examples, plan, triggers.policies.campaign[policy], slot, at_ms, arm)
     if is_first:
         open_outcome(
@@ -283,7 +277,7 @@ def decide(
     `held` are the bits of the clauses that hold for the customer.
     """
     policies, states = triggers.policies, triggers.states
-    policy = policies.of_campaign[campaign]
+    policy = int(policies.of_campaign[campaign])
     if policy < 0:
         return
     one, two = events.score_hash[row, 0], events.score_hash[row, 1]

@@ -24,6 +24,7 @@ from models.state import (
     NEVER_MS,
     NO_TIMER_MS,
     OPEN_COUNT,
+    OUTCOMES_OPEN,
     Profiles,
     new_examples,
     new_profiles,
@@ -110,7 +111,10 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     dropped = _carry_examples(arrays["examples"], examples, old, new, experts)
     np.subtract.at(profiles["waiting"], arrays["examples"]["slot"][dropped], 1)
     gone = np.flatnonzero(dropped).astype(np.int32)
-    registers[OPEN_COUNT] -= len(gone)
+    outcomes = np.count_nonzero(examples["triggered"][gone])
+    registers[OPEN_COUNT] -= len(gone) - outcomes
+    if outcomes:  # Or it may be a state of a format that knows of none.
+        registers[OUTCOMES_OPEN] -= outcomes
     registers[FREE_COUNT] += len(gone)
     _list_again(profiles, registers)
     for name in ("order_first", "order_last"):

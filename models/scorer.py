@@ -66,11 +66,11 @@ from models.timers import overdue_timers, reserve_timers, timers_room
 from models.trigger_states import (
     NOTHING_SAID,
     Triggers,
-    examples_room,
     more_fired,
     new_fired,
     new_states,
     new_waiting,
+    outcomes_room,
     policies_of,
 )
 from schemas.model_record import ModelRecord
@@ -238,15 +238,15 @@ class Scorer:
 
     @property
     def open_by_campaign(self) -> dict[str, int]:
-        """How many examples wait for their outcome, by campaign."""
-        open_now = self._examples.view.campaign[self._examples.view.sequence > 0]
+        """How many examples of scores wait for their outcome, by campaign."""
+        examples = self._examples.view
+        open_now = examples.campaign[(examples.sequence > 0) & (examples.triggered == 0)]
         counts = np.bincount(open_now[open_now >= 0], minlength=len(self.plan.campaigns))
         return dict(zip(self.plan.campaigns, counts.tolist(), strict=True))
 
     def overdue(self, now_ms: int) -> int:
         """Open examples whose time had come by now, had the partition's clock gone on."""
-        examples = self._examples.view
-        due = examples.due_ms[examples.sequence > 0]
+        due = self._examples.view.due_ms[self._examples.view.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
 
     def overdue_timers(self, now_ms: int) -> int:
@@ -332,13 +332,14 @@ class Scorer:
         if scores + events * campaigns + timers > len(out.event):
             size = scores + max(events * campaigns + timers, scores if timers else 0)
             out = more_scores(out, scores, size)
-        opens = examples_room(self._policies, len(out.event) - scores)
+        opens = len(out.event) - scores
+        outcomes = outcomes_room(self._policies, opens)
         sweep_heap(self._queues, registers, self._examples.view, opens)
-        reserve_examples(self._examples, self._queues, registers, opens)
+        reserve_examples(self._examples, self._queues, registers, opens, outcomes)
         if timers:
             make_room(room.moments, int(registers[MOMENTS]) + timers)
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
-        fired = more_fired(triggers.fired, events, len(out.event) - scores, self._policies)
+        fired = more_fired(triggers.fired, events, opens, self._policies)
         return out, triggers._replace(fired=fired)
 
     def _run(
@@ -382,8 +383,7 @@ class Scorer:
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
         acted = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
-        names = self._customers.read(self._profiles.view.name, acted)
-        fired_by += [text_of(name) for name in names]
+        fired_by += map(text_of, self._customers.read(self._profiles.view.name, acted))
         self._close_rows(rows)
         return stop
 

@@ -97,6 +97,7 @@ class Fired(NamedTuple):
 
     total: I8  # [1] how many there are
     withheld: I8  # [T, reason] how many were not sent
+    closed: I8  # [campaign] how many rows of arms the event in hand has closed so far
     policy: I4  # [n] position among the policies
     kind: I4  # ENTERED, EXITED or CONVERTED
     slot: I4  # of the customer
@@ -181,18 +182,18 @@ def more_fired(fired: Fired, events: int, scores: int, policies: Policies) -> Fi
     if room <= len(fired.slot):
         return fired
     more = new_fired(policies, room)
-    for name in set(Fired._fields) - {"total", "withheld"}:
+    for name in set(Fired._fields) - {"total", "withheld", "closed"}:
         getattr(more, name)[:used] = getattr(fired, name)[:used]
-    return more._replace(total=fired.total, withheld=fired.withheld)
+    return more._replace(total=fired.total, withheld=fired.withheld, closed=fired.closed)
 
 
-def examples_room(policies: Policies, scores: int) -> int:
-    """How many places for examples to keep free for so many scores, and for waits that end.
+def outcomes_room(policies: Policies, scores: int) -> int:
+    """How many rows of arms to have room for beside so many scores: theirs, and of ended waits.
 
-    With arms, more than one event can take: models.kernel_triggers asks before each.
+    That is more than one event can open: models.kernel_arms asks before each.
     """
     measured = int(np.count_nonzero(policies.held_below))
-    return scores if not measured else 2 * scores + WAITS_ENDED_MAX * 16 * measured
+    return scores + WAITS_ENDED_MAX * 16 * measured if measured else 0
 
 
 def new_fired(policies: Policies, room: int = 0) -> Fired:
@@ -201,6 +202,7 @@ def new_fired(policies: Policies, room: int = 0) -> Fired:
     return Fired(
         total=np.zeros(1, np.int64),
         withheld=np.zeros((count, len(REASONS)), np.int64),
+        closed=np.zeros(len(policies.of_campaign), np.int64),
         policy=np.empty(room, np.int32),
         kind=np.empty(room, np.int32),
         slot=np.empty(room, np.int32),

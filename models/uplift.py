@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from schemas.example import Acted, TrainingExample
@@ -150,6 +151,7 @@ class Uplift:
 
     def __init__(self) -> None:
         self.arms: dict[str, Arm] = dict.fromkeys(ARMS, Arm())
+        self.closed_by: dict[int, tuple[int, int]] = {}
 
     @classmethod
     def of(cls, figures: Mapping[str, float | None]) -> Uplift | None:
@@ -159,6 +161,18 @@ class Uplift:
         uplift = cls()
         uplift.from_state({name: each for name, each in figures.items() if each is not None}, {})
         return uplift
+
+    def take(self, row: TrainingExample) -> bool:
+        """Count a row of an arm; False where what closed it was counted already.
+
+        Rows of arms are numbered apart from those that are learned, so they are known apart.
+        """
+        partition, closed_by = row.source.partition, (row.closed_by.offset, row.closed_by.index)
+        if closed_by <= self.closed_by.get(partition, (-1, -1)):
+            return False
+        self.closed_by[partition] = closed_by
+        self.add(row.acted, row.label)
+        return True
 
     def add(self, acted: Acted, label: float) -> None:
         """Count a row; one of no arm does not count."""
@@ -191,16 +205,19 @@ class Uplift:
         more = "" if needed is None else f": about {needed:,} more customers are needed"
         return f"{said}, which may be chance{more}."
 
+    @property
+    def _counts(self) -> dict[str, float]:
+        return {
+            f"{name}_{of}": float(number)
+            for name, arm in self.arms.items()
+            for of, number in arm._asdict().items()
+        }
+
     def summary(self) -> dict[str, float | None]:
         """The figures by the names that records and metrics have."""
         found, needed = self.found, self.needed
-        counts = {
-            f"{name}_{of}": float(number)
-            for name, arm in self.arms.items()
-            for of, number in zip(Arm._fields, arm, strict=True)
-        }
         return {
-            **counts,
+            **self._counts,
             "uplift": None if found is None else found.estimate,
             "uplift_low": None if found is None else found.low,
             "uplift_high": None if found is None else found.high,
@@ -209,12 +226,19 @@ class Uplift:
 
     def to_state(self) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Return everything needed to go on exactly."""
-        names = [f"{name}_{of}" for name in ARMS for of in Arm._fields]
-        return {name: float(self.summary()[name] or 0.0) for name in names}, {}
+        closed_by = [(partition, *last) for partition, last in self.closed_by.items()]
+        return self._counts, {"closed_by": np.array(closed_by, np.int64).reshape(-1, 3)}
 
-    def from_state(self, numbers: Mapping[str, float], _arrays: Mapping[str, NDArray[Any]]) -> None:
+    def from_state(self, numbers: Mapping[str, float], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Become what `to_state` described; of a state from before there were arms, empty."""
         self.arms = {
             name: Arm(*(int(numbers.get(f"{name}_{of}", 0.0)) for of in Arm._fields))
             for name in ARMS
         }
+        closed_by = arrays["closed_by"].tolist() if "closed_by" in arrays else []
+        self.closed_by = {partition: (offset, index) for partition, offset, index in closed_by}
+
+
+def counted(uplift: Uplift | None, row: TrainingExample) -> str:
+    """Count a row of an arm, if anybody does, and say what became of it as trainers count it."""
+    return "triggered" if uplift is None or uplift.take(row) else "repeated"

@@ -56,18 +56,33 @@ class NaiveArms:
 
     @property
     def outcomes(self) -> list[NaiveOutcome]:
-        """One row for each customer and campaign with arms."""
+        """One row for each customer and campaign with arms; who was forgotten is somebody new.
+
+        Of who is forgotten before it closes, there is none.
+        """
         found: list[NaiveOutcome] = []
         for campaign in self._fold.campaigns:
             for customer in sorted({event.customer for event in self._fold.events}):
-                entries, arm = self.entries(campaign, customer), self.arm(campaign, customer)
-                if entries and arm != "none":
-                    first = entries[0]
-                    label = self._label(campaign, first)
-                    found.append(NaiveOutcome(campaign.name, customer, first.at_ms, arm, label))
+                arm = self.arm(campaign, customer)
+                first: dict[int, NaiveTrigger] = {}
+                for entry in self.entries(campaign, customer) if arm != "none" else ():
+                    first.setdefault(self._forgotten(customer, self.event_of(entry)), entry)
+                for forgotten, entry in first.items():
+                    deadline = self._deadline(campaign, entry)
+                    if self._forgotten(customer, self._closed(deadline)) == forgotten:
+                        label = self._label(campaign, entry, deadline)
+                        found.append(NaiveOutcome(campaign.name, customer, entry.at_ms, arm, label))
         return found
 
-    def _label(self, campaign: Campaign, entry: NaiveTrigger) -> float:
+    def _forgotten(self, customer: str, k: int) -> int:
+        return self._fold.controls.forgotten(customer, k)
+
+    def _closed(self, deadline: float) -> int:
+        """The event that closes a row."""
+        due = deadline + self._fold.limits.lateness_ms
+        return next(k for k, clock_ms in enumerate(self._fold.clock) if clock_ms > due)
+
+    def _deadline(self, campaign: Campaign, entry: NaiveTrigger) -> float:
         fold, goal = self._fold, campaign.goal
         scored = fold.events[entry.scored]
         deadline = float(entry.at_ms + campaign.horizon_ms)
@@ -76,11 +91,13 @@ class NaiveArms:
             bound = min(scored.at_ms + campaign.horizon_ms, max(end, scored.at_ms))
             if bound < scored.at_ms + campaign.horizon_ms:
                 deadline = min(deadline, max(bound, entry.at_ms))
+        return deadline
+
+    def _label(self, campaign: Campaign, entry: NaiveTrigger, deadline: float) -> float:
+        fold, goal = self._fold, campaign.goal
         total, answer = 0.0, None
-        for k in range(self.event_of(entry), len(fold.events)):
+        for k in range(self.event_of(entry), self._closed(deadline)):
             other = fold.events[k]
-            if fold.clock[k] > deadline + fold.limits.lateness_ms:
-                break
             inside = entry.at_ms <= other.at_ms <= deadline and k > entry.scored
             if not inside or other.type in fold.file.events.ignore or k not in fold.taken:
                 continue
@@ -114,7 +131,9 @@ class NaiveArms:
         """What a row says: of the last entry when it was scored, and of any while it was open."""
         campaign = self._fold.file.campaigns[row.campaign]
         scored = self._fold.events[row.event]
-        entries = self.entries(campaign, scored.customer)
+        forgotten = self._forgotten(scored.customer, row.event)
+        entries = [each for each in self.entries(campaign, scored.customer)
+                   if self.event_of(each) > forgotten]  # fmt: skip
         when = [self.event_of(each) for each in entries]
         before = [each for each, at in zip(entries, when, strict=True) if at <= row.event]
         # A wait ends before rows close, a score decides afterwards.

@@ -90,9 +90,7 @@ class ChangedFile:
         self._done_at: int | None = None
         if draws.random() < CHANGES_SHARE:
             text = with_triggers(
-                traffic.with_timers(changed(traffic.file, draws)),
-                changed_section(seed),
-                tight=traffic.tight,
+                traffic.with_timers(changed(traffic.file, draws)), changed_section(seed)
             )
             if random.Random(f"{seed}/changed timers").random() < CHANGED_TIMERS_SHARE:
                 text = text.replace("score_every: 40m", "score_every: 25m")

@@ -216,9 +216,7 @@ class Histories:
                 elif out.topic == topics.examples:
                     rows = (decode_example(value or b"") for value in out.values)
                     found.rows.extend(
-                        (row.closed_by.offset, row_key(row), row_facts(row))
-                        for row in rows
-                        if not row.triggered
+                        (row.closed_by.offset, row_key(row), row_facts(row)) for row in rows
                     )
                 elif out.topic == topics.dead_letters:
                     assert out.headers is not None

@@ -66,14 +66,14 @@ def score_keys(score: ScoreRecord) -> list[RowKey]:
 
 
 def row_facts(row: TrainingExample) -> tuple[Any, ...]:
-    """What a row says whichever models were served.
+    """What the row of a score says whichever models were served.
 
-    Which arm it is of, and how many rows of arms its event closed before it, is up to the scores:
-    tests.simulation.trigger_checks holds that to what was served.
+    All but `acted`: tests.simulation.trigger_checks holds that to what was served, and whole rows
+    of arms.
     """
     return (
-        row.customer, row.event_id, row.as_of, row.closed_at, row.closed_by.offset, row.label,
-        row.weight, row.features,
+        row.customer, row.event_id, row.as_of, row.closed_at,
+        (row.closed_by.offset, row.closed_by.index), row.label, row.weight, row.features,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import random
 import re
 
 SHARE = 0.7
+HELD = "hold_out"
 SECTIONS = (
     "{when: {percentile: 30}, clear: {percentile: 20}}",
     "{when: {percentile: 15}, cooldown: 30m, hold_out: 50%}",
@@ -31,13 +32,8 @@ def changed_section(seed: int) -> str:
     return draws.choice(("", *SECTIONS)) if draws.random() < SHARE else section_of(seed)
 
 
-def with_triggers(text: str, section: str, *, tight: bool) -> str:
-    """A campaign file with this trigger section in every campaign.
-
-    Where limits are hit nobody is held out: who makes room, and which example finds a place, then
-    hangs on the rows of arms too, which are up to what was served.
-    """
+def with_triggers(text: str, section: str) -> str:
+    """A campaign file with this trigger section in every campaign."""
     if not section:
         return text
-    section = re.sub(r", hold_out: \d+%", "", section) if tight else section
     return re.sub(r"^    goal: .*$", rf"\g<0>\n    trigger: {section}", text, flags=re.MULTILINE)

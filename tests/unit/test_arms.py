@@ -162,9 +162,8 @@ def test_a_row_of_an_arm_is_no_answer_of_the_customer_and_no_candidate() -> None
             rows += rows_in(shop.last)
         rows += rows_after(shop)
         assert len(outcomes(rows)) == (hold_out > 0.0)
-        rows = [row for row in rows if not row.triggered]
-        indexless = [with_fields(row, acted="none", closed_by=row.source) for row in rows]
-        seen.append([encode_example(row) for row in indexless])
+        scored = [with_fields(row, acted="none") for row in rows if not row.triggered]
+        seen.append([encode_example(row) for row in scored])
     assert seen[0] == seen[1]
 
 

@@ -58,9 +58,11 @@ def plan_of(campaign: Campaign = BUY, *, policy: dict[str, Any] | None = None) -
     return compile_plan(CampaignFile(1, {campaign.name: replace(campaign, trigger=trigger)}))
 
 
-def model(plan: Plan, probability: float, status: ScoreStatus = "ready") -> ModelRecord:
+def model(
+    plan: Plan, probability: float, status: ScoreStatus = "ready", campaign: int = 0
+) -> ModelRecord:
     """A model that says this of everybody, and ranks it at a hundred times as much."""
-    record = random_model(plan, plan.campaigns[0], 0)
+    record = random_model(plan, plan.campaigns[campaign], 0)
     return with_fields(
         record,
         status=status,
