@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled, inlined
+from models.kernel_goals import deadline_of, forbidden_same, same_keys
 from models.kernel_profile import count_answer
 from models.kernel_queues import (
     UNLISTED,
@@ -55,40 +56,6 @@ def mix(value: np.uint64) -> np.uint64:
 def one_in(event_hash: np.uint64, seed: np.uint64, chances: np.uint64) -> bool:
     """True for one event in `chances`, decided by the event's hash."""
     return bool(mix(event_hash ^ seed) <= HASH_MAX // chances)
-
-
-@inlined
-def same_keys(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
-    """Whether an event carries the `match` values of the scored one; absent never matches."""
-    for index in range(plan.match.shape[1]):
-        key = plan.match[campaign, index]
-        if key < 0:
-            break
-        if keys[key] == 0 or keys[key] != scored[key]:
-            return False
-    return True
-
-
-@inlined
-def forbidden_same(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
-    """Whether an event shares a value that a goal must not share with the scored one."""
-    for index in range(plan.not_same.shape[1]):
-        key = plan.not_same[campaign, index]
-        if key < 0:
-            break
-        if keys[key] != 0 and keys[key] == scored[key]:
-            return True
-    return False
-
-
-@inlined
-def deadline_of(plan: PlanArrays, campaign: int, at_ms: int, deadlines: I8) -> int:
-    """The last moment at which a goal counts for an event that is scored."""
-    deadline = at_ms + plan.horizon_ms[campaign]
-    until = plan.until[campaign]
-    if until >= 0 and deadlines[until] < deadline:
-        deadline = max(deadlines[until], at_ms)
-    return int(deadline)
 
 
 @inlined

@@ -318,8 +318,7 @@ def fold_events(
                 return row
             slot = welcome(profiles, queues, registers, plan, triggers, events, texts, row)
             out.admitted[row] = 1
-        events.slot[row] = slot
-        at_ms, offset = events.at_ms[row], events.offset[row]
+        events.slot[row], at_ms, offset = slot, events.at_ms[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
         if timing is not None and any_due(profiles, queues, registers, slot, now_ms):

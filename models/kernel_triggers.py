@@ -13,7 +13,7 @@ from models.batch import READY, EventColumns, ScoreColumns
 from models.compiled import inlined
 from models.kernel_arms import arm_of, is_held_out
 from models.kernel_clauses import clauses_held
-from models.kernel_examples import deadline_of, forbidden_same, same_keys
+from models.kernel_goals import deadline_of, forbidden_same, same_keys
 from models.kernel_outcomes import open_outcome, tell_open
 from models.plan import PlanArrays
 from models.state import ARM_ENTRIES, CLOCK_MS, I8, U8, Examples, Profiles, Queues

@@ -35,7 +35,10 @@ class ExampleSource(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClosedBy(msgspec.Struct, frozen=True, gc=False):
-    """The event that closed the row, and which of the rows it closed this is."""
+    """The event that closed the row, and which of the rows it closed this is.
+
+    Those that are `triggered` are numbered apart, in each campaign.
+    """
 
     offset: int
     index: int
@@ -106,7 +109,7 @@ class SourceOfExample(_Contract):
 
 
 class ClosingOfExample(_Contract):
-    """What closed the row; it only grows per source partition."""
+    """What closed the row; it only grows per source partition, of triggered rows and of others."""
 
     offset: Annotated[
         int, Field(ge=0, le=OFFSET_MAX, description="Not before the offset of the source.")
