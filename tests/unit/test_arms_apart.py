@@ -167,6 +167,9 @@ def test_forgetting_leaves_the_order_of_scoring_whole() -> None:
     shop.happens("view", 0, 0.1, customer="bob")
     shop.happens("view", 1, 0.9, customer="ann")
     shop.happens("$forget", 2, customer="ann")
+    queues, first = shop.scorer._queues, int(shop.scorer._queues.order_first[0])
+    neighbours = shop.scorer._examples.view.order_next[first], queues.order_last[0]
+    assert neighbours == (-1, first), "bob's example is alone in the order"
     shop.happens("view", 3, 0.9, customer="cy")
     rows = list[TrainingExample]()
     for customer, kind in (("cy", "refusal"), ("bob", "buy"), ("cy", "x")):
