@@ -66,3 +66,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line("Install Java and Maven, or set KAFKA_BOOTSTRAP, and run it again.")
     if IN_CI and skipped:
         terminalreporter.line(f"CI skips nothing, and {len(skipped)} were skipped.", red=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Names what failed once more, last of all: long comparisons bury the summary."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and reporter is not None:
+        for outcome in ("failed", "error"):
+            for report in reporter.stats.get(outcome, []):
+                reporter.write_line(f"{outcome}: {report.nodeid}")

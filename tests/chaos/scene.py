@@ -8,16 +8,18 @@ Source: ARCHITECTURE.md, "Recovery".
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
+
+from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import KafkaTransport
 from consumer.topics import topic_specs
 from schemas.settings import load_settings
 from tests.chaos.comparison import Left, differences
 from tests.chaos.crew import TOPICS, CrewMember, environment, topic
-from tests.chaos.traffic import Feeder, Watcher
+from tests.chaos.traffic import Feeder, Watcher, read_all
 from tests.chaos.workload import CAMPAIGNS, events
 
 PARTITIONS = 6
@@ -26,7 +28,7 @@ RATE = 100.0
 SESSION_MS = 6_000
 PATIENCE_S = 120.0
 TURN_S = 0.02
-QUIET_S = SESSION_MS / 1000 + 6.0  # As long as a last takeover may take.
+ASK_EVERY_S = 0.5
 
 
 class Scene:
@@ -104,16 +106,28 @@ class Scene:
         return lambda: self.watcher.seen >= due
 
     def end_traffic(self) -> None:
-        """No more events; return when all of them were scored and learned."""
+        """No more events; return when all of them were scored and all of their rows learned."""
         self.feeder.finish()
-        give_up_s = monotonic() + PATIENCE_S
-        quiet_since_s = monotonic()
-        while monotonic() - quiet_since_s < QUIET_S:
-            assert monotonic() < give_up_s, "scores do not come to an end"
-            before = self.watcher.seen
-            self.turn(feed=False)
-            if self.watcher.seen != before or not all(member.is_awake for member in self.crew):
-                quiet_since_s = monotonic()
+        self.turn_until(seldom(self._is_through), feed=False)
+
+    def _is_through(self) -> bool:
+        if self._committed("EVENTS", range(PARTITIONS)) != self.feeder.delivered:
+            return False
+        # No more rows will come. A committed position lies behind the last of those there are.
+        rows = read_all(self.bootstrap, topic(self.group, "EXAMPLES"))
+        ends = {row.partition: row.offset for row in rows}
+        learned = self._committed("EXAMPLES", ends)
+        return all(position > end for position, end in zip(learned, ends.values(), strict=True))
+
+    def _committed(self, kind: str, partitions: Iterable[int]) -> list[int]:
+        name = topic(self.group, kind)
+        asked = [TopicPartition(name, index) for index in partitions]
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group,
+                             "log_level": 0})  # fmt: skip
+        try:
+            return [max(each.offset, 0) for each in consumer.committed(asked, timeout=PATIENCE_S)]
+        finally:
+            consumer.close()
 
     def stop(self) -> list[int]:
         """Ask all workers that run to stop and give their exit codes."""
@@ -134,6 +148,19 @@ class Scene:
         """End what still runs."""
         for member in self.crew:
             member.kill()
+
+
+def seldom(ask: Callable[[], bool]) -> Callable[[], bool]:
+    """The same question, twice a second."""
+    asked_s = [0.0]
+
+    def answer() -> bool:
+        if monotonic() - asked_s[0] < ASK_EVERY_S:
+            return False
+        asked_s[0] = monotonic()
+        return ask()
+
+    return answer
 
 
 def _create_topics(bootstrap: str, group: str) -> None:

@@ -8,18 +8,15 @@ Source: ARCHITECTURE.md, "Snapshots", "Failing".
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from tests.chaos.conftest import MakeScene
-from tests.chaos.scene import Scene
+from tests.chaos.scene import Scene, seldom
 
 FAILED = "propensity_snapshots_failed_total"
 FILE_BYTES_MAX = 9_000  # Less than a part of a snapshot, more than the log of the worker.
-ASK_EVERY_S = 0.5
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -27,19 +24,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 def manifests(folder: Path) -> set[Path]:
     """The generations that are complete."""
     return set(folder.rglob("manifest.json"))
-
-
-def seldom(ask: Callable[[], bool]) -> Callable[[], bool]:
-    """The same question, twice a second."""
-    asked_s = [0.0]
-
-    def answer() -> bool:
-        if monotonic() - asked_s[0] < ASK_EVERY_S:
-            return False
-        asked_s[0] = monotonic()
-        return ask()
-
-    return answer
 
 
 def await_failures(scene: Scene) -> None:

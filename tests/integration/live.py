@@ -154,6 +154,7 @@ class LiveWorker:
     """A process of `propensity run`."""
 
     def __init__(self, site: Site, instance: str, log: Path) -> None:
+        self.instance = instance
         self._log = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(

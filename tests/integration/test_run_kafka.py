@@ -14,12 +14,14 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
 from bench.datasets.__main__ import write_dataset
 from bench.datasets.package_files import DatasetMissingError
+from consumer.partitioner import partition_of
 from consumer.shoppers import DEMO_CAMPAIGNS, encoded_shopper_events
 from tests.broker import skip_or_fail
 from tests.integration.live import (
@@ -165,6 +167,25 @@ def test_events_in_scores_out_and_in_again(site: Site, given: Input) -> None:
     assert "Start a new `group` with `topics` of its own" in refused.stderr
 
 
+def ask_both(workers: list[LiveWorker], scores: list[dict[str, Any]]) -> None:
+    """The worker that scored a customer answers for it; the other one says who that is.
+
+    It knows by Java's default partitioner, which is not kcat's: they agree on some customers.
+    """
+    score = next(
+        each for each in scores
+        if partition_of(each["customer_id"].encode(), PARTITIONS) == each["source"]["partition"]
+    )  # fmt: skip
+    path = f"/v1/customers/{quote(score['customer_id'], safe='')}/scores"
+    statuses = [worker.get(path)[0] for worker in workers]
+    assert sorted(statuses) == [200, 421]
+    owner, other = workers[statuses.index(200)], workers[statuses.index(421)]
+    assert json.loads(owner.get(path)[1])["customer_id"] == score["customer_id"]
+    # The other one learns from the broker who it is, and says nobody until then.
+    said = await_that(lambda: json.loads(other.get(path)[1]), lambda found: found["owner"])
+    assert (said["owner"], said["partition"]) == (owner.instance, score["source"]["partition"])
+
+
 def test_two_workers_and_one_leaves(site: Site, given: Input) -> None:
     """Each event is scored by exactly one; when one has gone, the other does it all."""
     workers = [site.worker("one"), site.worker("two")]
@@ -175,6 +196,7 @@ def test_two_workers_and_one_leaves(site: Site, given: Input) -> None:
     done = [sum(each.metrics("propensity_scored_events_total").values()) for each in workers]
     assert sum(done) == expected.total()
     assert min(done) > 0
+    ask_both(workers, [json.loads(record.value) for record in site.consume("SCORES")])
     code, duration_s = workers[0].stop()
     assert code == 0
     assert duration_s < STOP_MAX_S
