@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 LABELS: Final[Mapping[str, str]] = {
+    "arm": "`acted` or `held_out`.",
+    "bound": "`estimate`, or the `low` or `high` end of its 95 % interval.",
     "campaign": "A campaign's name in the campaign file.",
     "clause": "A clause of `for`, as `page_view within 60d`.",
     "code": "The status of the answer.",

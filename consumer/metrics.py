@@ -8,6 +8,8 @@ Source: https://prometheus.io/docs/practices/naming/
 from collections.abc import Mapping
 from typing import Final
 
+from consumer.arm_metrics import ARM_CONVERSIONS, ARM_CUSTOMERS, ARMS, UPLIFT, UPLIFT_NEEDED
+from consumer.http_metrics import HTTP_DURATION, HTTP_REQUESTS
 from consumer.metric import Kind, Metric
 
 LATENCY_BOUNDS_S: Final = (
@@ -98,8 +100,9 @@ EXAMPLES_LEARNED = Metric(
 )  # fmt: skip
 EXAMPLES_DROPPED = Metric(
     "propensity_examples_dropped_total", _COUNTER, "examples", ("campaign", "reason"),
-    "Examples not learned: rows that were `repeated`, of a `superseded` lineage or `silent` (no "
-    "goal events any more), and open ones whose customer was `suppressed` or `forgotten`.",
+    "Examples not learned: rows that were `repeated`, of a `superseded` lineage, `silent` (no goal "
+    "events any more) or `triggered` (counted by arm), and open ones whose customer was "
+    "`suppressed` or `forgotten`.",
 )  # fmt: skip
 EXAMPLES_OPEN = Metric(
     "propensity_examples_open", _GAUGE, "examples", ("partition",),
@@ -292,16 +295,6 @@ TRIGGERS_WITHHELD = Metric(
     "was `answered`, a score `cleared` it, or he was `forgotten` or `suppressed`; there is no "
     "`consent`; or the event was `late`.",
 )  # fmt: skip
-HTTP_REQUESTS = Metric(
-    "propensity_http_requests_total", _COUNTER, "requests", ("route", "code"),
-    "Requests that were answered. Those that were refused for too many connections, or were no "
-    "HTTP, are not counted.",
-)  # fmt: skip
-HTTP_DURATION = Metric(
-    "propensity_http_request_duration_seconds", _HISTOGRAM, "seconds", ("route",),
-    "From a request until its answer begins.",
-    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
-)  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
     "What is running.",
@@ -367,8 +360,13 @@ WATCHED: Final[Mapping[str, tuple[Metric, *tuple[str, ...]]]] = {
     **{f"stability_{kind}": (STABILITY, kind) for kind in ("scores", "inputs")},
     "silence_log10": (SILENCE,),
     "calibrator_gain": (CALIBRATOR_GAIN,),
+    **{f"{arm}_customers": (ARM_CUSTOMERS, arm) for arm in ("acted", "held_out")},
+    **{f"{arm}_conversions": (ARM_CONVERSIONS, arm) for arm in ("acted", "held_out")},
+    "uplift": (UPLIFT, "estimate"),
+    **{f"uplift_{bound}": (UPLIFT, bound) for bound in ("low", "high")},
+    "uplift_customers_needed": (UPLIFT_NEEDED,),
 }
-"""By the names that ``models.judgement`` gives its figures; the metric, and its kind."""
+"""By the names that ``models.judgement`` and ``models.uplift`` give; the metric, and its kind."""
 
 QUALITY_LEFT_OUT: Final = frozenset({"weight", "predicted", "actual"})
 """Figures that only make up others."""
@@ -390,5 +388,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(MODEL_VERSION, MODEL_STATUS, MODEL_INFO, EXPERT_SHARE, *QUALITY.values()),
     *(CHAMPION_CHANGES, *CONTESTS, TRIGGERS, TRIGGERS_WITHHELD),
     *(DRIFT_ALARMS, STABILITY, SILENCE, CALIBRATOR_GAIN),
-    *(HTTP_REQUESTS, HTTP_DURATION, BUILD_INFO),
+    *(HTTP_REQUESTS, HTTP_DURATION),
+    *ARMS,
+    BUILD_INFO,
 )

@@ -82,7 +82,8 @@ class ReplayTransport(MemoryTransport):
             self._write_dead_letters(outgoing)
         else:
             if outgoing.topic == topics.examples:
-                rows = [decode_example(value or b"") for value in outgoing.values]
+                found = (decode_example(value or b"") for value in outgoing.values)
+                rows = [row for row in found if not row.triggered]  # Those have no features.
                 self._files.add_examples(rows, [self._ids.of(row) for row in rows])
             super().produce(outgoing)
 

@@ -23,7 +23,7 @@ from consumer.metric import Kind, Metric
 from consumer.metrics import METRICS
 
 ABORTED: Final = ("again", "lost", "fenced", "given_back", "failed")
-DROPPED: Final = ("repeated", "superseded", "silent", "suppressed", "forgotten")
+DROPPED: Final = ("repeated", "superseded", "silent", "triggered", "suppressed", "forgotten")
 EVICTED: Final = ("profiles_max", "seen_ids_max")
 LIMITS: Final = ("open_examples_max", "unknown_campaign", "unreadable_example")
 HOPS: Final = ("poll", "decode", "score", "encode", "publish", "commit", "learn")

@@ -28,6 +28,7 @@ from models.published_weights import expert_weights, value_weights
 from models.recent_predictions import RecentPredictions, quantiles_of
 from models.row_columns import RowColumns
 from models.row_reader import ROWS_AT_ONCE, RowReader
+from models.uplift import PRIOR_VARIANCE_OF_ACTING, Uplift, features_of, is_unjudged
 from schemas.campaign import CHAMPION, Campaign
 from schemas.example import TrainingExample, decode_example
 from schemas.learner_state import LearnerState, pack_array, unpack_array
@@ -36,7 +37,6 @@ from schemas.times import DAY_MS
 
 JUDGE_EVERY_ROWS_MAX = 100
 STATUSES_OF_MODELS: tuple[ModelStatus, ...] = ("warming", "ready", "unreliable", "paused")
-UNJUDGED = {"warming", "catching_up"}  # Nobody was served the learner's own prediction.
 
 
 class CampaignLearner:
@@ -60,13 +60,14 @@ class CampaignLearner:
             self.campaign.predict, self.campaign.horizon_ms, absence=self.campaign.goal.absence
         )
         self.quality = self.judgement.quality
+        self.uplift = Uplift() if self.campaign.is_measured else None
         kind = self.campaign.kind_of(name)
         self.is_linear = REGISTRY[kind].is_linear
         paths = {challenger.kind: challenger.path for challenger in self.campaign.challengers}
         made = make_challenger(
             kind,
             self.campaign.rate,
-            plan.layout.campaigns[index].prior_variances,
+            plan.layout.campaigns[index].prior_variances | PRIOR_VARIANCE_OF_ACTING,
             model_file=plan.model_files.get(paths.get(name, "")),
         )
         self.learner = cast("Learner", made)
@@ -210,7 +211,7 @@ class CampaignLearner:
 
     def said_of(self, row: TrainingExample) -> float | None:
         """What it had said of a row when it was scored; None if nobody was served a prediction."""
-        if row.status in UNJUDGED or not self._has_spoken(row):
+        if is_unjudged(row) or not self._has_spoken(row):
             return None
         if self._predicts_value:
             return row.expected_value
@@ -239,7 +240,7 @@ class CampaignLearner:
     def _learn_settled(self, row: TrainingExample, *, alone: bool) -> None:
         self._label_sum += row.label * row.weight
         self._weight_sum += row.weight
-        values = self._columns.values(row.features)
+        values = self._columns.values(features_of(row))
         self.predicted = self.learner.predict_row(values)  # Before it has seen this row's label.
         self.recent.add(self.predicted)
         if isinstance(self.learner, HedgedLogisticRegression | HurdleRegression):
@@ -321,7 +322,7 @@ class CampaignLearner:
             experts=self.experts(),
             value=value_weights(self.learner),
             covered=self.covered,
-            quality=dict(self._summary),
+            quality=self._summary | ({} if self.uplift is None else self.uplift.summary()),
         )
 
     def experts(self) -> dict[str, ExpertWeights]:
@@ -392,4 +393,5 @@ class CampaignLearner:
             "recent": self.recent,
             "customers": self.customers,
             "sighted": self._columns.sightings,
+            **({} if self.uplift is None else {"arms": self.uplift}),
         }

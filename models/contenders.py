@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from models.campaign_learner import UNJUDGED, CampaignLearner
+from models.campaign_learner import CampaignLearner
 from models.column_learner import part_of
 from models.contest import Contest, Look
 from models.plan import Plan
+from models.uplift import counted, is_unjudged
 from schemas.campaign import CHAMPION, FRESH
 from schemas.decision import DECISIONS_MAX, Contending, Decided, Decision
 from schemas.example import TrainingExample
@@ -86,7 +87,11 @@ class Contenders:
         self.contests[name] = self._new_contest()
 
     def _enter(self, learner: CampaignLearner) -> None:
-        """Let a learner take part; they stand in the order of the campaign file."""
+        """Let a learner take part; they stand in the order of the campaign file.
+
+        Arms are counted once, whoever serves.
+        """
+        learner.uplift = self.learners[CHAMPION].uplift
         known = self.learners | {learner.name: learner}
         self.learners = {name: known[name] for name in self.campaign.learners if name in known}
 
@@ -98,6 +103,8 @@ class Contenders:
 
         Each learns a row once, whatever the others have learned.
         """
+        if row.triggered:
+            return self._count(offset, row)
         takers = [each for each in self.learners.values() if _takes(each, offset, row)]
         for learner in takers:
             if learner.began_at_ms is None:
@@ -116,6 +123,12 @@ class Contenders:
             self._decide(offset, row)
         self._watch(offset, row)
         return "learned" if learned else "silent"
+
+    def _count(self, offset: int, row: TrainingExample) -> str:
+        """Count a row of an arm, once for all of them: none learns it."""
+        for learner in self.learners.values():
+            learner.covered = max(learner.covered, offset + 1)
+        return counted(self.learners[CHAMPION].uplift, row)
 
     def _compare(self, row: TrainingExample, takers: set[str]) -> None:
         """Add the row to the contests of those who learned it."""
@@ -139,7 +152,7 @@ class Contenders:
         champion, challenger = self.served, self.learners[name]
         if challenger.is_linear:
             pair = champion.said_of(row), challenger.said_of(row)
-        elif row.status in UNJUDGED or challenger.status == "warming":
+        elif is_unjudged(row) or challenger.status == "warming":
             return None
         else:
             pair = champion.predicted, challenger.predicted

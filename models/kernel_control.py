@@ -38,17 +38,23 @@ def withdraw(
     registers: I8,
     plan: PlanArrays,
     slot: int,
+    outcomes: bool,
 ) -> None:
-    """Take all open examples of a customer to the closed ones, with no answer: they are no rows."""
+    """Take open examples of a customer to the closed ones, with no answer: they are no rows.
+
+    Rows of arms only with the `outcomes`: who does not want to be told again may say so because
+    somebody acted, and without those customers acting would look better than it is.
+    """
     for campaign in range(plan.lost_mask.shape[0]):
         place = profiles.first_example[slot, campaign]
         while place >= 0:
-            behind = examples.next[place]
-            if plan.lost_mask[campaign] != 0:
-                order_remove(queues, examples, campaign, place)
-            leave_chain(profiles, examples, registers, place)
-            put_aside(examples, queues, registers, place)
-            registers[WITHDRAWN] += 1
+            behind, is_outcome = examples.next[place], examples.triggered[place] != 0
+            if outcomes or not is_outcome:
+                if plan.lost_mask[campaign] != 0 and not is_outcome:
+                    order_remove(queues, examples, campaign, place)
+                leave_chain(profiles, examples, registers, place)
+                put_aside(examples, queues, registers, place)
+                registers[WITHDRAWN] += 1
             place = behind
 
 
@@ -82,7 +88,7 @@ def obey(
         slot = welcome(profiles, queues, registers, plan, triggers, events, texts, row)
     if what == SILENCE:
         profiles.suppressed_until[slot] = until_ms
-        withdraw(profiles, examples, queues, registers, plan, slot)
+        withdraw(profiles, examples, queues, registers, plan, slot, False)
         leave(triggers, slot, SILENCED)
     elif what == SPEAK:
         profiles.suppressed_until[slot] = NEVER_MS
@@ -92,7 +98,7 @@ def obey(
     elif what == GRANT:
         profiles.consent_refused[slot] = 0
     else:
-        withdraw(profiles, examples, queues, registers, plan, slot)
+        withdraw(profiles, examples, queues, registers, plan, slot, True)
         leave_no_state(triggers, slot)
         free_slot(profiles, queues, registers, slot)
         return int(slot)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.compiled import compiled, inlined
+from models.kernel_goals import deadline_of, forbidden_same, same_keys
 from models.kernel_profile import count_answer
 from models.kernel_queues import (
     UNLISTED,
@@ -29,6 +30,7 @@ from models.state import (
     NEXT_SEQUENCE,
     OPEN_COUNT,
     OPENED,
+    OUTCOMES_OPEN,
     REPLACED,
     THROTTLED,
     U8,
@@ -54,40 +56,6 @@ def mix(value: np.uint64) -> np.uint64:
 def one_in(event_hash: np.uint64, seed: np.uint64, chances: np.uint64) -> bool:
     """True for one event in `chances`, decided by the event's hash."""
     return bool(mix(event_hash ^ seed) <= HASH_MAX // chances)
-
-
-@inlined
-def same_keys(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
-    """Whether an event carries the `match` values of the scored one; absent never matches."""
-    for index in range(plan.match.shape[1]):
-        key = plan.match[campaign, index]
-        if key < 0:
-            break
-        if keys[key] == 0 or keys[key] != scored[key]:
-            return False
-    return True
-
-
-@inlined
-def forbidden_same(plan: PlanArrays, campaign: int, scored: U8, keys: U8) -> bool:
-    """Whether an event shares a value that a goal must not share with the scored one."""
-    for index in range(plan.not_same.shape[1]):
-        key = plan.not_same[campaign, index]
-        if key < 0:
-            break
-        if keys[key] != 0 and keys[key] == scored[key]:
-            return True
-    return False
-
-
-@inlined
-def deadline_of(plan: PlanArrays, campaign: int, at_ms: int, deadlines: I8) -> int:
-    """The last moment at which a goal counts for an event that is scored."""
-    deadline = at_ms + plan.horizon_ms[campaign]
-    until = plan.until[campaign]
-    if until >= 0 and deadlines[until] < deadline:
-        deadline = max(deadlines[until], at_ms)
-    return int(deadline)
 
 
 @inlined
@@ -157,7 +125,10 @@ def put_aside(examples: Examples, queues: Queues, registers: I8, place: int) -> 
     examples.sequence[place] = -1
     queues.closed[registers[CLOSED_COUNT]] = place
     registers[CLOSED_COUNT] += 1
-    registers[OPEN_COUNT] -= 1
+    if examples.triggered[place] == 0:
+        registers[OPEN_COUNT] -= 1
+    else:
+        registers[OUTCOMES_OPEN] -= 1
 
 
 @inlined
@@ -170,12 +141,26 @@ def close(
     index: int,
     offset: int,
 ) -> None:
+    """Close the example of a score, whose answer its customer is known by from now on."""
+    slot, campaign, is_hit = (
+        examples.slot[place], examples.campaign[place], examples.answer[place] > 0.0,
+    )  # fmt: skip
+    count_answer(profiles, slot, campaign, is_hit, registers[CLOCK_MS])
+    close_row(profiles, examples, queues, registers, place, index, offset)
+
+
+@inlined
+def close_row(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    place: int,
+    index: int,
+    offset: int,
+) -> None:
     """Move an example to the closed rows; its place is freed when the rows have been read."""
     leave_chain(profiles, examples, registers, place)
-    campaign = examples.campaign[place]
-    count_answer(
-        profiles, examples.slot[place], campaign, examples.answer[place] > 0.0, registers[CLOCK_MS]
-    )
     examples.closed_index[place] = index
     examples.closed_offset[place] = offset
     examples.closed_ms[place] = registers[CLOCK_MS]
@@ -319,18 +304,34 @@ def choose_place(
     if level < 0 or not one_in(mix(unit), seed, np.uint64(1) << np.uint64(level)):
         registers[THROTTLED] += 1
         return -1
+    place = take_place(profiles, examples, queues, registers, slot, campaign, at_ms)
+    examples.weight[place] = np.float32(1 << level)
+    registers[OPEN_COUNT] += 1
+    registers[OPENED] += 1
+    return int(place)
+
+
+@inlined
+def take_place(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    slot: int,
+    campaign: int,
+    at_ms: int,
+) -> int:
+    """Give a customer a free place for an example of a campaign, the first of its interval."""
     registers[FREE_COUNT] -= 1
     place = int(queues.free[registers[FREE_COUNT]])
     examples.candidates[place] = 1
     examples.start_ms[place] = at_ms
-    examples.weight[place] = np.float32(1 << level)
     examples.slot[place] = slot
     examples.campaign[place] = campaign
+    examples.triggered[place] = 0
     examples.next[place] = profiles.first_example[slot, campaign]
     profiles.first_example[slot, campaign] = place
     profiles.waiting[slot] += 1
-    registers[OPEN_COUNT] += 1
-    registers[OPENED] += 1
     return place
 
 
@@ -349,6 +350,25 @@ def open_example(
 ) -> None:
     """Start an example at its place: its times, its keys and its turn."""
     deadline = deadline_of(plan, campaign, at_ms, deadlines)
+    start(examples, registers, plan, place, campaign, at_ms, deadline, offset, keys)
+    heap_push(queues, registers, examples.due_ms[place], examples.sequence[place], place)
+    if plan.lost_mask[campaign] != 0:
+        order_append(queues, examples, campaign, place)
+
+
+@inlined
+def start(
+    examples: Examples,
+    registers: I8,
+    plan: PlanArrays,
+    place: int,
+    campaign: int,
+    at_ms: int,
+    deadline: int,
+    offset: int,
+    keys: U8,
+) -> None:
+    """Let an example await its answer from a moment on."""
     examples.at_ms[place] = at_ms
     examples.deadline_ms[place] = deadline
     examples.due_ms[place] = deadline + plan.lateness_ms
@@ -358,7 +378,4 @@ def open_example(
     examples.decided[place] = 0
     for key in range(keys.shape[0]):
         examples.keys[place, key] = keys[key]
-    heap_push(queues, registers, examples.due_ms[place], registers[NEXT_SEQUENCE], place)
     registers[NEXT_SEQUENCE] += 1
-    if plan.lost_mask[campaign] != 0:
-        order_append(queues, examples, campaign, place)

@@ -26,6 +26,7 @@ from models.batch import (
     Timing,
 )
 from models.compiled import compiled, inlined, inlined_apart
+from models.kernel_arms import has_places, tell_arm
 from models.kernel_clauses import clauses_held, lowest_bit, note_clauses
 from models.kernel_examples import (
     answer_examples,
@@ -39,6 +40,7 @@ from models.kernel_experts import expect_value, hear_experts
 from models.kernel_heap import drop
 from models.kernel_moments import begin_timers, choose_moments, note_moment
 from models.kernel_names import keep_name
+from models.kernel_outcomes import close_outcomes
 from models.kernel_prefetch import ask_ahead
 from models.kernel_profile import apply_event, read_features
 from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
@@ -106,7 +108,10 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
-        decide(triggers, profiles, plan, campaign, slot, events, row, held, registers, out, m)
+        decide(
+            triggers, profiles, examples, queues, plan, campaign, slot, events, row, held,
+            registers, out, m,
+        )  # fmt: skip
         if not learns:
             continue
         event_hash, keys = events.event_hash[row], events.keys[row]
@@ -126,6 +131,7 @@ def score_event(
                 examples, queues, registers, plan, place, campaign, at_ms,
                 events.offset[row], keys, events.deadlines[row],
             )  # fmt: skip
+            tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
             keep_name(examples.event_id, place, texts.text, texts.event[row])
     return TAKEN if read else outcome
 
@@ -198,10 +204,20 @@ def take_fact(
 
 @inlined
 def has_room(
-    queues: Queues, registers: I8, plan: PlanArrays, timing: Timing, out: ScoreColumns, events: int
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    timing: Timing | None,
+    triggers: Triggers,
+    out: ScoreColumns,
+    events: int,
 ) -> bool:
     """Whether there is room for all that the next of so many events and its timers may make."""
     kinds, campaigns = plan.every_ms.shape[0], plan.score_mask.shape[0]
+    if not has_places(triggers.policies, queues, registers, out):
+        return False
+    if timing is None:
+        return True
     most = (plan.timers_per_event_max + 1) * kinds
     return bool(
         registers[SCORES] + events * campaigns + most <= out.event.shape[0]
@@ -290,7 +306,7 @@ def fold_events(
     for row in range(first, count):
         if events.nature[row] == CONTROL:
             return row
-        if timing is not None and not has_room(queues, registers, plan, timing, out, count - row):
+        if not has_room(queues, registers, plan, timing, triggers, out, count - row):
             return row
         ask_ahead(profiles, examples, queues, registers, events, row)
         one, two = events.customer_hash[row, 0], events.customer_hash[row, 1]
@@ -302,8 +318,7 @@ def fold_events(
                 return row
             slot = welcome(profiles, queues, registers, plan, triggers, events, texts, row)
             out.admitted[row] = 1
-        events.slot[row] = slot
-        at_ms, offset = events.at_ms[row], events.offset[row]
+        events.slot[row], at_ms, offset = slot, events.at_ms[row], events.offset[row]
         late = at_ms < registers[CLOCK_MS] - plan.lateness_ms
         now_ms = upto_ms = max(registers[CLOCK_MS], at_ms)
         if timing is not None and any_due(profiles, queues, registers, slot, now_ms):
@@ -312,8 +327,9 @@ def fold_events(
                 catching_up, room, triggers, out,
             )  # fmt: skip
         registers[CLOCK_MS] = now_ms
-        end_waits(triggers, profiles, plan, registers, events.code_clauses)
+        end_waits(triggers, profiles, examples, queues, plan, registers, events, row)
         closed = close_due(profiles, examples, queues, registers, plan, offset, upto_ms)
+        close_outcomes(profiles, examples, queues, registers, plan, triggers, offset, upto_ms)
         if see(queues, registers, events.event_hash[row], plan.seen_ms, plan.seen_ids_max):
             close_decided(profiles, examples, queues, registers, plan, offset, closed)
             keep_listed(profiles, registers, slot)

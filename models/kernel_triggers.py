@@ -10,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from models.batch import READY, EventColumns, ScoreColumns
-from models.compiled import compiled, inlined
+from models.compiled import inlined
+from models.kernel_arms import arm_of, is_held_out
 from models.kernel_clauses import clauses_held
-from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
+from models.kernel_goals import deadline_of, forbidden_same, same_keys
+from models.kernel_outcomes import open_outcome, tell_open
 from models.plan import PlanArrays
-from models.state import CLOCK_MS, I8, U8, Profiles
+from models.state import ARM_ENTRIES, CLOCK_MS, I8, U8, Examples, Profiles, Queues
 from models.trigger_states import (
     ANSWERED,
     APART,
@@ -32,16 +34,16 @@ from models.trigger_states import (
     PROBABILITY,
     SETTLED,
     UNLESS,
+    UNTOUCHED,
     WAITING,
     WAITS_ENDED_MAX,
-    Policies,
     Said,
     SaidBefore,
     States,
     Triggers,
 )
 
-UNSAID = -1
+UNSAID = NO_REASON = -1
 
 
 @inlined
@@ -63,12 +65,6 @@ def said_before(before: SaidBefore, key: np.uint64) -> int:
     if low > 0 and before.key[low - 1] == key:
         return low - 1
     return UNSAID
-
-
-@compiled
-def is_held_out(policies: Policies, policy: int, customer: np.uint64) -> bool:
-    """Whether a customer belongs to those on whom a campaign does not act."""
-    return bool(mix(customer ^ policies.held_seed[policy]) < policies.held_below[policy])
 
 
 @inlined
@@ -105,7 +101,14 @@ def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
 
 @inlined
 def end_waits(
-    triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
+    triggers: Triggers,
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    plan: PlanArrays,
+    registers: I8,
+    events: EventColumns,
+    row: int,
 ) -> None:
     """Let those enter whose wait the clock has passed, unless a clause holds by then."""
     states = triggers.states
@@ -117,10 +120,13 @@ def end_waits(
                 break
             due_ms = states.due_ms[slot, policy]
             stop_waiting(triggers, slot, policy)
-            if clauses_held(profiles, plan, code_clauses, slot, due_ms) & unless != 0:
+            if clauses_held(profiles, plan, events.code_clauses, slot, due_ms) & unless != 0:
                 triggers.fired.withheld[policy, UNLESS] += 1
                 continue
-            enter(triggers, profiles, policy, slot, due_ms)
+            enter(
+                triggers, profiles, examples, queues, plan, registers, policy, slot, due_ms,
+                events.offset[row],
+            )  # fmt: skip
 
 
 @inlined
@@ -174,12 +180,34 @@ def entered_with(states: States, slot: int, policy: int) -> Said:
 
 
 @inlined
-def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms: int) -> None:
-    """Let a customer in with the score that is kept."""
-    triggers.states.phase[slot, policy] = IN
-    triggers.states.entered_at[slot, policy] = at_ms
-    said = entered_with(triggers.states, slot, policy)
+def enter(
+    triggers: Triggers,
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    plan: PlanArrays,
+    registers: I8,
+    policy: int,
+    slot: int,
+    at_ms: int,
+    offset: int,
+) -> None:
+    """Let a customer in with the score that is kept; the first time opens the row of an arm."""
+    states = triggers.states
+    is_first = states.entered_at[slot, policy] == 0
+    states.phase[slot, policy] = IN
+    states.entered_at[slot, policy] = at_ms
+    said = entered_with(states, slot, policy)
     fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
+    arm = arm_of(triggers.policies, policy, profiles.customer_hash[slot, 0])
+    if arm == UNTOUCHED:
+        return
+    registers[ARM_ENTRIES] += 1
+    tell_open(profiles, examples, plan, triggers.policies.campaign[policy], slot, at_ms, arm)
+    if is_first:
+        open_outcome(
+            profiles, examples, queues, registers, plan, triggers, policy, slot, at_ms, offset, arm
+        )
 
 
 @inlined
@@ -209,9 +237,31 @@ def level_of(measure: int, said: Said) -> float:
 
 
 @inlined
+def hindrance(
+    triggers: Triggers,
+    profiles: Profiles,
+    plan: PlanArrays,
+    campaign: int,
+    policy: int,
+    slot: int,
+    at_ms: int,
+    held: np.uint64,
+) -> int:
+    """Why a customer does not enter whose score is high enough, or NO_REASON."""
+    rested_ms = at_ms - triggers.states.entered_at[slot, policy]
+    if rested_ms < triggers.policies.cooldown_ms[policy]:
+        return COOLDOWN
+    if plan.unless_mask[campaign] & held != 0:
+        return UNLESS
+    return NO_CONSENT if profiles.consent_refused[slot] != 0 else NO_REASON
+
+
+@inlined
 def decide(
     triggers: Triggers,
     profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
     plan: PlanArrays,
     campaign: int,
     slot: int,
@@ -227,7 +277,7 @@ def decide(
     `held` are the bits of the clauses that hold for the customer.
     """
     policies, states = triggers.policies, triggers.states
-    policy = policies.of_campaign[campaign]
+    policy = int(policies.of_campaign[campaign])
     if policy < 0:
         return
     one, two = events.score_hash[row, 0], events.score_hash[row, 1]
@@ -259,14 +309,9 @@ def decide(
         states.phase[slot, policy] = OUT
         fire(triggers, profiles, policy, EXITED, slot, at_ms, said)
     elif is_out and level >= policies.when[policy]:
-        if at_ms - states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
-            triggers.fired.withheld[policy, COOLDOWN] += 1
-            return
-        if plan.unless_mask[campaign] & held != 0:
-            triggers.fired.withheld[policy, UNLESS] += 1
-            return
-        if profiles.consent_refused[slot] != 0:
-            triggers.fired.withheld[policy, NO_CONSENT] += 1
+        reason = hindrance(triggers, profiles, plan, campaign, policy, slot, at_ms, held)
+        if reason != NO_REASON:
+            triggers.fired.withheld[policy, reason] += 1
             return
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
@@ -275,7 +320,10 @@ def decide(
             due_ms = registers[CLOCK_MS] + policies.wait_ms[policy]
             begin_waiting(triggers, slot, policy, due_ms)
         else:
-            enter(triggers, profiles, policy, slot, at_ms)
+            enter(
+                triggers, profiles, examples, queues, plan, registers, policy, slot, at_ms,
+                events.offset[row],
+            )  # fmt: skip
 
 
 @inlined

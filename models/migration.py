@@ -24,6 +24,7 @@ from models.state import (
     NEVER_MS,
     NO_TIMER_MS,
     OPEN_COUNT,
+    OUTCOMES_OPEN,
     Profiles,
     new_examples,
     new_profiles,
@@ -110,7 +111,10 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     dropped = _carry_examples(arrays["examples"], examples, old, new, experts)
     np.subtract.at(profiles["waiting"], arrays["examples"]["slot"][dropped], 1)
     gone = np.flatnonzero(dropped).astype(np.int32)
-    registers[OPEN_COUNT] -= len(gone)
+    outcomes = np.count_nonzero(examples["triggered"][gone])
+    registers[OPEN_COUNT] -= len(gone) - outcomes
+    if outcomes:  # Or it may be a state of a format that knows of none.
+        registers[OUTCOMES_OPEN] -= outcomes
     registers[FREE_COUNT] += len(gone)
     _list_again(profiles, registers)
     for name in ("order_first", "order_last"):
@@ -221,8 +225,9 @@ def _carry_examples(
     `experts` are those of a campaign's own learner: who was heard where nobody challenged it.
     """
     same = {"units", "category_a", "category_b", "keys", "campaign", "experts"}
+    known = set(source.dtype.names or ())  # The first states knew of no arms.
     for name in to.dtype.names or ():
-        if name not in same:
+        if name not in same and name in known:
             to[name] = source[name]
     to["experts"] = np.nan
     to["campaign"] = -1

@@ -22,6 +22,7 @@ from models.judgement import GAIN_MIN, Judgement
 from models.kernel_stability import INDEX_MAX
 from models.layout import Layout
 from models.quality import WINDOWS_DAYS, ConversionQuality
+from models.uplift import ACTING, Uplift
 from schemas.times import format_time
 
 Report = dict[str, Any]
@@ -42,6 +43,8 @@ def report_of(learner: CampaignLearner, layout: Layout) -> Report:
         "calibrator": _calibrator(judgement),
         "selection": selection,
     }
+    if learner.uplift is not None:
+        report["uplift"] = uplift_of(learner.uplift)
     report["suggestions"] = _suggestions(learner, report)
     return report
 
@@ -93,6 +96,20 @@ def _calibrator(judgement: Judgement) -> Report:
     }
 
 
+def uplift_of(uplift: Uplift) -> Report:
+    """Return what became of the customers of both arms, and what that says."""
+    found = uplift.found
+    return {
+        **{name: {**arm._asdict(), "rate": arm.rate} for name, arm in uplift.arms.items()},
+        "difference": None if found is None else found.estimate,
+        "low": None if found is None else found.low,
+        "high": None if found is None else found.high,
+        "is_decisive": found is not None and found.is_decisive,
+        "customers_needed": uplift.needed,
+        "words": uplift.words,
+    }
+
+
 def evidence_of(learner: CampaignLearner) -> dict[str, float] | None:
     """Return, by column, the logarithm of how much likelier the rows are with its weight.
 
@@ -137,7 +154,11 @@ def _selection(learner: CampaignLearner, layout: Layout) -> Report:
             source: {"evidence": max(columns.values()), "columns": columns}
             for source, columns in ranked
         },
-        "never_helped": [source for source, columns in ranked if max(columns.values()) <= 0.0],
+        "never_helped": [
+            source
+            for source, columns in ranked
+            if max(columns.values()) <= 0.0 and source != ACTING  # Nobody can leave that out.
+        ],
         "names_refused": learner.names_refused,
         "refused": learner.learner.columns_refused,
     }

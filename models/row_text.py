@@ -19,6 +19,9 @@ from schemas.campaign import CHAMPION, LEARNERS, VOICES
 
 Spans = NDArray[np.int64]
 
+ACTED_WORDS = (b"none", b"acted", b"held_out")
+"""The words of `acted`, by the number of the arm."""
+
 encode_text = msgspec.json.Encoder().encode
 """A text as JSON with its quotes; a number, or a list of texts, all the same."""
 
@@ -64,6 +67,15 @@ def segments_of(plan: Plan, index: int) -> list[bytes]:
 def _learner_segment(lineage: str, learner: str) -> bytes:
     named = encode_text(lineage), encode_text(learner)
     return b'},"model":{"lineage":%s,"learner":%s,"version":' % named
+
+
+def of_arm(row: bytes, arm: int, triggered: int) -> bytes:
+    """A row that says what is done of no arm, as one of an arm.
+
+    No text in it can hold the same bytes, for in a text a quote is escaped.
+    """
+    row = row.replace(b'"acted":"none"', b'"acted":"%s"' % ACTED_WORDS[arm], 1)
+    return row[:-1] + b',"triggered":true}' if triggered else row
 
 
 class Table:

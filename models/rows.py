@@ -35,6 +35,7 @@ from models.row_text import (
     encode_text,
     experts_table,
     learners_table,
+    of_arm,
     segments_of,
     segments_table,
     statuses_table,
@@ -69,7 +70,7 @@ def digester(key: bytes) -> Callable[[str], bytes]:
 
 @dataclass
 class Rows:
-    """Rows as records: keys, values, and what is counted of each."""
+    """Rows as records: keys, values, and what is counted of those that a score opened."""
 
     keys: list[bytes] = field(default_factory=list)
     values: list[bytes] = field(default_factory=list)
@@ -121,8 +122,10 @@ class RowWriter:
         answers = examples.answer[places]
         chosen = campaigns.tolist()
         rows.keys += [self._keys[campaign] for campaign in chosen]
-        rows.campaigns += chosen
-        rows.converted += (answers > 0.0).tolist()
+        scored = examples.triggered[places] == 0
+        rows.campaigns += campaigns[scored].tolist()
+        rows.converted += (answers[scored] > 0.0).tolist()
+        begun = len(rows.values)
         numbers = np.zeros((len(places), self._numbers))
         value = self._predicts_value[campaigns]
         # Refunds may exceed what was bought: nobody is worth less than nothing.
@@ -152,6 +155,9 @@ class RowWriter:
                 partition=self._partition,
             )
             rows.values += self._written(examples, numbered)
+        for row in np.flatnonzero(examples.arm[places]).tolist():
+            arm, triggered = examples.arm[places[row]], examples.triggered[places[row]]
+            rows.values[begun + row] = of_arm(rows.values[begun + row], arm, triggered)
 
     def _written(self, examples: Examples, rows: RowNumbers) -> list[bytes]:
         count = len(rows.places)

@@ -70,6 +70,7 @@ from models.trigger_states import (
     new_fired,
     new_states,
     new_waiting,
+    outcomes_room,
     policies_of,
 )
 from schemas.model_record import ModelRecord
@@ -171,16 +172,16 @@ class Scorer:
         opened = np.flatnonzero(scores.place[: folded.score_count] >= 0)[::-1]
         # A place may be taken twice within a batch: what it holds is of the last.
         places, newest = np.unique(scores.place[opened], return_index=True)
-        opened = opened[newest]
-        offsets, timers = folded.sources(opened)
+        offsets, timers = folded.sources(opened[newest])
+        campaigns, examples = scores.campaign[opened[newest]], self._examples.view
         known, values, experts, versions, statuses = served.of(
-            offsets, scores.campaign[opened].astype(np.int64), timers
+            offsets, campaigns.astype(np.int64), timers
         )
-        examples, places = self._examples.view, places[known]
-        examples.served[places] = values[known]
-        examples.experts[places, : experts.shape[1]] = experts[known]
-        examples.version[places] = versions[known]
-        examples.status[places] = statuses[known]
+        own = known & (examples.triggered[places] == 0)  # Or a trigger has taken the place since.
+        places = places[own]
+        examples.served[places] = values[own]
+        examples.experts[places, : experts.shape[1]] = experts[own]
+        examples.version[places], examples.status[places] = versions[own], statuses[own]
         return int(np.count_nonzero(~known))
 
     @property
@@ -210,8 +211,7 @@ class Scorer:
     @property
     def counts(self) -> Counts:
         """What the fold has done and holds."""
-        registers = self._registers
-        clock_ms = int(registers[CLOCK_MS])
+        registers, clock_ms = self._registers, int(self._registers[CLOCK_MS])
         return Counts(
             opened=int(registers[OPENED]),
             replaced=int(registers[REPLACED]),
@@ -238,16 +238,15 @@ class Scorer:
 
     @property
     def open_by_campaign(self) -> dict[str, int]:
-        """How many examples wait for their outcome, by campaign."""
+        """How many examples of scores wait for their outcome, by campaign."""
         examples = self._examples.view
-        open_now = examples.campaign[examples.sequence > 0]
+        open_now = examples.campaign[(examples.sequence > 0) & (examples.triggered == 0)]
         counts = np.bincount(open_now[open_now >= 0], minlength=len(self.plan.campaigns))
         return dict(zip(self.plan.campaigns, counts.tolist(), strict=True))
 
     def overdue(self, now_ms: int) -> int:
         """Open examples whose time had come by now, had the partition's clock gone on."""
-        examples = self._examples.view
-        due = examples.due_ms[examples.sequence > 0]
+        due = self._examples.view.due_ms[self._examples.view.sequence > 0]
         return int(np.count_nonzero(due < now_ms))
 
     def overdue_timers(self, now_ms: int) -> int:
@@ -333,12 +332,14 @@ class Scorer:
         if scores + events * campaigns + timers > len(out.event):
             size = scores + max(events * campaigns + timers, scores if timers else 0)
             out = more_scores(out, scores, size)
-        sweep_heap(self._queues, registers, self._examples.view, len(out.event) - scores)
-        reserve_examples(self._examples, self._queues, registers, len(out.event) - scores)
+        opens = len(out.event) - scores
+        outcomes = outcomes_room(self._policies, opens)
+        sweep_heap(self._queues, registers, self._examples.view, opens)
+        reserve_examples(self._examples, self._queues, registers, opens, outcomes)
         if timers:
             make_room(room.moments, int(registers[MOMENTS]) + timers)
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
-        fired = more_fired(triggers.fired, events, len(out.event) - scores, self._policies)
+        fired = more_fired(triggers.fired, events, opens, self._policies)
         return out, triggers._replace(fired=fired)
 
     def _run(
@@ -382,8 +383,7 @@ class Scorer:
         places = out.place[opened].tolist()
         self._event_ids.keep(places, texts.text, texts.event[out.event[opened]])
         acted = triggers.fired.slot[len(fired_by) : int(triggers.fired.total[0])]
-        names = self._customers.read(self._profiles.view.name, acted)
-        fired_by += [text_of(name) for name in names]
+        fired_by += map(text_of, self._customers.read(self._profiles.view.name, acted))
         self._close_rows(rows)
         return stop
 

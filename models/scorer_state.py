@@ -22,12 +22,15 @@ from models.lifted import Lifted
 from models.names import LongNames
 from models.records import Records
 from models.state import (
+    ARM_ENTRIES,
     CONTROLS,
     FREE_COUNT,
     HEAP_COUNT,
     I4,
     I8,
     OPEN_COUNT,
+    OUTCOMES_DUE,
+    REGISTERS,
     SLOT_COUNT,
     TIMER_COUNT,
     Examples,
@@ -39,14 +42,16 @@ from models.timers import lay_timers
 from models.trigger_states import States
 
 U1 = NDArray[np.uint8]
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of what the arrays and facts mean; a wider row, or another campaign file, is the same format.
 
-A state in which no control fact was obeyed is of format 1, which all versions read.
+A state in which nobody entered whose outcome is counted by arm is of format 2, and one in which no
+control fact was obeyed either is of format 1, which all versions read.
 """
-REGISTERS_OF_FIRST: Final = 21
-"""How many numbers of the fold a state of format 1 has; the others are 0 in it."""
+REGISTERS_OF: Final = {1: 21, 2: 25, 3: REGISTERS}
+"""How many numbers of the fold a state of a format has; the others are 0 in it."""
 
+OUTCOMES: Final = ("outcome_due", "outcome_sequence", "outcome_place")
 SWEEP_FROM = 10_000
 
 
@@ -108,9 +113,12 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
         arrays[f"sighted_{group}"] = np.array(sorted(values.sighted), np.int64)
         arrays[f"places_{group}"] = np.array(list(values.places), np.int64)
     refused = intake.vocabulary.refused
-    found = FORMAT if registers[CONTROLS] else 1
-    if found == 1:
-        arrays["registers"] = registers[:REGISTERS_OF_FIRST]
+    found = 2 if registers[CONTROLS] else 1
+    if registers[ARM_ENTRIES]:
+        found = FORMAT
+        for name in OUTCOMES:
+            arrays[name] = getattr(queues, name)[: int(registers[OUTCOMES_DUE])]
+    arrays["registers"] = registers[: REGISTERS_OF[found]]
     facts = {"format": found, "vocabulary_refused": refused, "shape": shape}
     return Lifted(arrays, facts)
 
@@ -159,6 +167,10 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
         timer_due=state.queues.timer_due,
         timer_order=state.queues.timer_order,
         timer_slot=state.queues.timer_slot,
+        **{
+            name: arrays[name].copy() if name in arrays else getattr(state.queues, name)
+            for name in OUTCOMES
+        },
     )
     rebuild_table(queues, registers)
     queues = reserve_slots(state.profiles, queues, registers, 0)

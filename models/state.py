@@ -37,7 +37,8 @@ OPENED, REPLACED, THROTTLED, SEEN_DROPPED, SCORES = 10, 11, 12, 13, 14
 SLOT_COUNT, EVICTED = 15, 16
 TIMER_COUNT, MOMENTS, TIMERS_FIRED, TIMERS_PASSED = 17, 18, 19, 20
 FREE_SLOT, FREE_SLOTS, WITHDRAWN, CONTROLS = 21, 22, 23, 24
-REGISTERS = 25
+OUTCOMES_DUE, OUTCOMES_OPEN, ARM_ENTRIES = 25, 26, 27
+REGISTERS = 28
 
 
 class Profiles(NamedTuple):
@@ -86,6 +87,8 @@ class Examples(NamedTuple):
     sequence: I8  # its order of scoring; a heap entry with another number is stale
     offset: I8  # of the scored event
     event_id: U1  # [place, NAME_BYTES] of the scored event, as kernel_names keeps it
+    arm: B1  # ACTED or HELD_OUT where an entry may have changed its outcome, else UNTOUCHED
+    triggered: B1  # 1: it is of a first trigger, and not of a score
     keys: U8  # [place, key]
     candidates: I4
     weight: F4  # what throttling adds
@@ -94,7 +97,7 @@ class Examples(NamedTuple):
     next: I4  # chain of the customer in the campaign
     order_next: I4  # chain of the campaign, in the order of scoring
     order_prev: I4
-    closed_index: I4  # position among the rows closed by one event
+    closed_index: I4  # position among the rows closed by one event; rows of arms have their own
     closed_offset: I8
     closed_ms: I8
 
@@ -105,6 +108,9 @@ class Queues(NamedTuple):
     heap_due: I8
     heap_sequence: I8
     heap_place: I4
+    outcome_due: I8  # the same of rows of arms, which ordinary ones know nothing of
+    outcome_sequence: I8
+    outcome_place: I4
     free: I4
     closed: I4
     order_first: I4  # [campaign]
@@ -185,6 +191,8 @@ def new_examples(plan: Plan) -> Records[Examples]:
             "category_a": (np.int32, categories),
             "category_b": (np.int32, categories),
             "event_id": (np.uint8, (NAME_BYTES,)),
+            "arm": (np.int8, ()),
+            "triggered": (np.int8, ()),
         },
     )
 
@@ -196,6 +204,9 @@ def new_queues(plan: Plan) -> Queues:
         heap_due=np.zeros(0, np.int64),
         heap_sequence=np.zeros(0, np.int64),
         heap_place=np.zeros(0, np.int32),
+        outcome_due=np.zeros(0, np.int64),
+        outcome_sequence=np.zeros(0, np.int64),
+        outcome_place=np.zeros(0, np.int32),
         free=np.zeros(0, np.int32),
         closed=np.zeros(0, np.int32),
         order_first=np.full(campaigns, -1, np.int32),
@@ -233,11 +244,13 @@ def make_room(arrays: Sequence[NDArray[Any]], rows: int) -> None:
             grow(array, rows_for(have, rows))
 
 
-def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8, more: int) -> None:
-    """Make room for `more` examples beyond those that are open."""
-    have, free = queues.free.shape[0], int(registers[FREE_COUNT])
-    if more > free:
-        examples.reserve(have + more - free)
+def reserve_examples(
+    examples: Records[Examples], queues: Queues, registers: I8, more: int, outcomes: int = 0
+) -> None:
+    """Make room for `more` examples beyond those that are open, and so many rows of arms."""
+    have, free, most = queues.free.shape[0], int(registers[FREE_COUNT]), more + outcomes
+    if most > free:
+        examples.reserve(have + most - free)
         grow(queues.free, examples.rows)
         grow(queues.closed, examples.rows)
         added = examples.rows - have
@@ -245,6 +258,8 @@ def reserve_examples(examples: Records[Examples], queues: Queues, registers: I8,
         registers[FREE_COUNT] = free + added
     heap = (queues.heap_due, queues.heap_sequence, queues.heap_place)
     make_room(heap, int(registers[HEAP_COUNT]) + more)
+    heap = (queues.outcome_due, queues.outcome_sequence, queues.outcome_place)
+    make_room(heap, int(registers[OUTCOMES_DUE]) + outcomes)
 
 
 def reserve_slots(profiles: Records[Profiles], queues: Queues, registers: I8, more: int) -> Queues:

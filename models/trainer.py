@@ -19,6 +19,7 @@ from models.contenders import Contenders
 from models.lineages import Lineages, Succession, Waiting
 from models.plan import Plan
 from models.row_reader import ROWS_AT_ONCE
+from models.uplift import counted
 from schemas.campaign import CHAMPION
 from schemas.example import (
     CUSTOMER_PATTERN,
@@ -296,6 +297,8 @@ class Trainer:
     def _take(learner: CampaignLearner, row: TrainingExample) -> str:
         if row.lineage != learner.lineage:
             return "superseded"
+        if row.triggered:
+            return counted(learner.uplift, row)
         if learner.is_repeated(row.source.partition, row.closed_by.offset, row.closed_by.index):
             return "repeated"
         silent = learner.judgement.rows_silent

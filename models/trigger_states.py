@@ -20,6 +20,7 @@ from schemas.trigger_policy import MEASURES, TriggerPolicy
 
 OUT, IN, SETTLED, WAITING = 0, 1, 2, 3  # A settled one is in, and its goal was reached or lost.
 ENTERED, EXITED, CONVERTED = 0, 1, 2
+UNTOUCHED, ACTED, HELD_OUT = 0, 1, 2  # The arms, and the rows that no entry has touched.
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
 NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN, SILENCED, NO_CONSENT = range(8)
@@ -43,7 +44,7 @@ class Policies(NamedTuple):
     cooldown_ms: I8  # [T]
     wait_ms: I8  # [T]
     held_seed: U8  # [T] what makes the held-out customers of two campaigns independent
-    held_below: U8  # [T] of 2^64: a customer whose hash is below is held out
+    held_below: U8  # [T] of 2^64: a customer whose hash is below is held out; 0: no arms
 
 
 class States(NamedTuple):
@@ -96,6 +97,7 @@ class Fired(NamedTuple):
 
     total: I8  # [1] how many there are
     withheld: I8  # [T, reason] how many were not sent
+    closed: I8  # [campaign] how many rows of arms the event in hand has closed so far
     policy: I4  # [n] position among the policies
     kind: I4  # ENTERED, EXITED or CONVERTED
     slot: I4  # of the customer
@@ -180,9 +182,18 @@ def more_fired(fired: Fired, events: int, scores: int, policies: Policies) -> Fi
     if room <= len(fired.slot):
         return fired
     more = new_fired(policies, room)
-    for name in set(Fired._fields) - {"total", "withheld"}:
+    for name in set(Fired._fields) - {"total", "withheld", "closed"}:
         getattr(more, name)[:used] = getattr(fired, name)[:used]
-    return more._replace(total=fired.total, withheld=fired.withheld)
+    return more._replace(total=fired.total, withheld=fired.withheld, closed=fired.closed)
+
+
+def outcomes_room(policies: Policies, scores: int) -> int:
+    """How many rows of arms to have room for beside so many scores: theirs, and of ended waits.
+
+    That is more than one event can open: models.kernel_arms asks before each.
+    """
+    measured = int(np.count_nonzero(policies.held_below))
+    return scores + WAITS_ENDED_MAX * 16 * measured if measured else 0
 
 
 def new_fired(policies: Policies, room: int = 0) -> Fired:
@@ -191,6 +202,7 @@ def new_fired(policies: Policies, room: int = 0) -> Fired:
     return Fired(
         total=np.zeros(1, np.int64),
         withheld=np.zeros((count, len(REASONS)), np.int64),
+        closed=np.zeros(len(policies.of_campaign), np.int64),
         policy=np.empty(room, np.int32),
         kind=np.empty(room, np.int32),
         slot=np.empty(room, np.int32),

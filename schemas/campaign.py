@@ -110,6 +110,11 @@ class Campaign:
     idle_max_ms: int = DEFAULT_IDLE_MAX_MS
 
     @property
+    def is_measured(self) -> bool:
+        """Whether customers are held out from triggers, so that what acting is worth is known."""
+        return self.trigger is not None and self.trigger.hold_out > 0.0
+
+    @property
     def is_timed(self) -> bool:
         """Whether its customers are scored on a timer."""
         return self.score_every_ms > 0

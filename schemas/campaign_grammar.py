@@ -58,6 +58,8 @@ KEYS: dict[Section, tuple[str, ...]] = {
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
+    "file": ("contact_limit",),
+    "trigger": ("format",),
     "events": ("money", "contacts"),
     "campaign": ("publish",),
     "features": ("vectors",),

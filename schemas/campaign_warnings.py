@@ -78,6 +78,7 @@ def warnings_of(file: CampaignFile, seen: SeenEvents | None = None) -> list[Disa
         found.extend(_of_timer(campaign))
         found.extend(_without_event(campaign, set(file.events.remember)))
         found.extend(_nobody(campaign))
+        found.extend(_of_trigger(campaign))
         if seen is not None:
             found.extend(_never_seen(campaign, seen, file))
     return found
@@ -198,6 +199,41 @@ def _ignored_never_seen(file: CampaignFile, seen: SeenEvents) -> Iterator[Disapp
         if event_type not in seen.properties and event_type not in named:
             hint = _hint(event_type, seen.properties)
             yield Disappointment("events.ignore", f"no event of type `{event_type}` was seen{hint}")
+
+
+def _of_trigger(campaign: Campaign) -> Iterator[Disappointment]:
+    """What a trigger will not do that whoever wrote it may expect."""
+    policy, key = campaign.trigger, f"campaigns.{campaign.name}.trigger"
+    if policy is None:
+        return
+    horizon = format_duration(campaign.horizon_ms)
+    if not campaign.is_measured:
+        yield Disappointment(
+            f"{key}.hold_out", "nobody is held out, so nobody will know what acting is worth"
+        )
+    if policy.wait_ms >= campaign.horizon_ms:
+        yield Disappointment(
+            f"{key}.wait",
+            f"the score is of {horizon}, which are over when the wait is: a goal after that drops "
+            "nobody",
+        )
+    if policy.expires_after_ms > campaign.horizon_ms:
+        yield Disappointment(
+            f"{key}.expires_after",
+            f"who acts later than {horizon} after the score acts on a prediction that is over",
+        )
+    if policy.clear == policy.when and not policy.cooldown_ms:
+        yield Disappointment(
+            f"{key}.clear",
+            "it is `when`, and there is no `cooldown`: a customer whose scores tremble about it "
+            "enters again and again",
+        )
+    if policy.measure == "probability" and policy.when <= campaign.rate:
+        yield Disappointment(
+            f"{key}.when",
+            f"{100.0 * policy.when:g} % is no more than `rate`, {100.0 * campaign.rate:g} %: about "
+            "everybody enters",
+        )
 
 
 def _never_seen(

@@ -35,7 +35,10 @@ class ExampleSource(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClosedBy(msgspec.Struct, frozen=True, gc=False):
-    """The event that closed the row, and which of the rows it closed this is."""
+    """The event that closed the row, and which of the rows it closed this is.
+
+    Those that are `triggered` are numbered apart, in each campaign.
+    """
 
     offset: int
     index: int
@@ -44,7 +47,8 @@ class ClosedBy(msgspec.Struct, frozen=True, gc=False):
 class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
     """One matured row. `label` is 0 or 1, or the value for `predict: value`.
 
-    A row that begins with its campaign is of format 1, and does not say so.
+    A row that begins with its campaign is of format 1, and does not say so. One that is
+    `triggered` is of a customer's first trigger, has no features, and is counted by its arm.
     """
 
     campaign: str
@@ -65,6 +69,7 @@ class TrainingExample(msgspec.Struct, gc=False, omit_defaults=True):
     model: ModelRef
     status: ScoreStatus
     format: Literal[1] = EXAMPLE_FORMAT
+    triggered: bool = False
 
     @property
     def as_of_ms(self) -> int:
@@ -104,7 +109,7 @@ class SourceOfExample(_Contract):
 
 
 class ClosingOfExample(_Contract):
-    """What closed the row; it only grows per source partition."""
+    """What closed the row; it only grows per source partition, of triggered rows and of others."""
 
     offset: Annotated[
         int, Field(ge=0, le=OFFSET_MAX, description="Not before the offset of the source.")
@@ -140,6 +145,9 @@ class Example(_Contract):
         ScoreStatus,
         Field(description="As served; quality leaves `warming` and `catching_up` out."),
     ]
+    triggered: Annotated[
+        bool, Field(description="Of a first trigger: counted by its arm, and not learned.")
+    ] = False
     format: Annotated[
         Literal[1], Field(exclude=True, description="Left out; a later format begins with it.")
     ] = EXAMPLE_FORMAT

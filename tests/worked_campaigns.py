@@ -167,13 +167,14 @@ _CAUSES = {"event": "events", "timer": "the timer"}
 
 
 def _of_triggers(replay: Replayed) -> Iterator[str]:
-    """Whom to act on, who is held out, and why others were not sent."""
+    """Whom to act on, who is held out, why others were not sent, and what acting is worth."""
     for name, records in (("acted on", replay.triggers), ("held out", replay.held_out)):
         kinds = Counter[str](each.kind for each in records)
         yield f"{name}: " + ", ".join(f"{kinds[kind]} {kind}" for kind in _KINDS if kinds[kind])
     reasons = {name: count for name, count in replay.counted.items() if name in _WITHHELD}
     said = ", ".join(f"{count:,} {name}" for name, count in sorted(reasons.items()) if count)
     yield f"not sent: {said}"
+    yield replay.figures["uplift"]["words"].replace(", which", ",\n  which")
 
 
 _KINDS = ("entered", "exited", "converted")

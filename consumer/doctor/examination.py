@@ -340,8 +340,10 @@ class Examination:
             return
         plan = compile_plan(file)  # What a row takes does not depend on limits.
         share = -(-partitions // max(1, len(self._group.members)))
+        # Rows of arms have as much room of their own.
+        stores = 1 + any(campaign.is_measured for campaign in file.campaigns.values())
         footprint = Footprint(
-            new_profiles(plan).kind.itemsize, new_examples(plan).kind.itemsize, share
+            new_profiles(plan).kind.itemsize, stores * new_examples(plan).kind.itemsize, share
         )
         self._findings += judge_memory(
             machine.memory_bytes(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from consumer import metrics
+from consumer import http_metrics
 from consumer.telemetry import Telemetry
 
 ROUTES: Final = ("/", "/metrics", "/healthz", "/readyz", "/stream", "/v1/openapi.json")
@@ -28,8 +28,8 @@ class HttpMeters:
     def answered(self, path: str, status: int, seconds: float) -> None:
         """An answer begins, so long after its request."""
         route = route_of(path)
-        self._telemetry.counter(metrics.HTTP_REQUESTS, route, str(status)).add()
-        self._telemetry.histogram(metrics.HTTP_DURATION, route).observe(seconds)
+        self._telemetry.counter(http_metrics.HTTP_REQUESTS, route, str(status)).add()
+        self._telemetry.histogram(http_metrics.HTTP_DURATION, route).observe(seconds)
 
 
 def route_of(path: str) -> str:

@@ -19,6 +19,7 @@ from consumer.telemetry import Telemetry, window_figures
 from consumer.transport import Headers
 from consumer.worker_view import WorkerView
 from models.quality_report import Report
+from models.uplift import Uplift
 from schemas.dead_letter import PREFIX
 from schemas.model_record import ModelRecord
 
@@ -156,6 +157,7 @@ def _campaign(
 ) -> Json:
     campaign = view.plan.file.campaigns[name]
     figures = {} if model is None else window_figures(model.quality, FIGURES_WINDOW)
+    uplift = None if model is None else Uplift.of(model.quality)
     return {
         "name": name,
         "goal": goal_in_words(campaign),
@@ -166,6 +168,7 @@ def _campaign(
         "figures": {figure: figures.get(figure) for figure in FIGURES},
         "histogram": _histogram(cells, name),
         "curves": curves,
+        "uplift": None if uplift is None else uplift.words,
     }
 
 

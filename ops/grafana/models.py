@@ -139,6 +139,23 @@ def scores() -> Sequence[Panel]:
     ]  # fmt: skip
 
 
+def worth() -> Sequence[Panel]:
+    """What acting on triggers is worth, of campaigns that hold customers out."""
+    return [
+        graph("What acting is worth",
+              "Conversion of those acted on less that of those held out, and its 95 % interval: "
+              "where that holds 0, it may be chance.", "percentunit",
+              Ask(shown("propensity_uplift_ratio", "bound"), "{{campaign}} {{bound}}"), least=None),
+        graph("Customers of both arms",
+              "Those whose first trigger's horizon is over, and who of them reached the goal.",
+              "short", Ask(shown("propensity_arm_customers", "arm"), "{{campaign}} {{arm}}"),
+              Ask(shown("propensity_arm_conversions", "arm"), "{{campaign}} {{arm}} converted")),
+        graph("Customers needed",
+              "About how many more would decide what acting is worth; 0 where it is decided.",
+              "short", Ask(shown("propensity_uplift_customers_needed"), "{{campaign}}")),
+    ]  # fmt: skip
+
+
 def learning() -> Sequence[Panel]:
     """Whether outcomes come and are learned."""
     held = [("propensity_examples_open", "open"), ("propensity_examples_overdue", "overdue")]
@@ -214,6 +231,7 @@ def models() -> dashboard.Dashboard:
         "Now": now(),
         "How good": how_good(),
         "Scores": scores(),
+        "What acting is worth": worth(),
         "Learning": learning(),
         "Change": change(),
     }

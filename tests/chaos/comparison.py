@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from consumer.snapshots.memory_store import MemoryStore
 from consumer.trigger_output import TriggerEncoder
+from models.folded import Folded
 from models.scorer import Scorer
 from models.served_again import ServedAgain
 from schemas.dead_letter import explanation, parted
@@ -46,16 +47,23 @@ class Left(NamedTuple):
         """Read all of it."""
         return cls(*(read_all(bootstrap, topic(group, kind)) for kind in cls._fields))
 
+    @property
+    def outcomes(self) -> list[bytes]:
+        """The rows of arms among the examples."""
+        return _of_arms(each.value or b"" for each in self.examples)
+
 
 def differences(left: Left, partitions: int) -> list[str]:
     """Every way in which a run differs from one without faults; none is what we want."""
     world = uninterrupted(left.events, partitions)
+    decided = [_decided(left, index) for index in range(partitions)]
     return [
         *_scores(left.scores, world, partitions),
-        *_rows(left, world),
+        *_rows(left, world, decided),
+        *_outcomes(left, decided),
         *_states(left),
         *_letters(left.dead_letters, world),
-        *_triggers(left, world, partitions),
+        *_triggers(left, world, decided),
     ]
 
 
@@ -91,13 +99,35 @@ def _said(score: ScoreRecord) -> Any:
             score.event_id, score.cause, score.as_of, campaigns)  # fmt: skip
 
 
-def _rows(left: Left, world: World) -> Iterable[str]:
-    """Every example is one row, as it would be without faults, with what was served."""
-    rows = [decode_example(each.value or b"") for each in left.examples]
+def _decided(left: Left, index: int) -> Folded:
+    """What a fold of a partition makes of its events and the scores that were published."""
+    served, fold = ServedAgain(PLAN), Scorer(PLAN, index)
+    served.add(decode_score(each.value or b"") for each in left.scores if each.partition == index)
+    events = [each for each in left.events if each.partition == index]
+    return fold.fold(
+        [each.offset for each in events], [each.timestamp_ms for each in events],
+        [each.key for each in events], [each.value for each in events],
+        catching_up=True, served=served,
+    )  # fmt: skip
+
+
+def _rows(left: Left, world: World, decided: list[Folded]) -> Iterable[str]:
+    """Every example is one row, as it would be without faults, with what was served.
+
+    Which arm it is of is what the published scores decide.
+    """
+    whole_log = [decode_example(each.value or b"") for each in left.examples]
+    rows = [row for row in whole_log if not row.triggered]
     doubled = [key for key, count in Counter(map(_identity, rows)).items() if count > 1]
     yield from (f"row {key} is there more than once" for key in doubled)
-    found = Counter((_identity(row), _as_scored(row)) for row in rows)
-    whole = Counter((_identity(row), _as_scored(row)) for row in world.rows())
+    again = [row for folded in decided for row in map(decode_example, folded.rows.values)]
+    arms = {_identity(row): row.acted for row in again if not row.triggered}
+    found = Counter((_identity(row), _as_scored(row), row.acted) for row in rows)
+    whole = Counter(
+        (_identity(row), _as_scored(row), arms.get(_identity(row)))
+        for row in world.rows()
+        if not row.triggered
+    )
     yield from _unequal("rows", found, whole)
     served = {
         (entry.campaign, score.source.partition, score.source.offset, score.as_of): entry
@@ -109,6 +139,16 @@ def _rows(left: Left, world: World) -> Iterable[str]:
         said = entry and _prediction(entry)
         if said != _prediction(row):
             yield f"row {_identity(row)} is not what was served: {said}"
+
+
+def _outcomes(left: Left, decided: list[Folded]) -> Iterable[str]:
+    """Rows of arms are those that the published scores decide, to the byte, once each."""
+    whole = _of_arms(value for folded in decided for value in folded.rows.values)
+    yield from _unequal("rows of arms", Counter(left.outcomes), Counter(whole))
+
+
+def _of_arms(rows: Iterable[bytes]) -> list[bytes]:
+    return [row for row in rows if decode_example(row).triggered]
 
 
 def _prediction(said: ScoreEntry | TrainingExample) -> Any:
@@ -128,7 +168,7 @@ def _identity(row: TrainingExample) -> Identity:
 def _as_scored(row: TrainingExample) -> Any:
     return (tuple(sorted((name, value.hex()) for name, value in row.features.items())),
             row.label.hex(), row.weight.hex(), row.as_of, row.closed_at, row.closed_by.offset,
-            row.closed_by.index, row.customer, row.event_id, row.lineage, row.acted)  # fmt: skip
+            row.closed_by.index, row.customer, row.event_id, row.lineage)  # fmt: skip
 
 
 def _states(left: Left) -> Iterable[str]:
@@ -150,28 +190,21 @@ def _states(left: Left) -> Iterable[str]:
         yield from wrong_states(
             PLAN, values, [row.offset for row in mine], [row.value for row in mine]
         )
-    rows: dict[str, list[int]] = defaultdict(list)
-    for each in left.examples:
-        rows[decode_example(each.value or b"").campaign].append(each.offset)
-    for campaign, offsets in rows.items():
-        due = offsets[-1] + 1, len(offsets)
+    ends, learned = dict[str, int](), Counter[str]()
+    for stored in left.examples:
+        row = decode_example(stored.value or b"")
+        ends[row.campaign] = stored.offset + 1
+        learned[row.campaign] += not row.triggered
+    for campaign, end in ends.items():
+        due = end, learned[campaign]
         if last.get(campaign) != due:
             yield f"{campaign} ended at {last.get(campaign)} (covered, rows), not at {due}"
 
 
-def _triggers(left: Left, world: World, partitions: int) -> Iterable[str]:
+def _triggers(left: Left, world: World, decided: list[Folded]) -> Iterable[str]:
     """Those that the published scores decide have left, once and in order, and no others."""
     topics = world.settings.topics
-    for index in range(partitions):
-        served, fold = ServedAgain(PLAN), Scorer(PLAN, index)
-        mine = [each.value or b"" for each in left.scores if each.partition == index]
-        served.add([decode_score(value) for value in mine])
-        events = [each for each in left.events if each.partition == index]
-        folded = fold.fold(
-            [each.offset for each in events], [each.timestamp_ms for each in events],
-            [each.key for each in events], [each.value for each in events],
-            catching_up=True, served=served,
-        )  # fmt: skip
+    for index, folded in enumerate(decided):
         due: dict[str, list[bytes]] = {topics.triggers: [], topics.held_out: []}
         for outgoing in TriggerEncoder(PLAN, topics, index).encode(folded):
             due[outgoing.topic] += [value or b"" for value in outgoing.values]

@@ -95,6 +95,7 @@ class Storm:
         self.report.duration_s = monotonic() - begun_s
         left = scene.left()
         self.report.sizes = {name: len(records) for name, records in left._asdict().items()}
+        self.report.sizes["outcomes"] = len(left.outcomes)
         self.report.differences += differences(left, PARTITIONS)
         return self.report
 

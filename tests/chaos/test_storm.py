@@ -30,4 +30,5 @@ def test_ten_kills_leave_no_trace(broker: Broker, tmp_path: Path) -> None:
     assert report.sizes["examples"] > 500
     assert report.sizes["triggers"] > 100
     assert report.sizes["held_out"] > 20
+    assert report.sizes["outcomes"] > 50
     assert report.takeovers_s, "how long it took is in the report; a busy machine decides nothing"

@@ -51,7 +51,9 @@ class Checks:
         self._logs = life.log.topics
         self._topics = topics
         self._said: dict[RowKey, list[ScoreEntry]] = defaultdict(list)
-        self._rows: list[TrainingExample] = []
+        self._rows: list[TrainingExample] = []  # Of scores.
+        self._outcomes: list[TrainingExample] = []  # Of arms: counted, and not learned.
+        self._countable: list[TrainingExample] = []
         self._learnable: list[TrainingExample] = []  # But for those that were gone unread.
         self._gone: set[tuple[Any, ...]] = set()  # Labels of those; the row may be there again.
         self._learnable_at: dict[int, list[tuple[int, bytes | None]]] = defaultdict(list)
@@ -59,12 +61,15 @@ class Checks:
             covered = self._covered(index)
             for offset, value in life.log.everything(topics.examples, index):
                 row = decode_example(value or b"")
-                self._rows.append(row)
-                if not self._is_unlearned(index, offset, covered[row.campaign, row.lineage]):
-                    self._learnable.append(row)
+                (self._outcomes if row.triggered else self._rows).append(row)
+                is_gone = self._is_unlearned(index, offset, covered[row.campaign, row.lineage])
+                if not is_gone:
                     self._learnable_at[index].append((offset, value))
-                else:
+                    (self._countable if row.triggered else self._learnable).append(row)
+                elif not row.triggered:
                     self._gone.add(_label_of(row))
+                if row.triggered:
+                    life.seen.add("an arm: gone unread" if is_gone else f"an arm: {row.acted}")
 
     def _covered(self, index: int) -> dict[tuple[str, str], list[int]]:
         """Up to where the states of each definition go that were ever published."""
@@ -134,6 +139,7 @@ class Checks:
             controls = ControlChecks(self._life, index)
             controls.check_scores()
             controls.check_rows([row for row in self._rows if row.source.partition == index])
+            controls.check_outcomes([r for r in self._outcomes if r.source.partition == index])
 
     def _check_letters(self) -> None:
         letters = letters_of(self._logs[self._topics.dead_letters])
@@ -244,18 +250,33 @@ class Checks:
             least = len(rows[campaign, lineage] - self._gone) if exact else 0
             assert least <= taken <= count, f"{campaign}: {taken} of {count} rows"
             assert model.version == state.version, f"{campaign}: the model has {model.version} rows"
+            self._check_counted(campaign, state)
+
+    def _check_counted(self, campaign: str, state: LearnerState) -> None:
+        """Every row of an arm was counted, and once, where every file counts them."""
+        files = [plan.file.campaigns.get(campaign) for plan in self._life.file.plans]
+        if not all(each is not None and each.is_measured for each in files):
+            return
+        mine = [row for row in self._countable if row.campaign == campaign]
+        rows = {_label_of(row) for row in mine if row.lineage == state.lineage}
+        exact = self._life.is_exact and len(self._countable) == len(self._outcomes)
+        counted = self._counted(state)
+        assert len(rows) * exact <= counted <= len(rows), (
+            f"{campaign}: {counted} of {len(rows)} rows of arms"
+        )
 
     def _check_dropped(self) -> None:
         """Rows of a definition that was followed by another are learned, or counted."""
         old, new = self._definitions(self._life.file.plans[0]), self._life.file.plans[-1]
         followed = {each for each in old - self._definitions(new) if each[0] in new.campaigns}
-        rows = Counter((row.campaign, row.lineage) for row in self._learnable)
+        both = chain(self._learnable, self._countable)
+        rows = Counter((row.campaign, row.lineage) for row in both)
         learned: dict[tuple[str, str], int] = defaultdict(int)
         for index in range(len(self._logs[self._topics.states])):
             published = self._life.log.everything(self._topics.states, index)
             for state in (decode_learner_state(value) for _, value in published if value):
                 key = state.campaign, state.lineage
-                learned[key] = max(learned[key], self._taken(state))
+                learned[key] = max(learned[key], self._taken(state) + self._counted(state))
         for campaign, lineage in sorted(followed):
             counted = sum(
                 each.counter(metrics.EXAMPLES_DROPPED, campaign, "superseded").value
@@ -270,6 +291,13 @@ class Checks:
     def _taken(state: LearnerState) -> int:
         """How many rows were learned, or left out and counted while answers were silent."""
         return state.version + int(state.numbers["judgement.rows_silent"])
+
+    @staticmethod
+    def _counted(state: LearnerState) -> int:
+        """How many rows of arms were counted."""
+        return sum(
+            int(state.numbers.get(f"arms.{arm}_customers", 0)) for arm in ("acted", "held_out")
+        )
 
     @staticmethod
     def _definitions(plan: Plan) -> set[tuple[str, str]]:

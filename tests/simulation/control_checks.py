@@ -73,6 +73,8 @@ class ControlChecks:
             if is_control(event) and self._offsets[row] >= kept
         ]
         self._naive = NaiveControls(self._events, obeyed)
+        self._known = {customer_hash(HASH_KEY, each.customer): each.customer
+                       for each in self._events}  # fmt: skip
         self._rows = {offset: row for row, offset in enumerate(records.offsets)}
         life.seen.update(f"control {self._events[row].type}" for row in obeyed)
 
@@ -88,13 +90,22 @@ class ControlChecks:
 
     def check_rows(self, rows: Sequence[TrainingExample]) -> None:
         """No row is of an example that was open when its customer was suppressed or forgotten."""
-        hashes = {event.customer: customer_hash(HASH_KEY, event.customer) for event in self._events}
-        known = {name: customer for customer, name in hashes.items()}
         for row in rows:
             first, last = self._rows[row.source.offset], self._rows[row.closed_by.offset]
-            assert not self._naive.is_withdrawn(known[row.customer], first, last), (
+            assert not self._naive.is_withdrawn(self._known[row.customer], first, last), (
                 f"the example of {row.source.offset} is a row, though its customer was left alone"
             )
+
+    def check_outcomes(self, rows: Sequence[TrainingExample]) -> None:
+        """No row of an arm is of somebody who was forgotten while it was open."""
+        for row in rows:
+            first, last = self._rows[row.source.offset], self._rows[row.closed_by.offset]
+            customer = self._known[row.customer]
+            assert self._naive.forgotten(customer, last) < first, (
+                f"the trigger of {row.source.offset} is counted, though {customer} was forgotten"
+            )
+            if self._naive.is_withdrawn(customer, first, last):
+                self._life.seen.add("an arm: kept through a suppression")
 
 
 def _event_of(records: Records, row: int) -> LoggedEvent:

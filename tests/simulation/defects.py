@@ -33,7 +33,9 @@ from models.intake import Batch
 from models.lifted import Lifted
 from models.scorer import Scorer
 from models.served_again import ServedAgain
-from models.state import NEVER_MS, NO_TIMER_MS
+from models.state import NEVER_MS, NO_TIMER_MS, OUTCOMES_DUE
+from models.uplift import Uplift
+from schemas.example import TrainingExample
 from schemas.learner_state import LearnerState
 from tests.simulation.defect import Defect
 from tests.simulation.defects_of_changes import CHANGES
@@ -142,6 +144,17 @@ def _restore_without_suppressions(self: Scorer, lifted: Lifted) -> dict[str, int
     dropped = _RESTORE(self, lifted)
     self._profiles.view.suppressed_until[:] = NEVER_MS
     return dropped
+
+
+def _restore_without_outcomes(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._registers[OUTCOMES_DUE] = 0
+    return dropped
+
+
+def _count_again(self: Uplift, row: TrainingExample) -> bool:
+    self.add(row.acted, row.label)
+    return True
 
 
 def _sources_by_offset(self: Folded, scores: Any) -> Any:
@@ -290,6 +303,14 @@ DEFECTS: dict[str, Defect] = {
     "suppression": Defect(
         "a suppression is lost with the restore",
         ((Scorer, "restore", _restore_without_suppressions),),
+    ),
+    "outcomes": Defect(
+        "a restored fold has forgotten when rows of arms are due",
+        ((Scorer, "restore", _restore_without_outcomes),),
+    ),
+    "counted-again": Defect(
+        "repeated rows of arms are counted again",
+        ((Uplift, "take", _count_again),),
     ),
     "moments": Defect(
         "what timers served is looked for by the offset alone",

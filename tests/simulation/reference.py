@@ -66,11 +66,14 @@ def score_keys(score: ScoreRecord) -> list[RowKey]:
 
 
 def row_facts(row: TrainingExample) -> tuple[Any, ...]:
-    """What a row says whichever models were served."""
+    """What the row of a score says whichever models were served.
+
+    All but `acted`: tests.simulation.trigger_checks holds that to what was served, and whole rows
+    of arms.
+    """
     return (
         row.customer, row.event_id, row.as_of, row.closed_at,
-        (row.closed_by.offset, row.closed_by.index), row.label, row.weight, row.acted,
-        row.features,
+        (row.closed_by.offset, row.closed_by.index), row.label, row.weight, row.features,
     )  # fmt: skip
 
 
@@ -97,8 +100,9 @@ def reference_of(traffic: Traffic) -> Reference:
     for sent in traffic.records:
         world.log.append(outgoing(sent, world.settings.topics.events))
     world.settle(world.start(given=traffic.plan))
-    rows = {row_key(row): [row_facts(row)] for row in world.rows()}
-    assert len(rows) == len(world.rows()), "one row of each example"
+    opened = [row for row in world.rows() if not row.triggered]
+    rows = {row_key(row): [row_facts(row)] for row in opened}
+    assert len(rows) == len(opened), "one row of each example"
     return Reference(
         due=[
             [due_of(score) for score in world.scores(index)] for index in range(traffic.partitions)

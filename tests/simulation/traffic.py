@@ -23,7 +23,7 @@ from models.plan import Plan
 from schemas.campaign_file import load_campaigns
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.control_checks import with_controls
-from tests.simulation.trigger_sections import section_of, with_triggers
+from tests.simulation.trigger_sections import HELD, section_of, with_triggers
 from tests.world import BEGIN_MS, settings_with
 
 FILES = (
@@ -136,13 +136,26 @@ class Traffic:
     @property
     def limits(self) -> dict[str, Any]:
         """The bounds of the folds."""
-        return TIGHT if self.tight else ROOMY
+        return limits_of(self.section, tight=self.tight)
+
+
+def limits_of(text: str, *, tight: bool) -> dict[str, Any]:
+    """The bounds of the folds under a campaign file, or a trigger section.
+
+    With arms there is room for all customers: who has an open row of an arm makes none, and whether
+    somebody has is up to what was served.
+    """
+    if not tight:
+        return ROOMY
+    return {
+        name: most for name, most in TIGHT.items() if name != "profiles_max" or HELD not in text
+    }
 
 
 @cache
 def compiled(text: str, *, tight: bool) -> Plan:
     """A campaign file, compiled once."""
-    settings = settings_with(limits=TIGHT if tight else ROOMY, times={"lateness": "10m"})
+    settings = settings_with(limits=limits_of(text, tight=tight), times={"lateness": "10m"})
     with TemporaryDirectory() as folder:
         path = Path(folder) / "campaigns.yaml"
         path.write_text(text, encoding="utf-8")

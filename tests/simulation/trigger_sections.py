@@ -11,6 +11,7 @@ import random
 import re
 
 SHARE = 0.7
+HELD = "hold_out"
 SECTIONS = (
     "{when: {percentile: 30}, clear: {percentile: 20}}",
     "{when: {percentile: 15}, cooldown: 30m, hold_out: 50%}",

@@ -215,6 +215,7 @@ def test_words_of_later_releases(section: grammar.Section) -> None:
         "campaign": with_keys("{word}: x"),
         "goal": SHORT.replace("{event: purchase}", "{event: purchase, {word}: x}"),
         "features": with_keys("features: {{word}: x}"),
+        "trigger": with_keys("trigger: {when: {percentile: 95}, {word}: x}"),
     }
     for word in grammar.NOT_YET[section]:
         problem = only(places[section].replace("{word}", word))

@@ -105,6 +105,31 @@ def test_warnings(text: str, key: str, message: str) -> None:
     assert str(warning) == f"{warning.key}: {warning.message}"
 
 
+TRIGGER = "when: {percentile: 95}, clear: {percentile: 85}, hold_out: 10%"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "message"),
+    [
+        ("when: {percentile: 95}, cooldown: 7d", "hold_out", "nobody is held out"),
+        (f"{TRIGGER}, wait: 7d", "wait", "the score is of 7d"),
+        (f"{TRIGGER}, expires_after: 8d", "expires_after", "a prediction that is over"),
+        ("when: {percentile: 95}, hold_out: 10%", "clear", "again and again"),
+        ("when: {probability: 2%}, cooldown: 1h, hold_out: 10%", "when", "about everybody enters"),
+    ],
+)
+def test_warnings_of_triggers(section: str, key: str, message: str) -> None:
+    """So is what a trigger will not do."""
+    (warning,) = warnings_of(parse_campaigns(with_keys(f"trigger: {{{section}}}")))
+    assert warning.key == f"campaigns.a.trigger.{key}"
+    assert message in warning.message
+
+
+def test_a_trigger_that_can_be_measured_is_no_disappointment() -> None:
+    """Levels apart, somebody held out, and a wait within the horizon."""
+    assert warnings_of(parse_campaigns(with_keys(f"trigger: {{{TRIGGER}, wait: 6d}}"))) == []
+
+
 def test_no_warning_where_records_are_parted() -> None:
     """Scoring the goal's own type is fine where `not_same` or `after` part the records."""
     parted = with_goal("{event: purchase, not_same: [order_id]}").replace("page_view", "purchase")

@@ -65,8 +65,8 @@ def test_a_scorer_goes_on_from_its_state_of_format_1_for_ever() -> None:
 def test_a_state_of_a_format_to_come_is_refused() -> None:
     """It is said which one it is, and which is read; nothing of it is taken."""
     lifted = golden_scorer().lift()
-    later = Lifted(lifted.arrays, {**lifted.facts, "format": 3})
+    later = Lifted(lifted.arrays, {**lifted.facts, "format": 4})
     scorer = Scorer(scorer_1.golden_plan())
-    with pytest.raises(ValueError, match="format 3, and this version reads up to 2"):
+    with pytest.raises(ValueError, match="format 4, and this version reads up to 3"):
         scorer.restore(later)
     assert scorer.counts.profiles == 0

@@ -23,6 +23,7 @@ from consumer.metrics_document import document
 from consumer.telemetry import HOPS, Telemetry
 from models.judgement import Judgement
 from models.quality import make_quality
+from models.uplift import Uplift
 from tests.prometheus import promtool
 
 ROOT = Path(__file__).parents[2]
@@ -142,8 +143,8 @@ def test_every_figure_of_quality_has_a_metric(telemetry: Telemetry, predict: str
 
 @pytest.mark.parametrize("predict", ["conversion", "value"])
 def test_what_is_watched_is_shown(telemetry: Telemetry, predict: str) -> None:
-    """Alarms, stability, silence and the calibrator's gain stand under their kinds."""
-    figures = dict.fromkeys(Judgement(predict, 1).summary(), 2.0)
+    """Alarms, stability, silence, the calibrator's gain and arms stand under their kinds."""
+    figures = dict.fromkeys((*Judgement(predict, 1).summary(), *Uplift().summary()), 2.0)
     assert figures.keys() >= set(metrics.WATCHED)
     telemetry.campaign("buy-7d").watched({**figures, "silence_log10": None})
     samples = shown(telemetry)
@@ -151,7 +152,7 @@ def test_what_is_watched_is_shown(telemetry: Telemetry, predict: str) -> None:
     inputs = f'{{{label},kind="inputs",learner="champion"}}'
     assert samples[f"propensity_drift_alarms_total{inputs}"] == 2
     assert not any("silence" in name for name in samples)
-    assert sum(label in name and value == 2 for name, value in samples.items()) == 6
+    assert sum(label in name and value == 2 for name, value in samples.items()) == 14
 
 
 def test_alarms_stand_where_the_learner_counted(telemetry: Telemetry) -> None:

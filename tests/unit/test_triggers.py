@@ -21,7 +21,7 @@ from consumer.encoding import ScoreEncoder
 from consumer.telemetry import Telemetry
 from consumer.trigger_output import TriggerMeters, trigger_id
 from models.folded import Folded
-from models.kernel_triggers import is_held_out
+from models.kernel_arms import is_held_out
 from models.plan import Limits, Plan, compile_plan
 from models.scorer import Scorer
 from models.trigger_states import policies_of
@@ -58,9 +58,11 @@ def plan_of(campaign: Campaign = BUY, *, policy: dict[str, Any] | None = None) -
     return compile_plan(CampaignFile(1, {campaign.name: replace(campaign, trigger=trigger)}))
 
 
-def model(plan: Plan, probability: float, status: ScoreStatus = "ready") -> ModelRecord:
+def model(
+    plan: Plan, probability: float, status: ScoreStatus = "ready", campaign: int = 0
+) -> ModelRecord:
     """A model that says this of everybody, and ranks it at a hundred times as much."""
-    record = random_model(plan, plan.campaigns[0], 0)
+    record = random_model(plan, plan.campaigns[campaign], 0)
     return with_fields(
         record,
         status=status,

@@ -64,6 +64,7 @@ function campaignPanel(campaign) {
     element("header", {}, element("h3", {}, campaign.name), element("p", {}, `${campaign.goal}${learner}`), badge(campaign.status)),
     campaign.status === "ready" ? null : element("p", { class: "hint" }, STATUS[campaign.status]?.[2] ?? ""),
     facts(campaign),
+    campaign.uplift ? element("p", {}, campaign.uplift) : null,
     plots.length ? element("div", { class: "plots" }, ...plots) : null,
     curves?.deciles?.length ? element("p", { class: "hint" }, "Figures are of the last 7 days, curves of the last 28, of scores as they were served.") : null);
 }
