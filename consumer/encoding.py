@@ -99,10 +99,9 @@ def _keys_of(folded: Folded) -> list[bytes]:
         return keys
     rows = folded.scores.event[: folded.score_count]
     rows = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
-    of_events, of_timers = iter(keys), iter(folded.timed)
-    first = len(folded.batch.rows)
+    of_events, first = iter(keys), len(folded.batch.rows)
     return [
-        next(of_events) if row < first else text_of(next(of_timers)).encode()
+        next(of_events) if row < first else text_of(folded.timed[row - first]).encode()
         for row in rows.tolist()
     ]
 

@@ -391,6 +391,8 @@ def _count_scores(folded: Folded, campaigns: list[CampaignMeters]) -> None:
         if amount:
             campaign, status = divmod(kind, len(STATUSES))
             campaigns[campaign].scores[STATUSES[status]].add(amount)
+    for campaign, amount in enumerate(folded.unpublished):
+        campaigns[campaign].unchanged.add(amount)
     opened = scores.campaign[:count][scores.place[:count] >= 0]
     for campaign, amount in enumerate(np.bincount(opened).tolist()):
         if amount:

@@ -13,12 +13,14 @@ from models.batch import READY, EventColumns, ScoreColumns
 from models.compiled import compiled, inlined
 from models.kernel_clauses import clauses_held
 from models.kernel_examples import deadline_of, forbidden_same, mix, same_keys
+from models.kernel_said import UNSAID, key_of, said_before
+from models.kernel_told import forget_told, is_limited, note_contact
 from models.plan import PlanArrays
 from models.state import CLOCK_MS, I8, U8, Profiles
 from models.trigger_states import (
     ANSWERED,
-    APART,
     CLEARED,
+    CONTACT_LIMIT,
     CONVERTED,
     COOLDOWN,
     ENTERED,
@@ -36,33 +38,11 @@ from models.trigger_states import (
     WAITS_ENDED_MAX,
     Policies,
     Said,
-    SaidBefore,
     States,
     Triggers,
 )
 
-UNSAID = -1
-
-
-@inlined
-def key_of(score: np.uint64, policy: int) -> np.uint64:
-    """What a score is found by among those that were said before."""
-    return score ^ (np.uint64(policy + 1) * APART)
-
-
-@inlined
-def said_before(before: SaidBefore, key: np.uint64) -> int:
-    """The last thing that was said under a key, or UNSAID."""
-    low, high = 0, before.key.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if before.key[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    if low > 0 and before.key[low - 1] == key:
-        return low - 1
-    return UNSAID
+NOTHING = -1
 
 
 @compiled
@@ -107,7 +87,7 @@ def stop_waiting(triggers: Triggers, slot: int, policy: int) -> None:
 def end_waits(
     triggers: Triggers, profiles: Profiles, plan: PlanArrays, registers: I8, code_clauses: U8
 ) -> None:
-    """Let those enter whose wait the clock has passed, unless a clause holds by then."""
+    """Let those enter whose wait the clock has passed, but for a clause or the limit by then."""
     states = triggers.states
     for policy in range(triggers.policies.campaign.shape[0]):
         unless = plan.unless_mask[triggers.policies.campaign[policy]]
@@ -119,6 +99,9 @@ def end_waits(
             stop_waiting(triggers, slot, policy)
             if clauses_held(profiles, plan, code_clauses, slot, due_ms) & unless != 0:
                 triggers.fired.withheld[policy, UNLESS] += 1
+                continue
+            if is_limited(triggers.telling, triggers.told, slot, due_ms):
+                triggers.fired.withheld[policy, CONTACT_LIMIT] += 1
                 continue
             enter(triggers, profiles, policy, slot, due_ms)
 
@@ -139,6 +122,7 @@ def leave_no_state(triggers: Triggers, slot: int) -> None:
     leave(triggers, slot, FORGOTTEN)
     for policy in range(triggers.policies.campaign.shape[0]):
         triggers.states.entered_at[slot, policy] = 0
+    forget_told(triggers.telling, triggers.told, slot)
 
 
 @inlined
@@ -178,6 +162,7 @@ def enter(triggers: Triggers, profiles: Profiles, policy: int, slot: int, at_ms:
     """Let a customer in with the score that is kept."""
     triggers.states.phase[slot, policy] = IN
     triggers.states.entered_at[slot, policy] = at_ms
+    note_contact(triggers.telling, triggers.told, slot, at_ms)
     said = entered_with(triggers.states, slot, policy)
     fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
 
@@ -209,6 +194,33 @@ def level_of(measure: int, said: Said) -> float:
 
 
 @inlined
+def forbidden_by(
+    triggers: Triggers,
+    profiles: Profiles,
+    plan: PlanArrays,
+    campaign: int,
+    slot: int,
+    at_ms: int,
+    held: np.uint64,
+) -> int:
+    """Why a customer does not enter whose score is high enough, or NOTHING.
+
+    Who waits is held to the limit for all campaigns when the wait is over.
+    """
+    policies = triggers.policies
+    policy = policies.of_campaign[campaign]
+    if at_ms - triggers.states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
+        return COOLDOWN
+    if plan.unless_mask[campaign] & held != 0:
+        return UNLESS
+    if profiles.consent_refused[slot] != 0:
+        return NO_CONSENT
+    if policies.wait_ms[policy] == 0 and is_limited(triggers.telling, triggers.told, slot, at_ms):
+        return CONTACT_LIMIT
+    return NOTHING
+
+
+@inlined
 def decide(
     triggers: Triggers,
     profiles: Profiles,
@@ -221,15 +233,15 @@ def decide(
     registers: I8,
     scores: ScoreColumns,
     m: int,
-) -> None:
+) -> bool:
     """Let a score that was made decide; only one that says `ready` changes anything.
 
-    `held` are the bits of the clauses that hold for the customer.
+    `held` are the bits of the clauses that hold for the customer. Gives whether anything changed.
     """
     policies, states = triggers.policies, triggers.states
     policy = policies.of_campaign[campaign]
     if policy < 0:
-        return
+        return False
     one, two = events.score_hash[row, 0], events.score_hash[row, 1]
     at_ms = events.at_ms[row]
     ready = scores.status[m] == READY
@@ -239,9 +251,9 @@ def decide(
     )  # fmt: skip
     if triggers.is_again:
         before = triggers.before
-        place = said_before(before, key_of(one, policy))
+        place = said_before(before, key_of(one, campaign))
         if place == UNSAID:
-            return
+            return False
         ready = before.status[place] == READY
         said = Said(
             one, two, at_ms, before.served[place], before.probability[place],
@@ -255,19 +267,15 @@ def decide(
         if states.phase[slot, policy] == WAITING:
             stop_waiting(triggers, slot, policy)
             triggers.fired.withheld[policy, CLEARED] += 1
-            return
+            return True
         states.phase[slot, policy] = OUT
         fire(triggers, profiles, policy, EXITED, slot, at_ms, said)
+        return True
     elif is_out and level >= policies.when[policy]:
-        if at_ms - states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
-            triggers.fired.withheld[policy, COOLDOWN] += 1
-            return
-        if plan.unless_mask[campaign] & held != 0:
-            triggers.fired.withheld[policy, UNLESS] += 1
-            return
-        if profiles.consent_refused[slot] != 0:
-            triggers.fired.withheld[policy, NO_CONSENT] += 1
-            return
+        reason = forbidden_by(triggers, profiles, plan, campaign, slot, at_ms, held)
+        if reason != NOTHING:
+            triggers.fired.withheld[policy, reason] += 1
+            return False
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
         )
@@ -276,6 +284,8 @@ def decide(
             begin_waiting(triggers, slot, policy, due_ms)
         else:
             enter(triggers, profiles, policy, slot, at_ms)
+        return True
+    return False
 
 
 @inlined
