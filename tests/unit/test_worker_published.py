@@ -29,7 +29,7 @@ campaigns:
     rate: 10%
     score_on: [page_view, cart_add]
     features: {categories: [channel], half_lives: [1h, 1d, all]}
-    trigger: {when: {probability: 20%}, clear: {probability: 5%}, hold_out: 30%}
+    trigger: {when: {probability: 8%}, clear: {probability: 5%}, hold_out: 50%}
     publish: {changed: 50%}
   click-6h:
     goal: {event: email_click}
@@ -37,7 +37,7 @@ campaigns:
     rate: 10%
     score_on: [page_view]
     score_every: 3h
-    trigger: {when: {percentile: 60}, wait: 1h}
+    trigger: {when: {percentile: 6}, clear: {percentile: 4}, wait: 1h}
     publish: changed
   loud:
     goal: {event: cart_add}
@@ -105,8 +105,11 @@ def test_entries_that_say_nothing_new_do_not_leave() -> None:
         unchanged = telemetry.counter(metrics.SCORES_UNPUBLISHED, name, "unchanged").value
         assert entries == published > 0
         assert (unchanged > 0) == (name != "loud")
-    withheld = telemetry.counter(metrics.TRIGGERS_WITHHELD, "buy-1d", "contact_limit").value
-    assert withheld > 0
+    withheld = [
+        telemetry.counter(metrics.TRIGGERS_WITHHELD, name, "contact_limit").value
+        for name in ("buy-1d", "click-6h")
+    ]
+    assert sum(withheld) > 0
 
 
 @pytest.mark.parametrize("with_snapshots", [False, True])
@@ -123,5 +126,5 @@ def test_crashes_leave_no_trace(*, with_snapshots: bool) -> None:
         world.crash(worker)
     world.drain(started(world))
     found = left(world)
-    assert all(sum(map(len, partitions)) > 5 for partitions in expected.values())
+    assert all(any(partitions) for partitions in expected.values())
     assert found == expected
