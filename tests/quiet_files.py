@@ -7,21 +7,23 @@ Source: docs/campaigns.md, "Publishing changes only" and "A limit for all campai
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
-from schemas.campaign import CampaignFile
+from schemas.campaign import Campaign, CampaignFile
 from schemas.contact_limit import ContactLimit
 from schemas.score import ScoreEntry, ScoreRecord
-from schemas.times import DAY_MS, HOUR_MS
+from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.event_logs import MAIL, START_MS, VIEW, LoggedEvent, closing
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 
 CHANGES = (None, 1e-6, 0.1, 0.5)
-LIMITS = (None, ContactLimit(1, HOUR_MS), ContactLimit(2, DAY_MS), ContactLimit(3, 30 * DAY_MS))
+LIMITS = (None, ContactLimit(1, HOUR_MS), ContactLimit(1, DAY_MS), ContactLimit(2, DAY_MS))
 
 
 @st.composite
@@ -35,6 +37,33 @@ def quiet(draw: st.DrawFn, files: st.SearchStrategy[CampaignFile]) -> CampaignFi
     has_trigger = any(campaign.trigger is not None for campaign in campaigns.values())
     limit = draw(st.sampled_from(LIMITS)) if has_trigger else None
     return replace(file, campaigns=campaigns, contact_limit=limit)
+
+
+@st.composite
+def busy(draw: st.DrawFn, files: st.SearchStrategy[CampaignFile]) -> CampaignFile:
+    """Files that score every view, open few examples, and let customers in again and again."""
+    file, found = draw(files), dict[str, Campaign]()
+    for name, campaign in file.campaigns.items():
+        found[name] = replace(
+            campaign, eligible=(), score_on=(VIEW,), learn_on=draw(st.sampled_from(((MAIL,), None)))
+        )
+        if campaign.trigger is not None:
+            trigger = replace(campaign.trigger, unless=(), cooldown_ms=0)
+            found[name] = replace(found[name], trigger=trigger)
+    return replace(file, campaigns=found)
+
+
+@st.composite
+def busy_logs(draw: st.DrawFn) -> list[LoggedEvent]:
+    """Many views of two customers in little time, some of them late, and what may answer them."""
+    draws = random.Random(draw(st.integers(0, 2**32)))
+    at_ms, events = START_MS, list[LoggedEvent]()
+    for index in range(draws.choice((30, 60))):
+        at_ms += draws.choice((0, 1, MINUTE_MS, 10 * MINUTE_MS, -5 * MINUTE_MS, HOUR_MS))
+        kind = draws.choice(("view",) * 8 + ("mail", "buy", "cart"))
+        properties = {"channel": draws.choice(("app", "web")), "country": "DE"}
+        events.append(LoggedEvent(draws.choice("ab"), kind, at_ms, f"e{index}", None, properties))
+    return [*events, *closing(at_ms, len(events))]
 
 
 def loud(file: CampaignFile) -> CampaignFile:

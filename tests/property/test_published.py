@@ -17,10 +17,13 @@ from tests.event_logs import UNHURRIED, LoggedEvent, campaign_files, fold_record
 from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 from tests.property.test_triggers import frequent
-from tests.quiet_files import loud, published_of, quiet
+from tests.quiet_files import busy, busy_logs, loud, published_of, quiet
+
+FILES = quiet(campaign_files(campaigns_max=2))
+LOGS = controlled(st.one_of(logs(lengths=(12, 40)), busy_logs()))
 
 
-@given(st.data(), quiet(campaign_files(campaigns_max=2)), controlled(logs(lengths=(12, 40))))
+@given(st.data(), st.one_of(FILES, busy(FILES)), LOGS)
 def test_what_is_published_is_what_the_rule_says(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:

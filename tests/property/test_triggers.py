@@ -34,7 +34,7 @@ from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 from tests.property.test_folds import Models, models
-from tests.quiet_files import quiet
+from tests.quiet_files import busy, busy_logs, quiet
 from tests.random_models import random_model
 
 Facts = tuple[str, str, str, int, str]
@@ -43,7 +43,8 @@ Facts = tuple[str, str, str, int, str]
 @st.composite
 def triggered_files(draw: st.DrawFn) -> CampaignFile:
     """A campaign file each of whose campaigns has a trigger, with or without a limit for all."""
-    return draw(quiet(_triggered_files()))
+    files = quiet(_triggered_files())
+    return draw(busy(files) if draw(st.booleans()) else files)
 
 
 @st.composite
@@ -61,7 +62,7 @@ def _triggered_files(draw: st.DrawFn) -> CampaignFile:
 def frequent(data: st.DataObject, plan: Plan, positions: int) -> Models:
     """Models that change often, so that scores of one customer go up and down."""
     installs = data.draw(models(plan, positions))
-    for place in range(0, positions, data.draw(st.sampled_from((2, 5)))):
+    for place in range(0, positions, data.draw(st.sampled_from((2, 5, 20)))):
         installs[place] = [
             random_model(plan, name, data.draw(st.integers(0, 2**32))) for name in plan.campaigns
         ]
@@ -89,7 +90,7 @@ def naively(
     ]  # fmt: skip
 
 
-@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40, 80))))
+@given(st.data(), triggered_files(), controlled(st.one_of(logs(lengths=(12, 40, 80)), busy_logs())))
 def test_what_fires_is_what_the_rules_say(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
@@ -112,7 +113,7 @@ def test_what_fires_is_what_the_rules_say(
     assert len(set(ids)) == len(ids)
 
 
-@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40))))
+@given(st.data(), triggered_files(), controlled(st.one_of(logs(lengths=(12, 40)), busy_logs())))
 def test_what_was_served_decides_again(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
