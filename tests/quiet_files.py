@@ -22,7 +22,7 @@ from tests.event_logs import MAIL, START_MS, VIEW, LoggedEvent, closing
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 
-CHANGES = (None, 1e-6, 0.1, 0.5)
+CHANGES = (None, 1e-6, 0.1, 0.9)
 LIMITS = (None, ContactLimit(1, HOUR_MS), ContactLimit(1, DAY_MS), ContactLimit(2, DAY_MS))
 
 
