@@ -13,7 +13,7 @@ import pytest
 
 from consumer.encoding import ScoreEncoder
 from models.batch import TAKEN, UNCHANGED
-from models.plan import Plan, compile_plan
+from models.plan import Limits, Plan, compile_plan
 from schemas.campaign import Campaign, CampaignFile
 from schemas.clauses import Clause
 from schemas.control import FORGET
@@ -144,6 +144,14 @@ def test_who_was_forgotten_is_told_of_anew() -> None:
     shop.happens(FORGET, 0)
     assert not shop.scorer._told.view.words.any()
     assert published(shop, 0.2) == [True]
+
+
+def test_who_makes_room_leaves_nothing_behind() -> None:
+    """The first score of whoever gets a profile that was another's leaves."""
+    shop = Shop(compile_plan(CampaignFile(1, {"buy": QUIET}), replace(Limits(), profiles_max=1)))
+    for customer in ("ann", "bob", "ann"):
+        shop.happens("view", 0, 0.2, customer=customer)
+        assert left(shop) == [["buy"]]
 
 
 @pytest.mark.parametrize("change", ["share", "lineage", "every between"])
