@@ -194,10 +194,13 @@ def published_of(out: ScoreColumns, count: int) -> tuple[ScoreColumns, int, list
     kept = np.flatnonzero(out.published[:count])
     left_out = out.campaign[:count][out.published[:count] == 0]
     unpublished = np.bincount(left_out, minlength=len(out.ineligible)).tolist()
-    if len(kept) < count:
-        scores = set(ScoreColumns._fields) - set(OF_EVENTS)
-        out = out._replace(**{name: getattr(out, name)[kept] for name in scores})
-    return out, len(kept), unpublished
+    return (only(out, kept) if len(kept) < count else out), len(kept), unpublished
+
+
+def only(out: ScoreColumns, kept: NDArray[np.intp]) -> ScoreColumns:
+    """Some of the scores."""
+    scores = set(ScoreColumns._fields) - set(OF_EVENTS)
+    return out._replace(**{name: getattr(out, name)[kept] for name in scores})
 
 
 class Scratch(NamedTuple):

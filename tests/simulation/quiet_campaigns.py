@@ -92,13 +92,19 @@ def _check_piece(life: GroupLife, fold: Scorer, piece: Records) -> None:
     published = {(score.score_id, entry.campaign) for score in scores for entry in score.scores}
     for row in range(len(piece)):
         one = piece.cut(row, row + 1)
-        before: list[NDArray[Any]] = [*map(np.copy, (*fold._told.view, *fold._triggers.view))]
+        before = [np.copy(column) for column in _columns(fold)]
         folded = fold.fold(
             one.offsets, one.timestamps_ms, one.keys, one.values, catching_up=True, served=served
         )
-        after: list[NDArray[Any]] = [*fold._told.view, *fold._triggers.view]
         if not folded.scores.admitted.any():  # Or a row was another customer's.
-            _check_record(life, fold, folded, published, (before, after))
+            _check_record(life, fold, folded, published, (before, _columns(fold)))
+
+
+def _columns(fold: Scorer) -> list[NDArray[Any]]:
+    """What customers were told, and who is in, by the names in `_NAMES`."""
+    told: tuple[NDArray[Any], ...] = fold._told.view
+    states: tuple[NDArray[Any], ...] = fold._triggers.view
+    return [*told, *states]
 
 
 def _check_record(
