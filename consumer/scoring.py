@@ -102,9 +102,10 @@ class ScoringPartition:
             None if campaign.predict == "value" else meters.probabilities
             for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)
         ]
-        by_campaign = settings.score_key == "campaign"
-        self._encoder = ScoreEncoder(plan, *partition, by_campaign=by_campaign)
-        self._triggers = TriggerEncoder(plan, settings.topics, partition.index)
+        self._encoder = ScoreEncoder(plan, *partition, by_campaign=settings.score_key == "campaign")
+        self._triggers = TriggerEncoder(
+            plan, settings.topics, partition.index, settings.trigger_format
+        )
         self._trigger_meters = TriggerMeters(plan, telemetry)
         self._settings = settings
         self._plan = plan

@@ -263,6 +263,7 @@ class Settings(BaseSettings):
     ] = "earliest"
     publish_from: Literal["now", "start"] = "now"
     score_key: Literal["customer", "campaign"] = "customer"
+    trigger_format: Literal["propensity", "segment"] = "propensity"
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()
