@@ -12,9 +12,10 @@ from itertools import accumulate, pairwise
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from consumer.transport import Headers, Outgoing, Records
-from models.batch import BANDS, REASONS_MAX, STATUSES, new_moments
+from models.batch import BANDS, OBEYED, REASONS_MAX, STATUSES, ScoreColumns, new_moments, only
 from models.folded import Folded
 from models.intake import text_of
 from models.kernel_copy import COPY_BYTES
@@ -27,6 +28,7 @@ from models.rows import Rows
 from models.trigger_states import new_fired, policies_of
 from models.wire import array_of
 from schemas.campaign import LEARNERS, VOICES
+from schemas.control import FORGET
 from schemas.dead_letter import dead_letter, dead_letter_headers
 from schemas.score import ScoreEntry, decode_score
 
@@ -36,13 +38,17 @@ NUMBERS_MAX = DECIMAL_MAX * (6 + REASONS_MAX + len(VOICES))  # Of an entry: so m
 
 
 class ScoreEncoder:
-    """Encodes the scores of one partition.
+    """Encodes the scores of one partition, `by_campaign` each campaign's in a record of its own.
 
     A loop of our own, held to the reader of `schemas.score` by a test: an object for every score,
     reason and number cost as much as reading and scoring together.
     """
 
-    def __init__(self, plan: Plan, events_topic: str, partition: int) -> None:
+    def __init__(
+        self, plan: Plan, events_topic: str, partition: int, *, by_campaign: bool = False
+    ) -> None:
+        self._partition, self._by_campaign = partition, by_campaign
+        self._names = plan.campaigns
         self._pieces = pieces_of(plan, events_topic, partition)
         lengths = np.diff(self._pieces.starts)
         longest_reason = int(lengths[self._pieces.source :].max(initial=0))
@@ -55,9 +61,49 @@ class ScoreEncoder:
         self._tails = np.empty((len(plan.campaigns), 3), np.int64)
         self._policies = policies_of(plan)
 
+    def leaving(self, folded: Folded, topic: str) -> list[Outgoing]:
+        """What a batch sends to the topic of scores, to the partition number of its events."""
+        keys: Sequence[bytes | None]
+        values: Sequence[bytes | None]
+        if self._by_campaign and (folded.score_count or folded.batch.controls):
+            keys, values = self._encode_apart(folded)
+        elif folded.score_count:
+            keys, values = self.encode(folded)
+        else:
+            return []
+        return [Outgoing(topic, self._partition, keys, values)] if values else []
+
     def encode(self, folded: Folded) -> tuple[list[bytes], list[bytes]]:
         """Keys and values of the score records of a batch, in the order of scoring."""
-        batch, count = folded.batch, folded.score_count
+        return _keys_of(folded), self._values(folded, folded.scores, folded.score_count)
+
+    def _encode_apart(self, folded: Folded) -> tuple[list[bytes], list[bytes | None]]:
+        """A record for each entry; where a customer is forgotten, an empty one of each campaign."""
+        count, scores, batch = folded.score_count, folded.scores, folded.batch
+        campaigns = scores.campaign[:count]
+        values: list[bytes | None] = [None] * count
+        for campaign in np.unique(campaigns).tolist():
+            own = np.flatnonzero(campaigns == campaign)
+            found = self._values(folded, only(scores, own), len(own))
+            for place, value in zip(own.tolist(), found, strict=True):
+                values[place] = value
+        customers = _customers_of(folded, scores.event[:count].astype(np.intp))
+        keys = [
+            key_of(customer, self._names[campaign])
+            for customer, campaign in zip(customers, campaigns.tolist(), strict=True)
+        ]
+        offsets, _ = folded.sources(np.arange(count))
+        for row in sorted(batch.controls, reverse=True):
+            if batch.controls[row].type == FORGET and scores.outcome[row] == OBEYED:
+                place = int(np.searchsorted(offsets, batch.columns.offset[row]))
+                (customer,) = batch.keys_of(np.array([row]))
+                keys[place:place] = [key_of(customer, name) for name in self._names]
+                values[place:place] = [None] * len(self._names)
+        return keys, values
+
+    def _values(self, folded: Folded, scores: ScoreColumns, count: int) -> list[bytes]:
+        """The records of the first of some scores of a batch."""
+        batch = folded.batch
         texts, names = batch.texts, _names_of(folded.timed)
         named = int(np.diff(texts.customer).sum() + np.diff(texts.event).sum())
         records_max = len(batch.rows) + len(folded.timed)
@@ -68,14 +114,14 @@ class ScoreEncoder:
         self._tails[:] = NO_SCORE
         records = write_records(
             self._buffer, self._pieces, batch.columns, texts.text, texts.customer, texts.event,
-            folded.moments, names, folded.scores, count, self._tails, ends[1:],
+            folded.moments, names, scores, count, self._tails, ends[1:],
         )  # fmt: skip
         values: list[bytes] = []
         for first in range(0, records, RECORDS_AT_ONCE):
             edges = ends[first : min(first + RECORDS_AT_ONCE, records) + 1]
             text = self._buffer[edges[0] : edges[-1]].tobytes()
             values += [text[start:stop] for start, stop in pairwise((edges - edges[0]).tolist())]
-        return _keys_of(folded), values
+        return values
 
     def entries_of(self, portrait: Portrait) -> list[ScoreEntry]:
         """The scores of a portrait, as a reader of the topic would have them."""
@@ -92,17 +138,25 @@ def _names_of(texts: list[bytes]) -> Names:
     return Names(array_of(b"".join(texts)), np.array([0, *accumulate(map(len, texts))], np.int64))
 
 
+def key_of(customer: bytes, campaign: str) -> bytes:
+    """What the record of one campaign is known by; the name of a campaign has no colon."""
+    return customer + b":" + campaign.encode()
+
+
 def _keys_of(folded: Folded) -> list[bytes]:
     """The customer of each record of a batch."""
-    keys = folded.batch.keys_of(folded.scored)
     if not folded.timed:
-        return keys
+        return folded.batch.keys_of(folded.scored)
     rows = folded.scores.event[: folded.score_count]
-    rows = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
-    of_events, of_timers = iter(keys), iter(folded.timed)
+    return _customers_of(folded, rows[np.flatnonzero(np.diff(rows, prepend=-1))].astype(np.intp))
+
+
+def _customers_of(folded: Folded, rows: NDArray[np.intp]) -> list[bytes]:
+    """Who is behind some events and moments of a batch."""
     first = len(folded.batch.rows)
+    of_events = iter(folded.batch.keys_of(rows[rows < first]))
     return [
-        next(of_events) if row < first else text_of(next(of_timers)).encode()
+        next(of_events) if row < first else text_of(folded.timed[row - first]).encode()
         for row in rows.tolist()
     ]
 

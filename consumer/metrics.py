@@ -81,6 +81,10 @@ SCORES = Metric(
     "propensity_scores_total", _COUNTER, "scores", ("campaign", "status"),
     "Scores published, by the status they carry.",
 )  # fmt: skip
+SCORES_UNPUBLISHED = Metric(
+    "propensity_scores_unpublished_total", _COUNTER, "scores", ("campaign", "reason"),
+    "Scores that were not published: `unchanged` (the campaign has `publish: changed`).",
+)  # fmt: skip
 SCORE_PROBABILITY = Metric(
     "propensity_score_probability_ratio", _HISTOGRAM, "ratio", ("campaign",),
     "Probabilities published (of a batch, the first 4,096); where values are predicted, none.",
@@ -293,7 +297,7 @@ TRIGGERS_WITHHELD = Metric(
     "Times that no trigger left for a score that is high enough: the campaign was `not_ready`, "
     "the customer in `cooldown`, or a clause of `unless` held; while a customer waited the goal "
     "was `answered`, a score `cleared` it, or he was `forgotten` or `suppressed`; there is no "
-    "`consent`; or the event was `late`.",
+    "`consent`; the `contact_limit` of all campaigns was reached; or the event was `late`.",
 )  # fmt: skip
 BUILD_INFO = Metric(
     "propensity_build_info", _GAUGE, "1", ("version", "python", "librdkafka"),
@@ -375,7 +379,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(EVENTS, EVENTS_LATE, EVENTS_NOT_SCORED, EVENTS_NOT_ELIGIBLE, EVENTS_SUPPRESSED),
     *(EVENTS_WAITING, CONTROL_FACTS),
     *(DEAD_LETTERS, PROPERTIES_IGNORED, VALUES_CLIPPED),
-    *(SCORED_EVENTS, SCORES, NOT_ELIGIBLE, SCORE_PROBABILITY),
+    *(SCORED_EVENTS, SCORES, SCORES_UNPUBLISHED, NOT_ELIGIBLE, SCORE_PROBABILITY),
     *(SCORE_LATENCY, HOP_DURATION, BATCH_SIZE),
     *(EVENT_CLOCK, EVENT_FRESHNESS, LAG, PARTITIONS),
     *(PARTITION_PAUSED, PARTITION_STALLED, REBALANCES),

@@ -111,8 +111,11 @@ class Replay:
         self._events = events
         self._files = files
         self._settings = settings.model_copy(
-            update={"start_from": "earliest", "publish_from": "start", "keys": "partitioned"}
-        )
+            update={
+                "start_from": "earliest", "publish_from": "start", "keys": "partitioned",
+                "score_key": "customer",
+            }
+        )  # fmt: skip
         self._log = MemoryLog()
         for spec in topic_specs(self._settings, events_partitions=1, replication=1):
             self._log.create_topic(spec)

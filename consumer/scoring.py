@@ -102,8 +102,10 @@ class ScoringPartition:
             None if campaign.predict == "value" else meters.probabilities
             for campaign, meters in zip(plan.file.campaigns.values(), self._campaigns, strict=True)
         ]
-        self._encoder = ScoreEncoder(plan, partition.topic, partition.index)
-        self._triggers = TriggerEncoder(plan, settings.topics, partition.index)
+        self._encoder = ScoreEncoder(plan, *partition, by_campaign=settings.score_key == "campaign")
+        self._triggers = TriggerEncoder(
+            plan, settings.topics, partition.index, settings.trigger_format
+        )
         self._trigger_meters = TriggerMeters(plan, telemetry)
         self._settings = settings
         self._plan = plan
@@ -278,13 +280,12 @@ class ScoringPartition:
         if hits and self.too_many_letters is None:
             self.too_many_letters = hits[0]
         outgoing: list[Outgoing] = []
-        if live and folded.score_count:
-            keys, values = self._encoder.encode(folded)
-            self._moment()
-            outgoing.append(Outgoing(self._topics.scores, self.partition.index, keys, values))
-            self._observe_latency(records, folded)
-            _observe_probabilities(folded, self._probabilities)
         if live:
+            outgoing += self._encoder.leaving(folded, self._topics.scores)
+            self._moment()
+            if folded.score_count:
+                self._observe_latency(records, folded)
+                _observe_probabilities(folded, self._probabilities)
             self._trigger_meters.count(folded)
             outgoing += self._triggers.encode(folded)
         if folded.rows:
@@ -391,6 +392,8 @@ def _count_scores(folded: Folded, campaigns: list[CampaignMeters]) -> None:
         if amount:
             campaign, status = divmod(kind, len(STATUSES))
             campaigns[campaign].scores[STATUSES[status]].add(amount)
+    for campaign, amount in enumerate(folded.unpublished):
+        campaigns[campaign].unchanged.add(amount)
     opened = scores.campaign[:count][scores.place[:count] >= 0]
     for campaign, amount in enumerate(np.bincount(opened).tolist()):
         if amount:

@@ -274,6 +274,7 @@ class CampaignMeters:
         self.scores: Mapping[str, Counter] = {
             status: counter(metrics.SCORES, campaign, status) for status in STATUSES
         }
+        self.unchanged = counter(metrics.SCORES_UNPUBLISHED, campaign, "unchanged")
         self.examples_opened = counter(metrics.EXAMPLES_OPENED, campaign)
         self.converted = counter(metrics.EXAMPLES_CLOSED, campaign, "converted")
         self.not_converted = counter(metrics.EXAMPLES_CLOSED, campaign, "not_converted")

@@ -62,6 +62,9 @@ def topic_specs(
     """
     topics = settings.topics
     kept_7d = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
+    scores = kept_7d
+    if settings.score_key == "campaign":  # What a recovery reads back must not be compacted yet.
+        scores = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS)}
     kept_30d = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}
     # The newest record of each key is kept for good.
     states = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 1024 * 1024)}
@@ -73,7 +76,7 @@ def topic_specs(
 
     return [
         spec(topics.events, events_partitions, {}),
-        spec(topics.scores, events_partitions, kept_7d),
+        spec(topics.scores, events_partitions, scores),
         spec(topics.triggers, events_partitions, kept_30d),
         spec(topics.held_out, events_partitions, kept_30d),
         spec(topics.examples, EXAMPLES_PARTITIONS, kept_30d),

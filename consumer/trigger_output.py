@@ -21,6 +21,7 @@ from models.trigger_states import ENTERED, KINDS, REASONS, Fired, policies_of
 from models.wire import hash_text
 from schemas.campaign import LEARNERS, Campaign
 from schemas.score import Band, ModelRef
+from schemas.segment_call import encode_segment
 from schemas.settings import Topics
 from schemas.times import format_time
 from schemas.trigger import TriggerRecord, TriggerScore, encode_trigger
@@ -33,8 +34,11 @@ LATE_EVENT = "late"
 class TriggerEncoder:
     """Encodes the triggers of one partition: simple rather than fast, for they are few."""
 
-    def __init__(self, plan: Plan, topics: Topics, partition: int) -> None:
+    def __init__(
+        self, plan: Plan, topics: Topics, partition: int, trigger_format: str = "propensity"
+    ) -> None:
         self._plan = plan
+        self._bytes_of = encode_segment if trigger_format == "segment" else encode_trigger
         self._topics = {False: topics.triggers, True: topics.held_out}
         self._partition = partition
         self._places = policies_of(plan).campaign.tolist()
@@ -50,7 +54,7 @@ class TriggerEncoder:
             customer = folded.fired_by[index]
             keys, values = apart[bool(fired.held_out[index])]
             keys.append(customer.encode())
-            values.append(encode_trigger(self._record(fired, index, customer)))
+            values.append(self._bytes_of(self._record(fired, index, customer)))
         return [
             Outgoing(self._topics[held_out], self._partition, keys, values)
             for held_out, (keys, values) in apart.items()

@@ -36,7 +36,8 @@ STATUSES: tuple[ScoreStatus, ...] = (
 )
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
 TAKEN, DUPLICATE, LATE, NOT_SCORED, NOT_ELIGIBLE, SUPPRESSED, OBEYED = 0, 1, 2, 3, 4, 5, 6
-OUTCOMES = 7
+UNCHANGED = 7  # It was scored, and what was said of all its campaigns is still true.
+OUTCOMES = 8
 FACT, QUESTION, CONTROL = 0, 1, 2
 NO_PERCENTILE = -1.0
 DEADLINE_ABSENT_MS = 1 << 62
@@ -170,18 +171,36 @@ class ScoreColumns(NamedTuple):
     version: I8
     place: I4  # of the example that the score opened, or -1
     experts: F8  # [m, experts] what each said, where an example was opened; else nan
+    published: I1  # 0 where the campaign publishes changes only, and nothing has changed
     outcome: I1  # [n] what became of each event
     admitted: I1  # [n] 1 where it brought a customer who had no profile
     ineligible: I8  # [campaign, clause] scores not given, by the first clause that did not hold
 
 
+OF_EVENTS = ("outcome", "admitted", "ineligible")
+"""What is no column of scores."""
+
+
 def more_scores(out: ScoreColumns, used: int, scores: int) -> ScoreColumns:
     """Room for so many scores, of which the first are those that were there."""
     more = score_columns(scores=scores, events=0, experts=out.experts.shape[1])
-    whole = {name: getattr(out, name) for name in ("outcome", "admitted", "ineligible")}
-    for name in set(ScoreColumns._fields) - whole.keys():
+    for name in set(ScoreColumns._fields) - set(OF_EVENTS):
         getattr(more, name)[:used] = getattr(out, name)[:used]
-    return more._replace(**whole)
+    return more._replace(**{name: getattr(out, name) for name in OF_EVENTS})
+
+
+def published_of(out: ScoreColumns, count: int) -> tuple[ScoreColumns, int, list[int]]:
+    """Of the first scores those that are published, how many, and how many are not, by campaign."""
+    kept = np.flatnonzero(out.published[:count])
+    left_out = out.campaign[:count][out.published[:count] == 0]
+    unpublished = np.bincount(left_out, minlength=len(out.ineligible)).tolist()
+    return (only(out, kept) if len(kept) < count else out), len(kept), unpublished
+
+
+def only(out: ScoreColumns, kept: NDArray[np.intp]) -> ScoreColumns:
+    """Some of the scores."""
+    scores = set(ScoreColumns._fields) - set(OF_EVENTS)
+    return out._replace(**{name: getattr(out, name)[kept] for name in scores})
 
 
 class Scratch(NamedTuple):
@@ -244,6 +263,7 @@ def score_columns(
         version=np.empty(m, np.int64),
         place=np.full(m, -1, np.int32),
         experts=np.full((m, experts), np.nan),
+        published=np.ones(m, np.int8),
         outcome=np.empty(events, np.int8),
         admitted=np.zeros(events, np.int8),
         ineligible=np.zeros((campaigns, clauses), np.int64),

@@ -24,7 +24,7 @@ def _sources_digest() -> str:
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
     here = Path(__file__).parent
     names = ("batch", "columns", "compiled", "layout", "model_number", "plan", "records", "state",
-             "trigger_states")  # fmt: skip
+             "told_states", "trigger_states")  # fmt: skip
     shapes = (here / f"{name}.py" for name in names)
     contract = (here.parent / "schemas").glob("*.py")  # Kernels hold its limits, too.
     for path in sorted([*here.glob("kernel*.py"), *shapes, *contract]):

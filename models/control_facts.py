@@ -83,8 +83,9 @@ class Obedience:
         state = self._state
         self._forgotten.append(slot)
         state.customers.forget([slot])
-        for kept in () if state.triggers is None else state.triggers.view:
-            kept[slot] = 0
+        for store in (state.triggers, state.told):
+            for kept in () if store is None else store.view:
+                kept[slot] = 0
 
     def _free_withdrawn(self, reason: str) -> None:
         """Count the examples that were withdrawn, and give their places back."""

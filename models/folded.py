@@ -7,7 +7,7 @@ Source: ARCHITECTURE.md, "Two folds".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,6 +17,22 @@ from numpy.typing import NDArray
 from models.batch import TAKEN, Moments, ScoreColumns
 from models.intake import Batch
 from models.rows import Rows
+from models.state import (
+    CLOCK_MS,
+    EVICTED,
+    FREE_SLOTS,
+    I8,
+    NEVER_MS,
+    OPEN_COUNT,
+    OPENED,
+    REPLACED,
+    SEEN_DROPPED,
+    SLOT_COUNT,
+    THROTTLED,
+    TIMERS_FIRED,
+    TIMERS_PASSED,
+    WITHDRAWN,
+)
 from models.trigger_states import Fired
 
 
@@ -37,10 +53,12 @@ class Folded(NamedTuple):
     fired_by: list[str]  # The customer of each trigger that was fired.
     withdrawn: Mapping[tuple[int, str], int] = MappingProxyType({})
     """Open examples that were dropped at control facts, by campaign and reason."""
+    unpublished: Sequence[int] = ()
+    """Scores that say nothing new, by campaign; they are not among `scores`."""
 
     @property
     def scored(self) -> NDArray[np.intp]:
-        """The events that were scored for any campaign."""
+        """The events that were answered with a score of any campaign."""
         return np.flatnonzero(self.scores.outcome == TAKEN)
 
     def sources(self, scores: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -68,3 +86,22 @@ class Counts(NamedTuple):
     timers_fired: int
     timers_passed: int
     withdrawn: int
+
+
+def counts_of(registers: I8, texts_refused: int) -> Counts:
+    """The counts of a fold with these registers."""
+    clock_ms = int(registers[CLOCK_MS])
+    return Counts(
+        opened=int(registers[OPENED]),
+        replaced=int(registers[REPLACED]),
+        throttled=int(registers[THROTTLED]),
+        evicted=int(registers[EVICTED]),
+        ids_dropped=int(registers[SEEN_DROPPED]),
+        texts_refused=texts_refused,
+        open_examples=int(registers[OPEN_COUNT]),
+        profiles=int(registers[SLOT_COUNT] - registers[FREE_SLOTS]),
+        clock_ms=None if clock_ms == NEVER_MS else clock_ms,
+        timers_fired=int(registers[TIMERS_FIRED]),
+        timers_passed=int(registers[TIMERS_PASSED]),
+        withdrawn=int(registers[WITHDRAWN]),
+    )

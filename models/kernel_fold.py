@@ -18,6 +18,7 @@ from models.batch import (
     NOT_SCORED,
     SUPPRESSED,
     TAKEN,
+    UNCHANGED,
     EventColumns,
     ScoreColumns,
     Scratch,
@@ -47,6 +48,7 @@ from models.kernel_queues import UNLISTED, list_newest, list_oldest, see
 from models.kernel_scores import keep_features, read_categories, score_campaign, sum_group
 from models.kernel_slots import NO_SLOT, admit, slot_of
 from models.kernel_timers import NOBODY_DUE, any_due, first_due, take_due
+from models.kernel_told import publish
 from models.kernel_triggers import decide, end_waits, leave_no_state, note_goals
 from models.plan import LANES, PlanArrays
 from models.state import (
@@ -62,6 +64,48 @@ from models.state import (
     Queues,
 )
 from models.trigger_states import Triggers
+
+
+@inlined
+def take_example(
+    profiles: Profiles,
+    examples: Examples,
+    queues: Queues,
+    registers: I8,
+    plan: PlanArrays,
+    models: ServedModels,
+    campaign: int,
+    events: EventColumns,
+    texts: Texts,
+    row: int,
+    room: Scratch,
+    triggers: Triggers,
+    out: ScoreColumns,
+    m: int,
+) -> bool:
+    """Let a score open an example, if it is chosen; whether it is."""
+    slot, at_ms = events.slot[row], events.at_ms[row]
+    event_hash, keys = events.event_hash[row], events.keys[row]
+    place = choose_place(
+        profiles, examples, queues, registers, plan, slot, campaign, at_ms, event_hash, keys
+    )
+    if place < 0:
+        return False
+    out.place[m] = place
+    examples.served[place] = out.served[m]
+    examples.version[place] = out.version[m]
+    examples.status[place] = out.status[m]
+    hear_experts(plan, models, campaign, room, out, m)
+    for expert in range(plan.experts[campaign]):
+        examples.experts[place, expert] = out.experts[m, expert]
+    keep_features(examples, plan, place, campaign, room)
+    open_example(
+        examples, queues, registers, plan, place, campaign, at_ms,
+        events.offset[row], keys, events.deadlines[row],
+    )  # fmt: skip
+    tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
+    keep_name(examples.event_id, place, texts.text, texts.event[row])
+    return True
 
 
 @inlined
@@ -85,7 +129,7 @@ def score_event(
     Those for which its customer is not eligible neither score nor learn. Gives what became of it.
     """
     mask, slot, at_ms = events.mask[row], events.slot[row], events.at_ms[row]
-    read, summed, outcome, held = False, -1, NOT_SCORED, np.uint64(0)
+    read, told, summed, outcome, held = False, False, -1, NOT_SCORED, np.uint64(0)
     for campaign in range(plan.score_mask.shape[0]):
         learns = (plan.learn_mask[campaign] & mask) != 0
         if not learns and (plan.score_mask[campaign] & mask) == 0:
@@ -108,32 +152,19 @@ def score_event(
             sum_group(plan, models, summed, room)
         expected = expect_value(plan, models, campaign, room)
         m = score_campaign(plan, models, campaign, row, catching_up, expected, room, out, registers)
-        decide(
+        needed = decide(
             triggers, profiles, examples, queues, plan, campaign, slot, events, row, held,
             registers, out, m,
         )  # fmt: skip
-        if not learns:
-            continue
-        event_hash, keys = events.event_hash[row], events.keys[row]
-        place = choose_place(
-            profiles, examples, queues, registers, plan, slot, campaign, at_ms, event_hash, keys
-        )
-        if place >= 0:
-            out.place[m] = place
-            examples.served[place] = out.served[m]
-            examples.version[place] = out.version[m]
-            examples.status[place] = out.status[m]
-            hear_experts(plan, models, campaign, room, out, m)
-            for expert in range(plan.experts[campaign]):
-                examples.experts[place, expert] = out.experts[m, expert]
-            keep_features(examples, plan, place, campaign, room)
-            open_example(
-                examples, queues, registers, plan, place, campaign, at_ms,
-                events.offset[row], keys, events.deadlines[row],
+        if learns:
+            needed |= take_example(
+                profiles, examples, queues, registers, plan, models, campaign, events, texts, row,
+                room, triggers, out, m,
             )  # fmt: skip
-            tell_arm(triggers, profiles, examples, plan, campaign, slot, place)
-            keep_name(examples.event_id, place, texts.text, texts.event[row])
-    return TAKEN if read else outcome
+        told |= publish(triggers, campaign, slot, events, row, out, m, needed, catching_up)
+    if read:
+        return TAKEN if told else UNCHANGED
+    return outcome
 
 
 @inlined

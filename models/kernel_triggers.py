@@ -15,12 +15,14 @@ from models.kernel_arms import arm_of, is_held_out
 from models.kernel_clauses import clauses_held
 from models.kernel_goals import deadline_of, forbidden_same, same_keys
 from models.kernel_outcomes import open_outcome, tell_open
+from models.kernel_said import UNSAID, key_of, said_before
+from models.kernel_told import forget_told, is_limited, note_contact
 from models.plan import PlanArrays
 from models.state import ARM_ENTRIES, CLOCK_MS, I8, U8, Examples, Profiles, Queues
 from models.trigger_states import (
     ANSWERED,
-    APART,
     CLEARED,
+    CONTACT_LIMIT,
     CONVERTED,
     COOLDOWN,
     ENTERED,
@@ -38,33 +40,11 @@ from models.trigger_states import (
     WAITING,
     WAITS_ENDED_MAX,
     Said,
-    SaidBefore,
     States,
     Triggers,
 )
 
-UNSAID = NO_REASON = -1
-
-
-@inlined
-def key_of(score: np.uint64, policy: int) -> np.uint64:
-    """What a score is found by among those that were said before."""
-    return score ^ (np.uint64(policy + 1) * APART)
-
-
-@inlined
-def said_before(before: SaidBefore, key: np.uint64) -> int:
-    """The last thing that was said under a key, or UNSAID."""
-    low, high = 0, before.key.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if before.key[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    if low > 0 and before.key[low - 1] == key:
-        return low - 1
-    return UNSAID
+NOTHING = -1
 
 
 @inlined
@@ -110,7 +90,7 @@ def end_waits(
     events: EventColumns,
     row: int,
 ) -> None:
-    """Let those enter whose wait the clock has passed, unless a clause holds by then."""
+    """Let those enter whose wait the clock has passed, but for a clause or the limit by then."""
     states = triggers.states
     for policy in range(triggers.policies.campaign.shape[0]):
         unless = plan.unless_mask[triggers.policies.campaign[policy]]
@@ -122,6 +102,9 @@ def end_waits(
             stop_waiting(triggers, slot, policy)
             if clauses_held(profiles, plan, events.code_clauses, slot, due_ms) & unless != 0:
                 triggers.fired.withheld[policy, UNLESS] += 1
+                continue
+            if is_limited(triggers.telling, triggers.told, slot, due_ms):
+                triggers.fired.withheld[policy, CONTACT_LIMIT] += 1
                 continue
             enter(
                 triggers, profiles, examples, queues, plan, registers, policy, slot, due_ms,
@@ -145,6 +128,7 @@ def leave_no_state(triggers: Triggers, slot: int) -> None:
     leave(triggers, slot, FORGOTTEN)
     for policy in range(triggers.policies.campaign.shape[0]):
         triggers.states.entered_at[slot, policy] = 0
+    forget_told(triggers.telling, triggers.told, slot)
 
 
 @inlined
@@ -197,6 +181,7 @@ def enter(
     is_first = states.entered_at[slot, policy] == 0
     states.phase[slot, policy] = IN
     states.entered_at[slot, policy] = at_ms
+    note_contact(triggers.telling, triggers.told, slot, at_ms)
     said = entered_with(states, slot, policy)
     fire(triggers, profiles, policy, ENTERED, slot, at_ms, said)
     arm = arm_of(triggers.policies, policy, profiles.customer_hash[slot, 0])
@@ -237,23 +222,30 @@ def level_of(measure: int, said: Said) -> float:
 
 
 @inlined
-def hindrance(
+def forbidden_by(
     triggers: Triggers,
     profiles: Profiles,
     plan: PlanArrays,
     campaign: int,
-    policy: int,
     slot: int,
     at_ms: int,
     held: np.uint64,
 ) -> int:
-    """Why a customer does not enter whose score is high enough, or NO_REASON."""
-    rested_ms = at_ms - triggers.states.entered_at[slot, policy]
-    if rested_ms < triggers.policies.cooldown_ms[policy]:
+    """Why a customer does not enter whose score is high enough, or NOTHING.
+
+    Who waits is held to the limit for all campaigns when the wait is over.
+    """
+    policies = triggers.policies
+    policy = policies.of_campaign[campaign]
+    if at_ms - triggers.states.entered_at[slot, policy] < policies.cooldown_ms[policy]:
         return COOLDOWN
     if plan.unless_mask[campaign] & held != 0:
         return UNLESS
-    return NO_CONSENT if profiles.consent_refused[slot] != 0 else NO_REASON
+    if profiles.consent_refused[slot] != 0:
+        return NO_CONSENT
+    if policies.wait_ms[policy] == 0 and is_limited(triggers.telling, triggers.told, slot, at_ms):
+        return CONTACT_LIMIT
+    return NOTHING
 
 
 @inlined
@@ -271,15 +263,15 @@ def decide(
     registers: I8,
     scores: ScoreColumns,
     m: int,
-) -> None:
+) -> bool:
     """Let a score that was made decide; only one that says `ready` changes anything.
 
-    `held` are the bits of the clauses that hold for the customer.
+    `held` are the bits of the clauses that hold for the customer. Gives whether anything changed.
     """
     policies, states = triggers.policies, triggers.states
     policy = int(policies.of_campaign[campaign])
     if policy < 0:
-        return
+        return False
     one, two = events.score_hash[row, 0], events.score_hash[row, 1]
     at_ms = events.at_ms[row]
     ready = scores.status[m] == READY
@@ -289,9 +281,9 @@ def decide(
     )  # fmt: skip
     if triggers.is_again:
         before = triggers.before
-        place = said_before(before, key_of(one, policy))
+        place = said_before(before, key_of(one, campaign))
         if place == UNSAID:
-            return
+            return False
         ready = before.status[place] == READY
         said = Said(
             one, two, at_ms, before.served[place], before.probability[place],
@@ -305,14 +297,15 @@ def decide(
         if states.phase[slot, policy] == WAITING:
             stop_waiting(triggers, slot, policy)
             triggers.fired.withheld[policy, CLEARED] += 1
-            return
+            return True
         states.phase[slot, policy] = OUT
         fire(triggers, profiles, policy, EXITED, slot, at_ms, said)
+        return True
     elif is_out and level >= policies.when[policy]:
-        reason = hindrance(triggers, profiles, plan, campaign, policy, slot, at_ms, held)
-        if reason != NO_REASON:
+        reason = forbidden_by(triggers, profiles, plan, campaign, slot, at_ms, held)
+        if reason != NOTHING:
             triggers.fired.withheld[policy, reason] += 1
-            return
+            return False
         keep_entry(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
         )
@@ -324,6 +317,8 @@ def decide(
                 triggers, profiles, examples, queues, plan, registers, policy, slot, at_ms,
                 events.offset[row],
             )  # fmt: skip
+        return True
+    return False
 
 
 @inlined

@@ -30,6 +30,7 @@ from models.state import (
     new_profiles,
 )
 from models.timers import armed, timers_shape
+from models.told_states import is_kept, new_told, telling_of
 from models.trigger_states import new_states, new_waiting, policies_of
 from schemas.campaign import VOICES
 from schemas.clauses import Clause
@@ -58,6 +59,8 @@ def shape_of(plan: Plan) -> dict[str, Any]:
         # Without clauses on customers a state says as much as it did before there were any.
         **({"registers": _registers(plan)} if plan.registers else {}),
     }
+    if plan.file.contact_limit is not None:
+        shape["contacts"] = plan.file.contact_limit.triggers
     return shape | ({"timers": timers_shape(plan)} if plan.timers else {})
 
 
@@ -76,6 +79,8 @@ def _shape_of_campaign(plan: Plan, index: int) -> dict[str, Any]:
     }
     if campaign.trigger is not None:
         shape["trigger"] = True
+    if campaign.publish_change is not None:
+        shape["told"] = True
     # Without challengers a lineage says who is heard.
     return shape | ({"voices": list(campaign.voices)} if campaign.challengers else {})
 
@@ -126,6 +131,7 @@ def migrate(lifted: Lifted, plan: Plan) -> Migrated:
     arrays |= {"profiles": profiles, "examples": examples, "registers": registers, "free": free}
     arrays |= _carry_counts_by(lifted.arrays, old, new)
     arrays |= _carry_triggers(lifted.arrays, old, new, plan)
+    arrays |= _carry_told(lifted.arrays, old, new, plan)
     names = [campaign["name"] for campaign in old["campaigns"]]
     counts = Counter(lifted.arrays["examples"]["campaign"][gone].tolist())
     return Migrated(
@@ -298,3 +304,20 @@ def _carry_triggers(
         for key, place in keys:
             to["keys"][:, policy, key] = source["keys"][:, stood, place]
     return {"triggers": to, "triggers_waiting": waiting} if now else {}
+
+
+def _carry_told(arrays: Mapping[str, Rows], old: Shape, new: Shape, plan: Plan) -> dict[str, Rows]:
+    """What was published last goes on with its lineage, and the latest contacts in any case."""
+    telling = telling_of(plan)
+    if not is_kept(telling):
+        return {}
+    to = np.zeros(len(arrays["profiles"]), new_told(telling).kind)
+    was, now = ([each for each in shape["campaigns"] if "told" in each] for shape in (old, new))
+    lineages = ([(each["name"], each["lineage"]) for each in shape] for shape in (was, now))
+    for place, stood in _pairs(*lineages):
+        for name in ("served", "words"):
+            to[name][:, place] = arrays["told"][name][:, stood]
+    kept = min(old.get("contacts", 0), new.get("contacts", 0))
+    if kept:
+        to["contacts"][:, :kept] = np.sort(arrays["told"]["contacts"], axis=1)[:, -kept:]
+    return {"told": to}

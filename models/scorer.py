@@ -17,12 +17,13 @@ from models.batch import (
     ScoreColumns,
     Timing,
     more_scores,
+    published_of,
     score_columns,
     scratch,
     timing,
 )
 from models.control_facts import Obedience
-from models.folded import Counts, Folded
+from models.folded import Counts, Folded, counts_of
 from models.intake import Batch, Intake, text_of
 from models.kernel_fold import fold_events
 from models.kernel_queues import free_closed, rebuild_table
@@ -37,22 +38,10 @@ from models.scorer_state import ScorerState, lift, refuse_other_format, restore,
 from models.served_again import ServedAgain
 from models.serving import Serving
 from models.state import (
-    CLOCK_MS,
     CLOSED_COUNT,
-    EVICTED,
-    FREE_SLOTS,
     MOMENTS,
-    NEVER_MS,
-    OPEN_COUNT,
-    OPENED,
-    REPLACED,
     SCORES,
-    SEEN_DROPPED,
     SLOT_COUNT,
-    THROTTLED,
-    TIMERS_FIRED,
-    TIMERS_PASSED,
-    WITHDRAWN,
     make_room,
     new_examples,
     new_profiles,
@@ -63,6 +52,7 @@ from models.state import (
     reserve_slots,
 )
 from models.timers import overdue_timers, reserve_timers, timers_room
+from models.told_states import is_kept, new_told, telling_of
 from models.trigger_states import (
     NOTHING_SAID,
     Triggers,
@@ -108,6 +98,8 @@ class Scorer:
         self._policies = policies_of(plan)
         self._triggers = new_states(plan, self._policies)
         self._waiting = new_waiting(self._policies)
+        self._telling = telling_of(plan)
+        self._told = new_told(self._telling)
         # Where nobody has a timer or a trigger, these are the same for every batch.
         self._untimed = timing(plan, np.zeros(0, np.uint64))
         self._unfired = new_fired(self._policies)
@@ -139,6 +131,8 @@ class Scorer:
             return self._profiles.room(shape[0], kind)
         if name == "triggers":
             return self._triggers.room(shape[0], kind)
+        if name == "told":
+            return self._told.room(shape[0], kind)
         return self._examples.room(shape[0], kind) if name == "examples" else None
 
     def restore(self, lifted: Lifted) -> dict[str, int]:
@@ -187,7 +181,7 @@ class Scorer:
     @property
     def state_bytes(self) -> int:
         """About what the state takes."""
-        stores = self._profiles, self._examples, self._triggers
+        stores = self._profiles, self._examples, self._triggers, self._told
         return sum(store.size_bytes for store in stores)
 
     @property
@@ -201,6 +195,7 @@ class Scorer:
             self._event_ids,
             self._triggers if len(self._policies.campaign) else None,
             self._waiting,
+            self._told if is_kept(self._telling) else None,
         )
 
     @property
@@ -211,21 +206,7 @@ class Scorer:
     @property
     def counts(self) -> Counts:
         """What the fold has done and holds."""
-        registers, clock_ms = self._registers, int(self._registers[CLOCK_MS])
-        return Counts(
-            opened=int(registers[OPENED]),
-            replaced=int(registers[REPLACED]),
-            throttled=int(registers[THROTTLED]),
-            evicted=int(registers[EVICTED]),
-            ids_dropped=int(registers[SEEN_DROPPED]),
-            texts_refused=self._intake.vocabulary.refused,
-            open_examples=int(registers[OPEN_COUNT]),
-            profiles=int(registers[SLOT_COUNT] - registers[FREE_SLOTS]),
-            clock_ms=None if clock_ms == NEVER_MS else clock_ms,
-            timers_fired=int(registers[TIMERS_FIRED]),
-            timers_passed=int(registers[TIMERS_PASSED]),
-            withdrawn=int(registers[WITHDRAWN]),
-        )
+        return counts_of(self._registers, self._intake.vocabulary.refused)
 
     def portrait(
         self, customer: str, *, catching_up: bool = False, terms_max: int = 0
@@ -298,6 +279,8 @@ class Scorer:
         self._registers[SCORES] = self._registers[MOMENTS] = 0
         if len(self._policies.campaign):
             self._triggers.reserve(int(self._registers[SLOT_COUNT]) + count)
+        if is_kept(self._telling):
+            self._told.reserve(int(self._registers[SLOT_COUNT]) + count)
         slots = reserve_slots(self._profiles, self._queues, self._registers, count)
         if slots is not self._queues:
             self._queues = slots
@@ -309,6 +292,7 @@ class Scorer:
         triggers = Triggers(
             self._policies, self._triggers.view, self._waiting, before, served is not None,
             new_fired(self._policies) if len(self._policies.campaign) else self._unfired,
+            self._telling, self._told.view,
         )  # fmt: skip
         obedience = Obedience(self._state, self.plan, batch)
         rows, timed, fired_by, stop = Rows(), list[bytes](), list[str](), 0
@@ -319,9 +303,12 @@ class Scorer:
                 obedience.obey(stop, triggers, out)
                 stop += 1
             if stop == count:
+                scores, unpublished = int(self._registers[SCORES]), list[int]()
+                if len(self._telling.share):
+                    out, scores, unpublished = published_of(out, scores)
                 return Folded(
-                    batch, out, int(self._registers[SCORES]), rows, room.moments, timed,
-                    triggers.fired, fired_by, obedience.finish())  # fmt: skip
+                    batch, out, scores, rows, room.moments, timed, triggers.fired, fired_by,
+                    obedience.finish(), unpublished)  # fmt: skip
 
     def _with_room(
         self, events: int, out: ScoreColumns, room: Timing, triggers: Triggers

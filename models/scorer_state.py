@@ -39,6 +39,7 @@ from models.state import (
     reserve_slots,
 )
 from models.timers import lay_timers
+from models.told_states import Told
 from models.trigger_states import States
 
 U1 = NDArray[np.uint8]
@@ -67,6 +68,7 @@ class ScorerState:
     event_ids: LongNames  # of places
     triggers: Records[States] | None  # None where no campaign has one
     waiting: I4  # who waits first and last, by policy
+    told: Records[Told] | None  # None where everything is published, to any number of triggers
 
 
 def pack(texts: Sequence[bytes]) -> tuple[U1, I4]:
@@ -103,6 +105,8 @@ def lift(state: ScorerState, intake: Intake, shape: Mapping[str, Any]) -> Lifted
     if state.triggers is not None:
         arrays["triggers"] = state.triggers.lifted(int(registers[SLOT_COUNT]))
         arrays["triggers_waiting"] = state.waiting
+    if state.told is not None:
+        arrays["told"] = state.told.lifted(int(registers[SLOT_COUNT]))
     texts = {"vocabulary": [text.encode() for text in intake.vocabulary.texts]}
     for name, names in (("customers", state.customers), ("event_ids", state.event_ids)):
         arrays[f"{name}_rows"] = np.array(list(names.kept), np.int64)
@@ -149,6 +153,8 @@ def restore(state: ScorerState, intake: Intake, lifted: Lifted) -> None:
     if state.triggers is not None:
         state.triggers.fill(arrays["triggers"])
         state.waiting[:] = arrays["triggers_waiting"]
+    if state.told is not None:
+        state.told.fill(arrays["told"])
     rows = state.examples.rows
     free = _free_places(arrays["free"], len(arrays["examples"]), rows)
     registers[FREE_COUNT] = len(free)

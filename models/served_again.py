@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.batch import NO_PERCENTILE, STATUSES
 from models.model_number import model_number
 from models.plan import Plan
-from models.trigger_states import APART, NOTHING_SAID, SaidBefore, policies_of
+from models.trigger_states import APART, NOTHING_SAID, SaidBefore
 from schemas.campaign import VOICES
 from schemas.score import ScoreEntry, ScoreRecord
 
@@ -58,9 +58,12 @@ class ServedAgain:
         self._said_by = [array("d") for _ in range(plan.experts_max)]
         self._versions, self._said = array("q"), array("B")
         self._order: I8 | None = None
-        # Only where a campaign has a trigger, 65 bytes more with what is made of them.
-        self._policies = policies_of(plan).of_campaign.tolist()
-        self._decides = max(self._policies) >= 0
+        # Only where a campaign has a trigger or publishes changes only, 65 bytes more with what is
+        # made of them.
+        campaigns = plan.file.campaigns.values()
+        self._decides = any(
+            c.trigger is not None or c.publish_change is not None for c in campaigns
+        )
         self._scores, self._percentiles = array("Q"), array("d")
         self._probabilities = array("d")
         self._before = NOTHING_SAID
@@ -90,12 +93,12 @@ class ServedAgain:
                     self._versions.append(model_number(model.learner, model.version))
                     self._said.append(self._statuses[entry.status])
                     if self._decides:
-                        self._add_for_triggers(record.score_id, self._policies[campaign], entry)
+                        self._add_for_decisions(record.score_id, campaign, entry)
         self._order = None
         self._before = NOTHING_SAID
 
-    def _add_for_triggers(self, score_id: str, policy: int, entry: ScoreEntry) -> None:
-        apart = (policy + 1) * int(APART)
+    def _add_for_decisions(self, score_id: str, campaign: int, entry: ScoreEntry) -> None:
+        apart = (campaign + 1) * int(APART)
         self._scores.append((_half_of(score_id) ^ apart) & HASH_MAX)
         known, percentile = entry.probability, entry.percentile
         self._probabilities.append(nan if known is None else known)
@@ -103,7 +106,7 @@ class ServedAgain:
 
     @property
     def said_before(self) -> SaidBefore:
-        """The same by score and campaign, as decisions on triggers look it up."""
+        """The same by score and campaign, as decisions on triggers and publishing look it up."""
         if self._scores and not len(self._before.key):
             keys = np.array(self._scores, np.uint64)
             order = np.argsort(keys, kind="stable")

@@ -14,6 +14,7 @@ import numpy as np
 from models.plan import F8, I4, I8, U1, U8, Plan
 from models.records import Records
 from models.state import B1
+from models.told_states import Telling, Told
 from schemas.campaign import digest
 from schemas.trigger import TriggerKind
 from schemas.trigger_policy import MEASURES, TriggerPolicy
@@ -24,13 +25,14 @@ UNTOUCHED, ACTED, HELD_OUT = 0, 1, 2  # The arms, and the rows that no entry has
 KINDS: Final[tuple[TriggerKind, ...]] = ("entered", "exited", "converted")
 PERCENTILE, PROBABILITY = 0, 1  # Positions among MEASURES; the third is the value served.
 NOT_READY, COOLDOWN, UNLESS, ANSWERED, CLEARED, FORGOTTEN, SILENCED, NO_CONSENT = range(8)
+CONTACT_LIMIT = 8
 REASONS: Final = (
     *("not_ready", "cooldown", "unless", "answered", "cleared", "forgotten", "suppressed"),
-    "consent",
+    *("consent", "contact_limit"),
 )
 """Why a customer did not enter whose score was high enough, by these numbers."""
 WAITS_ENDED_MAX: Final = 64  # By one event, of one campaign; the rest follow with the next events.
-APART: Final = np.uint64(0x9E3779B97F4A7C15)  # Tells apart what one score says to two policies.
+APART: Final = np.uint64(0x9E3779B97F4A7C15)  # Tells apart what a score says of two campaigns.
 
 
 class Policies(NamedTuple):
@@ -113,7 +115,7 @@ class Fired(NamedTuple):
 
 
 class Triggers(NamedTuple):
-    """All that the compiled loop needs to decide."""
+    """All that the compiled loop needs to decide whom to act on, and what is published."""
 
     policies: Policies
     states: States
@@ -121,6 +123,8 @@ class Triggers(NamedTuple):
     before: SaidBefore
     is_again: bool  # Whether what was served before decides, and not the scores of the loop.
     fired: Fired
+    telling: Telling
+    told: Told
 
 
 def policies_of(plan: Plan) -> Policies:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final, Literal
 
 from schemas.clauses import Clause, Goal
+from schemas.contact_limit import ContactLimit
 from schemas.customer_clauses import CustomerClause
 from schemas.input_mapping import InputMapping
 from schemas.time_zones import UTC
@@ -88,7 +89,8 @@ class Challenger:
 class Campaign:
     """One campaign of the file, defaults filled in.
 
-    All of `eligible` must hold for a customer who is scored; `time_zone` is that of the file.
+    All of `eligible` must hold for a customer who is scored; `time_zone` is that of the file. With
+    `publish_change` a score is published only where it differs by more than this share.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Campaign:
     trigger: TriggerPolicy | None = None
     score_every_ms: int = 0  # 0: on no timer
     idle_max_ms: int = DEFAULT_IDLE_MAX_MS
+    publish_change: float | None = None  # None: every score is published
 
     @property
     def is_measured(self) -> bool:
@@ -212,6 +215,7 @@ class CampaignFile:
     campaigns: Mapping[str, Campaign]
     input: InputMapping | None = None
     events: Events = field(default_factory=Events)
+    contact_limit: ContactLimit | None = None
 
     @property
     def digest(self) -> str:
@@ -219,7 +223,7 @@ class CampaignFile:
 
         What is not said has none: so a file's digest is that of releases that did not know it.
         """
-        file = asdict(self)
+        file = _said(asdict(self), contact_limit=None)
         file["events"] = _said(file["events"], ignore=())
         for name, campaign in file["campaigns"].items():
             if not campaign["challengers"]:
@@ -227,7 +231,8 @@ class CampaignFile:
             campaign["goal"] = _said(campaign["goal"], absence=False)
             if not campaign["score_every_ms"]:
                 del campaign["score_every_ms"], campaign["idle_max_ms"]
-            file["campaigns"][name] = _said(campaign, eligible=(), time_zone=UTC, trigger=None)
+            unsaid = {"eligible": (), "time_zone": UTC, "trigger": None, "publish_change": None}
+            file["campaigns"][name] = _said(campaign, **unsaid)
         return digest(file)
 
     @property

@@ -30,6 +30,7 @@ from schemas.clauses import VALUE, Clause, Condition, Goal
 from schemas.customer_clause_reader import CustomerClauseReader
 from schemas.errors import CampaignFileError, Problem
 from schemas.input_mapping import FORMATS, InputMapping
+from schemas.publish_reader import read_contact_limit, read_publish
 from schemas.time_zones import UTC, is_time_zone
 from schemas.trigger_policy import Measure, TriggerPolicy
 from schemas.trigger_reader import read_trigger
@@ -104,7 +105,8 @@ class _FileReader(CustomerClauseReader):
         else:
             campaigns = self._campaigns(section["campaigns"])
         zoned = {name: replace(each, time_zone=zone) for name, each in campaigns.items()}
-        file = CampaignFile(1, zoned, mapping, events)
+        limit = read_contact_limit(self, section, campaigns)
+        file = CampaignFile(1, zoned, mapping, events, limit)
         check_counts(self, section.get("campaigns", root), file)
         check_ignored(self, section, file)
         return file
@@ -194,6 +196,7 @@ class _FileReader(CustomerClauseReader):
         promote = self._promote(section, key)
         trigger = self._trigger(section, key, learner, horizon_ms)
         every_ms, idle_max_ms = timer_of(self, section, key, goal)
+        publish_change = read_publish(self, section, key)
         interval_ms = horizon_ms
         if "example_interval" in section:
             interval_ms = self.duration_ms(*at("example_interval"))
@@ -224,6 +227,7 @@ class _FileReader(CustomerClauseReader):
             eligible=eligible,
             score_every_ms=every_ms,
             idle_max_ms=idle_max_ms,
+            publish_change=publish_change,
         )
 
     def _refuse_missing(self, section: dict[str, Located], node: Located, key: str) -> None:

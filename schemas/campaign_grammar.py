@@ -23,10 +23,12 @@ Section = Literal[
     "challenger",
     "trigger",
     "level",
+    "publish",
+    "contact_limit",
 ]
 
 KEYS: dict[Section, tuple[str, ...]] = {
-    "file": ("version", "time_zone", "input", "events", "campaigns"),
+    "file": ("version", "time_zone", "input", "events", "contact_limit", "campaigns"),
     "input": ("format", "customer_id", "type", "occurred_at", "event_id", "value", "properties"),
     "events": ("count", "remember", "ignore"),
     "campaign": (
@@ -45,6 +47,7 @@ KEYS: dict[Section, tuple[str, ...]] = {
         "challengers",
         "promote",
         "trigger",
+        "publish",
     ),
     "goal": ("event", "where", "any_of", "none_of", "match", "after", "not_same", "lost", "until"),
     "features": ("half_lives", "count_by", "categories", "crosses", "numbers"),
@@ -55,13 +58,14 @@ KEYS: dict[Section, tuple[str, ...]] = {
     "challenger": ("onnx", "sha256"),
     "trigger": ("when", "clear", "wait", "unless", "cooldown", "hold_out", "expires_after"),
     "level": ("percentile", "probability", "expected_value"),
+    "publish": ("changed",),
+    "contact_limit": ("triggers", "within"),
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
     "file": ("contact_limit",),
     "trigger": ("format",),
     "events": ("money", "contacts"),
-    "campaign": ("publish",),
     "features": ("vectors",),
 }
 """Words of the grammar that this release refuses by name; each moves to KEYS when it is built."""
@@ -72,6 +76,7 @@ CHALLENGERS = (*LEARNERS, "kernel_svm", "fresh")
 """Those that are one word; a model trained elsewhere is `{onnx: path, sha256: digest}`."""
 CHALLENGERS_MAX = 4
 PREDICTS = ("conversion", "value")
+PUBLISH = ("every", "changed")
 
 CAMPAIGNS_MAX = 16
 CLAUSES_MAX = 64
@@ -79,6 +84,7 @@ CUSTOMER_CLAUSES_MAX = 64
 EVENT_TYPES_MAX = 64
 LIST_MAX = 32
 VALUES_MAX = 256
+CONTACTS_MAX = 32
 HALF_LIVES_MAX = 8
 CROSSED = 2
 NAME_CHARACTERS_MAX = 64

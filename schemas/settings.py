@@ -262,6 +262,8 @@ class Settings(BaseSettings):
         BeforeValidator(_start_from, json_schema_input_type=str),
     ] = "earliest"
     publish_from: Literal["now", "start"] = "now"
+    score_key: Literal["customer", "campaign"] = "customer"
+    trigger_format: Literal["propensity", "segment"] = "propensity"
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     commit_interval: Annotated[int, _duration(1, MINUTE_MS)] = 50
     http: Http = Http()

@@ -57,6 +57,11 @@ class NaiveTriggers:
                     self._move(campaign, k)
 
     @property
+    def happened(self) -> list[NaiveTrigger]:
+        """What is sent, and who began or ended to wait."""
+        return self._happened
+
+    @property
     def fired(self) -> list[NaiveTrigger]:
         """What is sent, in its order."""
         return [each for each in self._happened if each.kind not in {"waits", "dropped"}]
@@ -92,8 +97,22 @@ class NaiveTriggers:
                 if fold.clock[k] <= due_ms:
                     return  # Who began later waits longer.
                 busy = self._is_busy(policy, waits.customer, due_ms, k)
+                busy |= self._is_limited(waits.customer, due_ms, k)
                 kind = "dropped" if busy else "entered"
                 self._happens(campaign, kind, waits.customer, due_ms, waits.scored)
+
+    def _is_limited(self, customer: str, at_ms: int, k: int) -> bool:
+        """Whether a customer may enter no more at a moment, before an event is over."""
+        limit, forgotten = self._fold.file.contact_limit, self._fold.controls.forgotten(customer, k)
+        if limit is None:
+            return False
+        entered = [
+            each
+            for each in self._happened
+            if (each.customer, each.kind) == (customer, "entered") and each.scored > forgotten
+        ]
+        within = [each for each in entered if at_ms - each.at_ms < limit.within_ms]
+        return len(within) >= limit.triggers
 
     def _is_busy(self, policy: TriggerPolicy, customer: str, at_ms: int, k: int) -> bool:
         """Whether a clause of `unless` holds at a moment, with all that is known before an event.
@@ -157,6 +176,8 @@ class NaiveTriggers:
         anew = before is None or before.scored < self._fold.controls.forgotten_before(k)
         rested = anew or before is None or event.at_ms - before.at_ms >= policy.cooldown_ms
         busy = any(self._fold.holds(clause, k) for clause in policy.unless)
+        if not policy.wait_ms:
+            busy |= self._is_limited(event.customer, event.at_ms, k)
         refused = self._fold.controls.has_refused(k)
         if level >= policy.when and rested and not busy and not refused:
             kind = "waits" if policy.wait_ms else "entered"

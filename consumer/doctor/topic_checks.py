@@ -22,7 +22,7 @@ Seen = Mapping[str, TopicSeen]
 
 DESCRIBE_CONFIGS = ("DESCRIBE_CONFIGS",)
 CLEANUP, RETENTION, RETENTION_BYTES = "cleanup.policy", "retention.ms", "retention.bytes"
-DELETED = "delete"
+DELETED, LAG = "delete", "min.compaction.lag.ms"
 
 
 def judge_presence(topics: Topics, seen: Seen, lines: CommandLines) -> list[Finding]:
@@ -53,6 +53,9 @@ def judge_cleanup(specs: Sequence[TopicSpec], seen: Seen, lines: CommandLines) -
     """States and models are compacted and never deleted, all else is deleted and not compacted."""
     found = []
     for spec, config in _configured(specs, seen):
+        if LAG in spec.config:
+            found += _judge_lag(spec, config, lines)
+            continue
         wanted = spec.config.get(CLEANUP, DELETED)
         policy = config.get(CLEANUP, DELETED)
         if policy != wanted:
@@ -73,6 +76,20 @@ def judge_cleanup(specs: Sequence[TopicSpec], seen: Seen, lines: CommandLines) -
     if not any(_configured(specs, seen)):
         return []
     return or_ok("cleanup", found, "states and models are compacted, all else is deleted")
+
+
+def _judge_lag(spec: TopicSpec, config: Mapping[str, str], lines: CommandLines) -> list[Finding]:
+    """Scores may be compacted, but not while a recovery may have to read them back."""
+    policy, lag_ms, wanted = config.get(CLEANUP, DELETED), config.get(LAG, "0"), spec.config[LAG]
+    if policy == DELETED or int(lag_ms) >= int(wanted):
+        return []
+    said = f"{spec.name} has {CLEANUP}={policy} and {LAG}={lag_ms}"
+    return [
+        Finding(
+            "cleanup", "failed", f"{said}: scores that a recovery reads back may be removed",
+            f"{LAG}={wanted}", command=lines.configure(spec.name, LAG, wanted),
+        )
+    ]  # fmt: skip
 
 
 def judge_retention(
@@ -151,7 +168,7 @@ def judge_settings_of_topics(
     specs: Sequence[TopicSpec], seen: Seen, brokers: int, lines: CommandLines
 ) -> list[Finding]:
     """What `propensity topics create` would have made otherwise, and is no matter of life."""
-    judged_apart = {CLEANUP, RETENTION}
+    judged_apart = {CLEANUP, RETENTION, LAG}
     found = []
     for whole, config in _configured(specs, seen):
         spec = fit_to_brokers(whole, brokers)

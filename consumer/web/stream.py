@@ -28,7 +28,8 @@ from consumer.web.replies import refusal
 from consumer.worker_view import WorkerView
 from models.quality_report import Report
 from schemas.score import ScoreEntry, decode_score
-from schemas.trigger import TriggerKind, decode_trigger
+from schemas.segment_call import decode_any
+from schemas.trigger import TriggerKind
 
 Json = dict[str, Any]
 
@@ -168,7 +169,7 @@ def _told(customer: str, as_of: str, entry: ScoreEntry, found: Found, view: Work
 
 def _decided(topic: str, value: bytes, view: WorkerView) -> Json:
     """A trigger: whom it is about, and whether anybody is to act."""
-    trigger = decode_trigger(value)
+    trigger = decode_any(value)
     held_out = topic == view.settings.topics.held_out
     because = [_KINDS[trigger.kind]]
     if held_out:

@@ -123,6 +123,10 @@ def scores() -> Sequence[Panel]:
         graph("Not eligible", "Scores not given, by the clause of `for` that did not hold.", "cps",
               Ask(rate("propensity_scores_not_eligible_total", "clause"),
                   "{{campaign}} {{clause}}"), stacked=True),
+        graph("Not published", "Scores that say what was said before, of campaigns that publish "
+              "changes only.", "cps",
+              Ask(rate("propensity_scores_unpublished_total", "reason"), "{{campaign}} {{reason}}"),
+              stacked=True),
         graph("Triggers", "Decisions to act, and what became of them.", "cps",
               Ask(rate("propensity_triggers_total", "outcome"), "{{campaign}} {{outcome}}")),
         graph("Triggers withheld", "Scores that were high enough and sent nothing, by reason.",

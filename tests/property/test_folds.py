@@ -27,6 +27,7 @@ from schemas.example import TrainingExample, decode_example
 from schemas.model_record import ModelRecord, ValueWeights
 from tests.event_logs import UNHURRIED, campaign_files, fold_records, logs, records_of
 from tests.naive_controls import controlled
+from tests.quiet_files import quiet
 from tests.random_models import random_model
 
 CUSTOMERS = ("ann", "ann", "bob", "cy", "dan", "eve", "flo")
@@ -78,7 +79,7 @@ def models(draw: st.DrawFn, plan: Plan, positions: int) -> Models:
     }
 
 
-@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
+@given(st.data(), quiet(campaign_files(timers=True)), records(), st.sampled_from(LIMITS))
 def test_batches_do_not_matter(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:
@@ -94,7 +95,7 @@ def test_batches_do_not_matter(
         assert other.ignored == one.ignored
 
 
-@given(st.data(), campaign_files(timers=True, campaigns_max=LANES + 2), records())
+@given(st.data(), quiet(campaign_files(timers=True, campaigns_max=LANES + 2)), records())
 def test_a_campaign_is_scored_as_if_it_were_alone(
     data: st.DataObject, file: CampaignFile, log: Records
 ) -> None:
@@ -126,7 +127,7 @@ def entries(scores: Sequence[bytes]) -> dict[tuple[Scored, str], str]:
     return found
 
 
-@given(st.data(), campaign_files(timers=True), records(), st.sampled_from(LIMITS))
+@given(st.data(), quiet(campaign_files(timers=True)), records(), st.sampled_from(LIMITS))
 def test_nothing_newer_is_known(
     data: st.DataObject, file: CampaignFile, log: Records, limits: Limits
 ) -> None:

@@ -34,6 +34,7 @@ from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
 from tests.property.test_folds import Models, models
+from tests.quiet_files import busy, busy_logs, quiet
 from tests.random_models import random_model
 
 Facts = tuple[str, str, str, int, str]
@@ -41,7 +42,13 @@ Facts = tuple[str, str, str, int, str]
 
 @st.composite
 def triggered_files(draw: st.DrawFn) -> CampaignFile:
-    """A campaign file each of whose campaigns has a trigger."""
+    """A campaign file each of whose campaigns has a trigger, with or without a limit for all."""
+    files = quiet(_triggered_files())
+    return draw(busy(files) if draw(st.booleans()) else files)
+
+
+@st.composite
+def _triggered_files(draw: st.DrawFn) -> CampaignFile:
     file = draw(campaign_files(campaigns_max=2))
     return replace(
         file,
@@ -55,7 +62,7 @@ def triggered_files(draw: st.DrawFn) -> CampaignFile:
 def frequent(data: st.DataObject, plan: Plan, positions: int) -> Models:
     """Models that change often, so that scores of one customer go up and down."""
     installs = data.draw(models(plan, positions))
-    for place in range(0, positions, data.draw(st.sampled_from((2, 5)))):
+    for place in range(0, positions, data.draw(st.sampled_from((2, 5, 20)))):
         installs[place] = [
             random_model(plan, name, data.draw(st.integers(0, 2**32))) for name in plan.campaigns
         ]
@@ -83,7 +90,7 @@ def naively(
     ]  # fmt: skip
 
 
-@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40, 80))))
+@given(st.data(), triggered_files(), controlled(st.one_of(logs(lengths=(12, 40, 80)), busy_logs())))
 def test_what_fires_is_what_the_rules_say(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
@@ -106,13 +113,13 @@ def test_what_fires_is_what_the_rules_say(
     assert len(set(ids)) == len(ids)
 
 
-@given(st.data(), triggered_files(), controlled(logs(lengths=(12, 40))))
+@given(st.data(), triggered_files(), controlled(st.one_of(logs(lengths=(12, 40)), busy_logs())))
 def test_what_was_served_decides_again(
     data: st.DataObject, file: CampaignFile, events: list[LoggedEvent]
 ) -> None:
     """Folded again under other models, the scores that were served fire the same, to the byte."""
     plan, log = compile_plan(file), records_of(events)
-    _, out = fold_records(plan, log, (), frequent(data, plan, len(events)))
+    whole, out = fold_records(plan, log, (), frequent(data, plan, len(events)))
     served = ServedAgain(plan)
     served.add(decode_score(score.partition(b" ")[2]) for score in out.scores)
     scorer, found = Scorer(plan), []
@@ -127,6 +134,13 @@ def test_what_was_served_decides_again(
         for outgoing in trigger_encoder(plan).encode(folded):
             found += [value for value in outgoing.values if value is not None]
     assert sorted(found) == sorted([*out.triggers, *out.held_out])
+    assert state_of(scorer) == state_of(whole)
+
+
+def state_of(scorer: Scorer) -> dict[str, bytes]:
+    """Who is in, how often they entered, and what was published last, to the bit."""
+    arrays = scorer.lift().arrays
+    return {name: arrays[name].tobytes() for name in ("triggers", "told") if name in arrays}
 
 
 @given(st.data(), triggered_files(), controlled(logs(lengths=(12,))))
@@ -139,3 +153,4 @@ def test_history_fires_nothing(
     scorer, out = fold_records(plan, records_of(events), (), installs, catching_up=True)
     assert (out.triggers, out.held_out) == ([], [])
     assert not scorer._triggers.view.phase.any()
+    assert not scorer._told.view.words.any()

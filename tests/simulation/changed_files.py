@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from consumer.campaign_topics import known_learners, remove
 from consumer.memory_transport import MemoryTransport
 from models.plan import Plan
+from tests.simulation.quiet_sections import with_quiet
 from tests.simulation.traffic import FILES, Traffic, compiled
 from tests.simulation.trigger_sections import changed_section, with_triggers
 
@@ -94,6 +95,7 @@ class ChangedFile:
             )
             if random.Random(f"{seed}/changed timers").random() < CHANGED_TIMERS_SHARE:
                 text = text.replace("score_every: 40m", "score_every: 25m")
+            text = with_quiet(text, quiet=traffic.quiet)
             self.plans.append(compiled(text, tight=traffic.tight))
         self.removed: set[str] = set()  # Of the campaigns, by the operator, when all is rolled out.
 

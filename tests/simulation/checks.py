@@ -25,6 +25,7 @@ from tests.folded_states import wrong_states, wrong_states_of
 from tests.simulation.control_checks import ControlChecks
 from tests.simulation.group_life import GroupLife
 from tests.simulation.histories import Outputs
+from tests.simulation.quiet_campaigns import check_published, check_within, heard
 from tests.simulation.reference import (
     Due,
     Letter,
@@ -98,6 +99,7 @@ class Checks:
         for index in range(len(self._reference.due)):
             self._check_scores(index)
         check_triggers(self._life)
+        check_published(self._life)
         self._check_controls()
         self._check_letters()
         self._check_rows()
@@ -122,12 +124,16 @@ class Checks:
                 self._said[key].append(entry)
         first = self._publish.get(index, 0)
         due = [each for each in self._reference.due[index] if each.offset >= first]
+        quiet = self._life.quiet
         if self._life.is_exact:
-            assert found == due, f"scores of partition {index}"
+            assert heard(found, quiet) == heard(due, quiet), f"scores of partition {index}"
+            check_within(found, due)
         else:
-            assert set(due) <= set(found), f"scores of partition {index} are missing"
-            possible = {*self._reference.due[index], *self._possible(lambda each: each.due)}
-            assert set(found) <= possible, f"scores of {index} not due"
+            missing = set(heard(due, quiet)) - set(heard(found, quiet))
+            assert not missing, f"scores of partition {index} are missing"
+            possible = [*self._reference.due[index], *self._possible(lambda each: each.due)]
+            more = set(heard(found, quiet)) - set(heard(possible, quiet))
+            assert not more, f"scores of {index} not due"
 
     def _possible(self, what: Callable[[Outputs], list[Any]]) -> Iterator[Any]:
         """What somebody may have made who then failed to commit it."""

@@ -128,6 +128,18 @@ def _restore_without_triggers(self: Scorer, lifted: Lifted) -> dict[str, int]:
     return dropped
 
 
+def _restore_without_told(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._told.view.words[:] = 0
+    return dropped
+
+
+def _restore_without_contacts(self: Scorer, lifted: Lifted) -> dict[str, int]:
+    dropped = _RESTORE(self, lifted)
+    self._told.view.contacts[:] = 0
+    return dropped
+
+
 def _restore_without_seen(self: Scorer, lifted: Lifted) -> dict[str, int]:
     dropped = _RESTORE(self, lifted)
     self._queues.seen_table[:] = 0
@@ -291,6 +303,14 @@ DEFECTS: dict[str, Defect] = {
     "who-is-in": Defect(
         "a restored fold has forgotten who is in",
         ((Scorer, "restore", _restore_without_triggers),),
+    ),
+    "told": Defect(
+        "a restored fold has forgotten what was published last",
+        ((Scorer, "restore", _restore_without_told),),
+    ),
+    "contacts": Defect(
+        "a restored fold has forgotten how often customers entered",
+        ((Scorer, "restore", _restore_without_contacts),),
     ),
     "seen": Defect(
         "a restored fold has forgotten which events it has seen",

@@ -30,6 +30,7 @@ from tests.simulation.changed_files import ChangedFile
 from tests.simulation.faults import STRUCK, CrashError, HarmedStore, JumpingClock, Odds
 from tests.simulation.histories import Committed, Histories, NotedSnapshots
 from tests.simulation.lost_logs import KeptLog, OtherTopic, Retention
+from tests.simulation.quiet_campaigns import quiet_of
 from tests.simulation.reference import outgoing
 from tests.simulation.traffic import settings_of, traffic_of
 from tests.world import BEGIN_MS, settings_with
@@ -68,6 +69,7 @@ class GroupLife:
         self.retention = Retention(seed)
         self.other_topic = OtherTopic(seed, self.traffic)
         self.histories = Histories(self.traffic, self.settings, self.file.plans)
+        self.quiet = quiet_of(self.file.plans)  # Campaigns that publish changes only.
         self.seen: set[str] = set()  # Which of the rarer things have happened.
         self.telemetry: list[Telemetry] = []
         self.living: dict[str, Worker] = {}

@@ -29,6 +29,7 @@ from schemas.example import decode_example
 from schemas.score import decode_score
 from schemas.settings import Settings
 from tests.simulation.faults import HarmedStore
+from tests.simulation.quiet_campaigns import loud
 from tests.simulation.reference import Due, Letter, Reference, RowKey, due_of, row_facts, row_key
 from tests.simulation.traffic import Traffic
 from tests.world import BEGIN_MS
@@ -81,7 +82,7 @@ class Histories:
 
     def __init__(self, traffic: Traffic, settings: Settings, plans: list[Plan]) -> None:
         self._settings = settings
-        self._plans = plans
+        self._plans = [loud(plan) for plan in plans]
         self.expected = Reference([[] for _ in range(traffic.partitions)], {}, Counter())
         self.now: dict[tuple[int, Partition], History] = {}
         self.loaded: dict[tuple[int, Partition], bytes] = {}

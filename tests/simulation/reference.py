@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from consumer.memory_log import PartitionLog
 from consumer.transport import Outgoing
+from models.plan import Plan
 from models.rows import customer_hash
 from models.scorer import HASH_KEY
 from schemas.example import TrainingExample
@@ -91,15 +92,15 @@ def outgoing(sent: Sent, topic: str) -> Outgoing:
     return Outgoing(topic, sent.partition, [sent.key], [sent.value], None, [sent.stamp_ms])
 
 
-def reference_of(traffic: Traffic) -> Reference:
-    """Let one worker do all of it."""
+def reference_of(traffic: Traffic, plan: Plan) -> Reference:
+    """Let one worker do all of it, under a plan that publishes every score."""
     world = World(
         partitions=traffic.partitions, delivery="at_least_once", publish_from="start",
         limits=traffic.limits, times={"lateness": "10m"},
     )  # fmt: skip
     for sent in traffic.records:
         world.log.append(outgoing(sent, world.settings.topics.events))
-    world.settle(world.start(given=traffic.plan))
+    world.settle(world.start(given=plan))
     opened = [row for row in world.rows() if not row.triggered]
     rows = {row_key(row): [row_facts(row)] for row in opened}
     assert len(rows) == len(opened), "one row of each example"

@@ -27,6 +27,7 @@ from tests.simulation.checks import Checks
 from tests.simulation.group_life import QUIET_TICKS_MAX, GroupLife
 from tests.simulation.lost_logs import STRANGER
 from tests.simulation.progress import is_done
+from tests.simulation.quiet_campaigns import loud
 from tests.simulation.reference import reference_of
 from tests.simulation.unknown_definitions import is_held_by_one
 from tests.simulation.watch import Watch
@@ -62,7 +63,11 @@ def quieten() -> None:
 def live(life: GroupLife) -> None:
     """Play a life to its end and hold it to everything; raises what is wrong."""
     by_histories = life.is_by_histories
-    reference = life.histories.expected if by_histories else reference_of(life.traffic)
+    reference = (
+        life.histories.expected
+        if by_histories
+        else reference_of(life.traffic, loud(life.traffic.plan))
+    )
     watch = Watch(life, reference)
     while life.is_faulty and not life.has_ended:
         life.turn()

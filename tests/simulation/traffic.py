@@ -23,6 +23,7 @@ from models.plan import Plan
 from schemas.campaign_file import load_campaigns
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.control_checks import with_controls
+from tests.simulation.quiet_sections import is_quiet, with_quiet
 from tests.simulation.trigger_sections import HELD, section_of, with_triggers
 from tests.world import BEGIN_MS, settings_with
 
@@ -120,12 +121,13 @@ class Traffic:
     tight: bool
     section: str = ""  # The trigger section of all campaigns.
     timed: bool = False
+    quiet: bool = False
 
     @property
     def plan(self) -> Plan:
         """The compiled campaign file."""
-        text = self.with_timers(FILES[self.file])
-        return compiled(with_triggers(text, self.section), tight=self.tight)
+        text = with_triggers(self.with_timers(FILES[self.file]), self.section)
+        return compiled(with_quiet(text, quiet=self.quiet), tight=self.tight)
 
     def with_timers(self, text: str) -> str:
         """A campaign file with the timers of the seed, if it has any."""
@@ -185,7 +187,7 @@ def traffic_of(seed: int) -> Traffic:
     records = with_controls(seed, list(_records(draws, partitions)), partitions)
     file, tight = draws.randrange(len(FILES)), draws.random() < 0.3
     timed = random.Random(f"{seed}/timers").random() < TIMED_SHARE
-    return Traffic(records, partitions, file, tight, section_of(seed), timed)
+    return Traffic(records, partitions, file, tight, section_of(seed), timed, is_quiet(seed))
 
 
 def _records(draws: random.Random, partitions: int) -> Iterator[Sent]:

@@ -20,6 +20,13 @@ SECTIONS = (
 )
 
 
+LIMITS = {
+    SECTIONS[0]: "contact_limit: {triggers: 1, within: 2h}\n",
+    SECTIONS[2]: "contact_limit: {triggers: 2, within: 6h}\n",
+}
+"""What stands beside some of them: a limit for all campaigns."""
+
+
 def section_of(seed: int) -> str:
     """The trigger section of a seed's campaigns; nothing if they have none."""
     draws = random.Random(f"{seed}/triggers")
@@ -36,4 +43,5 @@ def with_triggers(text: str, section: str) -> str:
     """A campaign file with this trigger section in every campaign."""
     if not section:
         return text
-    return re.sub(r"^    goal: .*$", rf"\g<0>\n    trigger: {section}", text, flags=re.MULTILINE)
+    line = rf"\g<0>\n    trigger: {section}"
+    return re.sub(r"^    goal: .*$", line, text, flags=re.MULTILINE) + LIMITS.get(section, "")

@@ -16,7 +16,8 @@ from consumer.ownership import unsigned
 from consumer.transport import Partition
 from schemas.score import ScoreRecord, decode_score
 from tests.simulation.group_life import GroupLife
-from tests.simulation.reference import Reference
+from tests.simulation.quiet_campaigns import heard
+from tests.simulation.reference import Reference, due_of
 
 
 class _Publish(msgspec.Struct):
@@ -94,10 +95,13 @@ class Watch:
         log = self._life.log.topics[self._life.settings.topics.scores][index]
         committed = self._committed.get(Partition(self._life.settings.topics.events, index), 0)
         first = self.publish.get(index, 0)
+        quiet, ended_ones = self._life.quiet, map(due_of, self._ended(log, index))
         due = [
-            each.offset for each in self._reference.due[index] if first <= each.offset < committed
+            each.offset
+            for each in heard(self._reference.due[index], quiet)
+            if first <= each.offset < committed
         ]
-        ended = [score.source.offset for score in self._ended(log, index)]
+        ended = [each.offset for each in heard(ended_ones, quiet)]
         assert ended == due, f"scores of {index} are {_difference(ended, due)}"
 
     def _ended(self, log: PartitionLog, index: int) -> list[ScoreRecord]:

@@ -89,7 +89,7 @@ def test_another_campaign_has_other_numbers() -> None:
     for score in (0.9, 0.1):
         scorer = Scorer(plan)
         scorer.install(model(plan, score))
-        scorer.install(model(plan, 0.9, campaign=1))
+        scorer.install(model(plan, 0.9, campaign=plan.campaigns[1]))
         events = [LoggedEvent(name, "view", START_MS, name) for name in ("ann", "bob")]
         log = records_of([*events, *closing(START_MS, len(events), 9)])
         folded = scorer.fold(log.offsets, log.timestamps_ms, log.keys, log.values)

@@ -13,6 +13,7 @@ from schemas import campaign_grammar as grammar
 from schemas.campaign import Campaign, Challenger, CountBy, Features
 from schemas.campaign_file import parse_campaigns
 from schemas.clauses import Clause, Condition, Goal
+from schemas.contact_limit import ContactLimit
 from schemas.customer_clauses import CustomerClause
 from schemas.errors import CampaignFileError, Problem
 from schemas.event import InputMapping
@@ -62,6 +63,8 @@ campaigns:
       cooldown: 7d
       hold_out: 10%
       expires_after: 1h
+    publish: {changed: 20%}
+contact_limit: {triggers: 3, within: 7d}
 """
 
 SHORT = """\
@@ -152,7 +155,9 @@ def test_everything_there_is() -> None:
             hold_out=0.1,
             unless=(CustomerClause(event=Clause("purchase"), within_ms=14 * DAY_MS),),
         ),
+        publish_change=0.2,
     )
+    assert file.contact_limit == ContactLimit(3, 7 * DAY_MS)
     assert file.event_types == (
         *("cart_add", "coupon_refused", "email_sent", "page_view", "purchase", "video_play"),
     )

@@ -137,6 +137,28 @@ def test_a_wrong_cleanup_loses_something(kind: str, policy: str, wanted: str) ->
     assert found.command.endswith(f"--add-config cleanup.policy={wanted}")
 
 
+@pytest.mark.parametrize(
+    ("config", "verdict"),
+    [
+        ({"cleanup.policy": "compact"}, "failed"),
+        ({"cleanup.policy": "compact,delete", "min.compaction.lag.ms": "3600000"}, "failed"),
+        ({"cleanup.policy": "compact", "min.compaction.lag.ms": "604800000"}, "ok"),
+        ({"cleanup.policy": "delete"}, "ok"),
+    ],
+)
+def test_scores_of_campaigns_may_be_compacted_but_not_soon(
+    config: dict[str, str], verdict: str
+) -> None:
+    """With a key for each campaign the newest of each is kept, once nobody reads them back."""
+    settings = load_settings(overrides={"score_key": "campaign"})
+    specs = topic_specs(settings, events_partitions=12)
+    found = only(judge_cleanup(specs, seen(scores={"config": config}), LINES))
+    assert found.verdict == verdict
+    if verdict == "failed":
+        assert "a recovery reads back" in found.found
+        assert found.command.endswith("--add-config min.compaction.lag.ms=604800000")
+
+
 @pytest.mark.parametrize("kind", ["events", "scores", "examples"])
 def test_a_retention_shorter_than_a_recovery_fails(kind: str) -> None:
     """Two snapshots and a recovery reach back so far; behind that, a worker stops."""

@@ -59,10 +59,10 @@ def plan_of(campaign: Campaign = BUY, *, policy: dict[str, Any] | None = None) -
 
 
 def model(
-    plan: Plan, probability: float, status: ScoreStatus = "ready", campaign: int = 0
+    plan: Plan, probability: float, status: ScoreStatus = "ready", campaign: str | None = None
 ) -> ModelRecord:
     """A model that says this of everybody, and ranks it at a hundred times as much."""
-    record = random_model(plan, plan.campaigns[campaign], 0)
+    record = random_model(plan, campaign or plan.campaigns[0], 0)
     return with_fields(
         record,
         status=status,
@@ -89,7 +89,8 @@ class Shop:
         catching_up: bool = False, **properties: str | float | bool,
     ) -> list[TriggerRecord]:  # fmt: skip
         """An event, scored with this probability; give the triggers that it fires."""
-        self.scorer.install(model(self.plan, probability, status))
+        for campaign in self.plan.campaigns:
+            self.scorer.install(model(self.plan, probability, status, campaign))
         event = LoggedEvent(
             customer, kind, START_MS + after_ms, name or f"e{self._count}", None, properties
         )

@@ -20,6 +20,7 @@ from consumer.snapshots.memory_store import MemoryStore
 from models import campaign_learner
 from models.distinct_counts import DistinctCounts
 from models.plan import Limits, Plan
+from schemas.segment_call import decode_any
 from schemas.times import parse_time
 from schemas.trigger import TriggerRecord, decode_trigger
 from tests.event_logs import LoggedEvent
@@ -136,3 +137,20 @@ def test_crashes_leave_no_trace(*, with_snapshots: bool) -> None:
         world.crash(worker)
     world.settle(world.start(given=shop()))
     assert hold_to_what_was_served(world) > 5
+
+
+def test_triggers_leave_as_calls() -> None:
+    """With the setting the same ones leave, in the shape of Segment's calls."""
+    found = []
+    for shape in ("propensity", "segment"):
+        world = World(
+            publish_from="start", trigger_format=shape, limits={"batch_max": 20},
+            times={"learner_interval": "50ms"},
+        )  # fmt: skip
+        world.send(shopping(EVENTS, step_ms=200_000))
+        world.settle(world.start(given=shop()))
+        topics = world.settings.topics
+        found.append([*world.values(topics.triggers), *world.values(topics.held_out)])
+    plain, calls = found
+    assert [decode_any(value) for value in calls] == [decode_trigger(value) for value in plain]
+    assert {json.loads(value)["type"] for value in calls} == {"track"}
