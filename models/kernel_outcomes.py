@@ -25,7 +25,7 @@ from models.state import (
     Profiles,
     Queues,
 )
-from models.trigger_states import Triggers
+from models.trigger_states import ACTED, Triggers
 
 
 @inlined
@@ -46,10 +46,17 @@ def tell_open(
     profiles: Profiles, examples: Examples, plan: PlanArrays, campaign: int, slot: int,
     entered_ms: int, arm: int,
 ) -> None:  # fmt: skip
-    """Note on the open examples of a customer who enters that their outcome may be another now."""
+    """Note on the open examples of a customer who enters that their outcome may be another now.
+
+    Whom the campaign acted on stays such a one, and the row of an arm in its arm.
+    """
     place = profiles.first_example[slot, campaign]
     while place >= 0:
-        if is_reached(examples, plan, campaign, place, entered_ms):
+        if (
+            examples.triggered[place] == 0
+            and examples.arm[place] != ACTED
+            and is_reached(examples, plan, campaign, place, entered_ms)
+        ):
             examples.arm[place] = arm
         place = examples.next[place]
 

@@ -48,12 +48,12 @@ NOTHING = -1
 
 
 @inlined
-def begin_waiting(triggers: Triggers, slot: int, policy: int, due_ms: int) -> None:
+def begin_waiting(triggers: Triggers, slot: int, policy: int, now_ms: int) -> None:
     """Let a customer wait behind all others: of one policy each waits as long by the clock."""
     states, queues = triggers.states, triggers.queues
     last = queues[policy, 1]
     states.phase[slot, policy] = WAITING
-    states.due_ms[slot, policy] = due_ms
+    states.due_ms[slot, policy] = now_ms + triggers.policies.wait_ms[policy]
     states.before[slot, policy] = last
     states.after[slot, policy] = 0
     if last > 0:
@@ -267,6 +267,7 @@ def decide(
     """Let a score that was made decide; only one that says `ready` changes anything.
 
     `held` are the bits of the clauses that hold for the customer. Gives whether anything changed.
+    A wait begins at the score: a timer fires before the event that moves the clock past it.
     """
     policies, states = triggers.policies, triggers.states
     policy = int(policies.of_campaign[campaign])
@@ -310,8 +311,7 @@ def decide(
             states, plan, campaign, slot, policy, said, events.keys[row], events.deadlines[row]
         )
         if policies.wait_ms[policy] > 0:
-            due_ms = registers[CLOCK_MS] + policies.wait_ms[policy]
-            begin_waiting(triggers, slot, policy, due_ms)
+            begin_waiting(triggers, slot, policy, max(registers[CLOCK_MS], at_ms))
         else:
             enter(
                 triggers, profiles, examples, queues, plan, registers, policy, slot, at_ms,

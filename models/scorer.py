@@ -326,7 +326,7 @@ class Scorer:
         if timers:
             make_room(room.moments, int(registers[MOMENTS]) + timers)
             reserve_timers(self._profiles.view, self._queues, registers, 2 * timers)
-        fired = more_fired(triggers.fired, events, opens, self._policies)
+        fired = more_fired(triggers, events, opens)
         return out, triggers._replace(fired=fired)
 
     def _run(

@@ -175,13 +175,15 @@ def new_waiting(policies: Policies) -> I4:
     return np.zeros((len(policies.campaign), 2), np.int32)
 
 
-def more_fired(fired: Fired, events: int, scores: int, policies: Policies) -> Fired:
+def more_fired(triggers: Triggers, events: int, scores: int) -> Fired:
     """Room for so many events and scores more; what was fired stays.
 
-    An event converts and ends waits, a score lets in or out.
+    An event converts and ends waits, a score lets in or out. Somebody may wait since another
+    campaign file.
     """
-    count, waiting = len(policies.campaign), int(np.count_nonzero(policies.wait_ms))
-    used = int(fired.total[0])
+    policies, fired = triggers.policies, triggers.fired
+    waits = (policies.wait_ms > 0) | (triggers.queues[:, 0] > 0)
+    count, waiting, used = len(policies.campaign), int(waits.sum()), int(fired.total[0])
     room = used + events * (count + WAITS_ENDED_MAX * waiting) + scores if count else 0
     if room <= len(fired.slot):
         return fired

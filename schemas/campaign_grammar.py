@@ -63,8 +63,6 @@ KEYS: dict[Section, tuple[str, ...]] = {
 }
 
 NOT_YET: dict[Section, tuple[str, ...]] = {
-    "file": ("contact_limit",),
-    "trigger": ("format",),
     "events": ("money", "contacts"),
     "features": ("vectors",),
 }

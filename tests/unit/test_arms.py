@@ -30,7 +30,7 @@ from schemas.example import TrainingExample, decode_example, encode_example
 from schemas.learner_state import decode_learner_state, encode_learner_state
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 from tests.event_logs import START_MS, LoggedEvent, closing, records_of, rows_in
-from tests.unit.test_triggers import BUY, POLICY, Shop, model, plan_of
+from tests.unit.test_triggers import BUY, POLICY, Shop, model, moved, plan_of
 
 HALF = {"hold_out": 0.5}
 
@@ -90,6 +90,21 @@ def test_whatever_comes_later_a_customer_has_one_row() -> None:
     assert [row.as_of for row in outcomes(rows)] == [format_time(START_MS)]
     shop.happens("view", 40 * DAY_MS, 0.9, customer=ann)
     assert outcomes(rows_after(shop, 80 * DAY_MS)) == []
+
+
+def test_another_share_moves_nobody_who_is_counted() -> None:
+    """Who was acted on stays so, and with him the rows that acting may have changed."""
+    shop, other = Shop(plan_of(policy={"hold_out": 0.1})), plan_of(policy={"hold_out": 0.9})
+    acted = customers_of(shop.plan, "acted", 20)
+    ann = next(name for name in customers_of(other, "held_out", 20) if name in acted)
+    shop.happens("view", 0, 0.9, customer=ann)
+    shop.happens("view", 1, 0.1, customer=ann)
+    shop = moved(shop, other)
+    shop.happens("view", 2, 0.9, customer=ann)
+    rows = rows_after(shop)
+    assert [row.acted for row in outcomes(rows)] == ["acted"]
+    before = [row for row in rows if row.as_of <= format_time(START_MS + 1)]
+    assert {row.acted for row in before} == {"acted"}
 
 
 def test_the_horizon_begins_when_the_wait_is_over() -> None:

@@ -17,7 +17,7 @@ from schemas.clauses import Clause
 from schemas.customer_clauses import CustomerClause
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
 from tests.event_logs import START_MS
-from tests.unit.test_triggers import BUY, POLICY, Shop, kinds, plan_of
+from tests.unit.test_triggers import BUY, POLICY, Shop, kinds, moved, plan_of
 
 WAIT = {"wait_ms": 10 * MINUTE_MS}
 
@@ -113,3 +113,22 @@ def test_who_makes_room_waits_no_longer() -> None:
     assert shop.counted("_withheld", "forgotten") == 1
     fired = shop.happens("x", DAY_MS, customer="bob")
     assert [each.customer_id for each in fired] == ["bob", "cy"]
+
+
+def test_who_waited_under_a_file_that_had_a_wait_enters_under_one_that_has_none() -> None:
+    """As many at an event as otherwise, and there is room for them."""
+    shop = Shop(plan_of(policy=WAIT))
+    for number in range(100):
+        shop.happens("view", number, 0.9, customer=f"c{number}")
+    shop = moved(shop, plan_of())
+    assert len(shop.happens("x", DAY_MS)) == 64
+    assert len(shop.happens("x", DAY_MS)) == 36
+
+
+def test_a_wait_that_a_timer_begins_is_as_long_as_any() -> None:
+    """It counts from the timer, which fires before the event that moves the clock beyond it."""
+    buy = replace(BUY, score_every_ms=HOUR_MS, idle_max_ms=DAY_MS)
+    shop = Shop(plan_of(buy, policy={"wait_ms": HOUR_MS}))
+    shop.happens("view", 0, 0.1)
+    assert shop.happens("x", HOUR_MS + 1, 0.9, customer="bob") == []
+    assert kinds(shop.happens("x", 3 * HOUR_MS, 0.9, customer="bob")) == ["entered"]
