@@ -25,6 +25,7 @@ from models.state import (
     NEVER_MS,
     OPEN_COUNT,
     OPENED,
+    OUTCOMES_OPEN,
     REPLACED,
     SEEN_DROPPED,
     SLOT_COUNT,
@@ -81,6 +82,7 @@ class Counts(NamedTuple):
     ids_dropped: int
     texts_refused: int
     open_examples: int
+    open_outcomes: int  # rows of arms
     profiles: int
     clock_ms: int | None
     timers_fired: int
@@ -99,6 +101,7 @@ def counts_of(registers: I8, texts_refused: int) -> Counts:
         ids_dropped=int(registers[SEEN_DROPPED]),
         texts_refused=texts_refused,
         open_examples=int(registers[OPEN_COUNT]),
+        open_outcomes=int(registers[OUTCOMES_OPEN]),
         profiles=int(registers[SLOT_COUNT] - registers[FREE_SLOTS]),
         clock_ms=None if clock_ms == NEVER_MS else clock_ms,
         timers_fired=int(registers[TIMERS_FIRED]),

@@ -100,7 +100,9 @@ class ServedAgain:
     def _add_for_decisions(self, score_id: str, campaign: int, entry: ScoreEntry) -> None:
         apart = (campaign + 1) * int(APART)
         self._scores.append((_half_of(score_id) ^ apart) & HASH_MAX)
-        known, percentile = entry.probability, entry.percentile
+        percentile = entry.percentile
+        # A value that is predicted at once has no probability, and stands for it in the fold.
+        known = entry.expected_value if entry.probability is None else entry.probability
         self._probabilities.append(nan if known is None else known)
         self._percentiles.append(NO_PERCENTILE if percentile is None else percentile)
 

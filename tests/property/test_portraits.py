@@ -131,7 +131,8 @@ def test_a_portrait_has_what_is_open(file: CampaignFile, log: list[LoggedEvent])
     found = [scorer.portrait(customer) for customer in sorted(people)]
     known = [each for each in found if each is not None]
     assert len(known) == scorer.counts.profiles == len(people)
-    assert sum(each.open_count for each in known) == scorer.counts.open_examples
+    held = scorer.counts.open_examples + scorer.counts.open_outcomes
+    assert sum(each.open_count for each in known) == held
     for each in known:
         assert len(each.open_examples) == each.open_count
         for example in each.open_examples:

@@ -109,7 +109,7 @@ CHANGES: dict[str, Defect] = {
     ),
     "tail-anew": Defect(
         "a tail is folded again under the present file, whichever it was committed under",
-        ((KeptFiles, "_plan_of", lambda self, _digest: self._plan),),
+        ((KeptFiles, "_plan_of", lambda self, _digest, **_told: self._plan),),
     ),
     "lost-history": Defect(
         "history that is lost is not missed",
