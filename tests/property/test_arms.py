@@ -17,7 +17,6 @@ from msgspec.structs import replace as with_fields
 from models.plan import Limits, compile_plan
 from models.rows import customer_hash
 from models.scorer import HASH_KEY, Scorer
-from models.served_again import ServedAgain
 from schemas.campaign import CampaignFile
 from schemas.example import decode_example
 from schemas.score import decode_score
@@ -26,8 +25,7 @@ from tests.naive_arms import NaiveArms
 from tests.naive_controls import controlled
 from tests.naive_folds import NaiveFold
 from tests.naive_triggers import NaiveTriggers
-from tests.property.test_triggers import frequent, triggered_files
-from tests.random_models import random_model
+from tests.property.test_triggers import folded_again, frequent, triggered_files
 
 
 @st.composite
@@ -110,18 +108,8 @@ def test_arms_are_the_same_again(
     """A tail that is folded again gives the same rows of arms, whatever models serve by then."""
     plan, log = compile_plan(file, UNHURRIED), records_of(events)
     _, out = fold_records(plan, log, (), frequent(data, plan, len(events)))
-    served = ServedAgain(plan)
-    served.add(decode_score(score.partition(b" ")[2]) for score in out.scores)
-    scorer, rows = Scorer(plan), list[bytes]()
-    for name in plan.campaigns:
-        scorer.install(random_model(plan, name, data.draw(st.integers(0, 99))))
-    for first in range(0, len(log), 7):
-        piece = log.cut(first, first + 7)
-        folded = scorer.fold(
-            piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=True,
-            served=served,
-        )  # fmt: skip
-        scorer.serve_again(folded, served)
+    rows = list[bytes]()
+    for folded in folded_again(data, Scorer(plan), log, out.scores):
         rows += folded.rows.values
     mine, again = ([row for row in some if row.endswith(b'"triggered":true}')]
                    for some in (out.rows, rows))  # fmt: skip

@@ -7,12 +7,14 @@ Source: docs/campaigns.md, "Triggers".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.transport import Records
+from models.folded import Folded
 from models.plan import Plan, compile_plan
 from models.scorer import Scorer
 from models.served_again import ServedAgain
@@ -120,9 +122,21 @@ def test_what_was_served_decides_again(
     """Folded again under other models, the scores that were served fire the same, to the byte."""
     plan, log = compile_plan(file), records_of(events)
     whole, out = fold_records(plan, log, (), frequent(data, plan, len(events)))
-    served = ServedAgain(plan)
-    served.add(decode_score(score.partition(b" ")[2]) for score in out.scores)
     scorer, found = Scorer(plan), []
+    for folded in folded_again(data, scorer, log, out.scores):
+        for outgoing in trigger_encoder(plan).encode(folded):
+            found += [value for value in outgoing.values if value is not None]
+    assert sorted(found) == sorted([*out.triggers, *out.held_out])
+    assert state_of(scorer) == state_of(whole)
+
+
+def folded_again(
+    data: st.DataObject, scorer: Scorer, log: Records, scores: Sequence[bytes]
+) -> Iterator[Folded]:
+    """What a log gives by the scores that were served of it, while other models serve."""
+    plan = scorer.plan
+    served = ServedAgain(plan)
+    served.add(decode_score(score.partition(b" ")[2]) for score in scores)
     for name in plan.campaigns:
         scorer.install(random_model(plan, name, data.draw(st.integers(0, 99))))
     for first in range(0, len(log), 7):
@@ -131,10 +145,8 @@ def test_what_was_served_decides_again(
             piece.offsets, piece.timestamps_ms, piece.keys, piece.values, catching_up=True,
             served=served,
         )  # fmt: skip
-        for outgoing in trigger_encoder(plan).encode(folded):
-            found += [value for value in outgoing.values if value is not None]
-    assert sorted(found) == sorted([*out.triggers, *out.held_out])
-    assert state_of(scorer) == state_of(whole)
+        scorer.serve_again(folded, served)
+        yield folded
 
 
 def state_of(scorer: Scorer) -> dict[str, bytes]:
